@@ -1,0 +1,1 @@
+Console.WriteLine("myna 0.1.0");

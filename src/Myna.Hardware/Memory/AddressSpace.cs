@@ -1,0 +1,183 @@
+using System.Buffers.Binary;
+
+namespace Myna.Hardware.Memory;
+
+/// <summary>One range of an address space: RAM, ROM or a device.</summary>
+/// <param name="Start">First address.</param>
+/// <param name="Size">Bytes.</param>
+/// <param name="Name">Shown in the memory map.</param>
+/// <param name="Ram">The RAM behind it, or null for a device.</param>
+/// <param name="RamOffset">Where in <paramref name="Ram"/> the range begins.</param>
+/// <param name="Device">The device behind it, or null for RAM.</param>
+public sealed record Region(ulong Start, ulong Size, string Name, Ram? Ram, ulong RamOffset, IMmio? Device)
+{
+    /// <summary>Last address, inclusive.</summary>
+    public ulong Last => Start + Size - 1;
+}
+
+/// <summary>
+/// Dispatches physical addresses to RAM, ROM and devices through a sorted flat view, replaced as a whole when the map
+/// changes, so that readers need no lock.
+/// </summary>
+public sealed class AddressSpace
+{
+    private readonly Lock _lock = new();
+    private Region[] _view = [];
+    private volatile int _version;
+
+    /// <summary>Counts changes of the map; caches of translations compare it.</summary>
+    public int Version => _version;
+
+    /// <summary>Raised after the map changed, on the thread that changed it.</summary>
+    public event Action? Changed;
+
+    /// <summary>The regions in ascending order of address.</summary>
+    public IReadOnlyList<Region> Regions => Volatile.Read(ref _view);
+
+    /// <summary>Maps a RAM or ROM at an address.</summary>
+    /// <exception cref="ArgumentException">The range overlaps another or wraps around.</exception>
+    public Region Map(ulong start, Ram ram) => Add(new Region(start, ram.Size, ram.Name, ram, 0, null));
+
+    /// <summary>Maps a device's registers.</summary>
+    /// <exception cref="ArgumentException">The range overlaps another or wraps around.</exception>
+    public Region Map(ulong start, ulong size, string name, IMmio device) => Add(new Region(start, size, name, null, 0, device));
+
+    /// <summary>Takes a region out of the map; one that is not in it is ignored.</summary>
+    public void Unmap(Region region)
+    {
+        lock (_lock)
+        {
+            Volatile.Write(ref _view, Array.FindAll(_view, r => !ReferenceEquals(r, region)));
+            _version++;
+        }
+        Changed?.Invoke();
+    }
+
+    /// <summary>The region that holds an address, or null.</summary>
+    public Region? Find(ulong address)
+    {
+        Region[] view = Volatile.Read(ref _view);
+        int low = 0, high = view.Length - 1;
+        while (low <= high)
+        {
+            int middle = (low + high) >>> 1;
+            Region r = view[middle];
+            if (address < r.Start)
+                high = middle - 1;
+            else if (address - r.Start >= r.Size)
+                low = middle + 1;
+            else
+                return r;
+        }
+        return null;
+    }
+
+    /// <summary>A load of 1, 2, 4 or 8 bytes, little-endian, as a CPU makes it.</summary>
+    /// <returns>False for a bus error: nothing mapped, a device's refusal, or a range that leaves its region.</returns>
+    public bool Load(ulong address, int size, out ulong value)
+    {
+        value = 0;
+        Region? r = Find(address);
+        if (r is null || r.Size - (address - r.Start) < (ulong)size)
+            return false;
+        ulong offset = address - r.Start;
+        if (r.Device is { } device)
+            return device.Read(offset, size, out value);
+        ReadOnlySpan<byte> bytes = r.Ram!.Get(offset + r.RamOffset, size);
+        value = size switch
+        {
+            1 => bytes[0],
+            2 => BinaryPrimitives.ReadUInt16LittleEndian(bytes),
+            4 => BinaryPrimitives.ReadUInt32LittleEndian(bytes),
+            _ => BinaryPrimitives.ReadUInt64LittleEndian(bytes),
+        };
+        return true;
+    }
+
+    /// <summary>A store of 1, 2, 4 or 8 bytes, little-endian. Parameters and result as for <see cref="Load"/>.</summary>
+    public bool Store(ulong address, int size, ulong value)
+    {
+        Region? r = Find(address);
+        if (r is null || r.Size - (address - r.Start) < (ulong)size)
+            return false;
+        ulong offset = address - r.Start;
+        if (r.Device is { } device)
+            return device.Write(offset, size, value);
+        if (r.Ram!.ReadOnly)
+            return false;
+        Span<byte> bytes = r.Ram.GetForWrite(offset + r.RamOffset, size);
+        switch (size)
+        {
+            case 1: bytes[0] = (byte)value; break;
+            case 2: BinaryPrimitives.WriteUInt16LittleEndian(bytes, (ushort)value); break;
+            case 4: BinaryPrimitives.WriteUInt32LittleEndian(bytes, (uint)value); break;
+            default: BinaryPrimitives.WriteUInt64LittleEndian(bytes, value); break;
+        }
+        return true;
+    }
+
+    /// <summary>Copies guest RAM or ROM out. Never touches devices.</summary>
+    /// <returns>False when part of the range is not RAM or ROM; the destination is then undefined.</returns>
+    public bool Read(ulong address, Span<byte> destination)
+    {
+        while (destination.Length != 0)
+        {
+            if (!FindRam(address, destination.Length, out Ram? ram, out ulong offset, out int run))
+                return false;
+            ram.Get(offset, run).CopyTo(destination);
+            destination = destination[run..];
+            address += (ulong)run;
+        }
+        return true;
+    }
+
+    /// <summary>Copies into guest RAM, and into ROM when <paramref name="rom"/> (loaders). Never touches devices.</summary>
+    /// <returns>False when part of the range is not writable RAM; what precedes it was written.</returns>
+    public bool Write(ulong address, ReadOnlySpan<byte> source, bool rom = false)
+    {
+        while (source.Length != 0)
+        {
+            if (!FindRam(address, source.Length, out Ram? ram, out ulong offset, out int run) || (ram.ReadOnly && !rom))
+                return false;
+            source[..run].CopyTo(ram.GetForWrite(offset, run));
+            ram.NoteWrite(offset, (ulong)run);
+            source = source[run..];
+            address += (ulong)run;
+        }
+        return true;
+    }
+
+    /// <summary>The RAM behind an address and how many of the wanted bytes lie in it without a break.</summary>
+    public bool FindRam(ulong address, int wanted, [System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out Ram? ram, out ulong offset, out int run)
+    {
+        Region? r = Find(address);
+        ram = r?.Ram;
+        offset = 0;
+        run = 0;
+        if (ram is null)
+            return false;
+        offset = address - r!.Start + r.RamOffset;
+        run = (int)Math.Min((ulong)wanted, r.Size - (address - r.Start));
+        return true;
+    }
+
+    private Region Add(Region region)
+    {
+        if (region.Size == 0 || region.Last < region.Start)
+            throw new ArgumentException($"{region.Name} at 0x{region.Start:x} has no size or wraps around");
+        lock (_lock)
+        {
+            foreach (Region r in _view)
+            {
+                if (region.Start <= r.Last && r.Start <= region.Last)
+                    throw new ArgumentException($"{region.Name} at 0x{region.Start:x} overlaps {r.Name} at 0x{r.Start:x}");
+            }
+            Region[] view = [.. _view, region];
+            Array.Sort(view, (a, b) => a.Start.CompareTo(b.Start));
+            Volatile.Write(ref _view, view);
+            _version++;
+        }
+        Changed?.Invoke();
+        return region;
+    }
+}
