@@ -1,0 +1,103 @@
+using Myna.Hardware.Backends;
+using Myna.Hardware.Time;
+
+namespace Myna.Machines;
+
+/// <summary>What executes the guest's instructions.</summary>
+public enum Accel
+{
+    /// <summary>The translator where this host has a back end for it, otherwise the interpreter.</summary>
+    Auto,
+    Interp,
+    Jit,
+}
+
+/// <summary>How a virtio device is attached.</summary>
+public enum DeviceBus { Pci, Mmio }
+
+/// <summary>A device that the user adds to a board.</summary>
+/// <param name="Bus">PCI (the default), or a virtio-mmio slot of the board.</param>
+public abstract record DeviceOptions(DeviceBus Bus);
+
+/// <summary>A virtio block device.</summary>
+/// <param name="Backend">The disk. The machine disposes it if it is <see cref="IDisposable"/>.</param>
+/// <param name="Serial">Up to 20 ASCII bytes that the guest reads as the disk's serial number.</param>
+public sealed record DiskDevice(IBlockBackend Backend, string Serial = "", int Queues = 1, DeviceBus Bus = DeviceBus.Pci) : DeviceOptions(Bus);
+
+/// <summary>A virtio network device.</summary>
+/// <param name="Backend">The network. The machine disposes it if it is <see cref="IDisposable"/>.</param>
+/// <param name="Mac">Six bytes, or null for 52:54:00:12:34:56 and following.</param>
+public sealed record NetDevice(INetBackend Backend, byte[]? Mac = null, DeviceBus Bus = DeviceBus.Pci) : DeviceOptions(Bus);
+
+/// <summary>A virtio console with one port.</summary>
+/// <param name="Name">The port's name in the guest (/dev/virtio-ports/NAME), or null for a plain console (hvc0).</param>
+public sealed record ConsoleDevice(ICharBackend Backend, string? Name = null, DeviceBus Bus = DeviceBus.Pci) : DeviceOptions(Bus);
+
+/// <summary>A virtio entropy source, fed from <see cref="MachineOptions.Random"/>.</summary>
+public sealed record RngDevice(DeviceBus Bus = DeviceBus.Pci) : DeviceOptions(Bus);
+
+/// <summary>Everything that decides what a machine is. Nothing in it is read from the host behind the caller's back.</summary>
+public sealed record MachineOptions
+{
+    public const string FirmwareBuiltIn = "sbi";
+    public const string FirmwareNone = "none";
+
+    /// <summary>The guest's instruction set; "riscv64" is the only one so far.</summary>
+    public string Arch { get; init; } = "riscv64";
+
+    /// <summary>The board and its properties, as in "virt" or "virt,aia=none".</summary>
+    public string Board { get; init; } = "virt";
+
+    /// <summary>Number of virtual CPUs (harts), 1 to 64.</summary>
+    public int Cpus { get; init; } = 1;
+
+    /// <summary>RAM in bytes, a multiple of 4096, at least 1 MiB.</summary>
+    public ulong Memory { get; init; } = 512UL << 20;
+
+    public Accel Accel { get; init; } = Accel.Auto;
+
+    /// <summary>Path of the kernel: ELF, a RISC-V Image, a gzip-compressed one of these, or raw code.</summary>
+    public string? Kernel { get; init; }
+
+    /// <summary>Path of the initial RAM disk.</summary>
+    public string? Initrd { get; init; }
+
+    /// <summary>Command line of the kernel (/chosen/bootargs).</summary>
+    public string? Append { get; init; }
+
+    /// <summary>"sbi" (built in), "none" (the kernel starts in M-mode), or the path of a firmware image (OpenSBI).</summary>
+    public string Firmware { get; init; } = FirmwareBuiltIn;
+
+    /// <summary>Files behind the two 32 MiB flash banks, or null for erased flash. Changes are not written back.</summary>
+    public string? Flash0 { get; init; }
+    public string? Flash1 { get; init; }
+
+    /// <summary>The byte stream of the UART.</summary>
+    public ICharBackend? Console { get; init; }
+
+    public IReadOnlyList<DeviceOptions> Devices { get; init; } = [];
+
+    /// <summary>Extra fw_cfg files by name, as in "opt/org.example/file".</summary>
+    public IReadOnlyDictionary<string, byte[]> FwCfg { get; init; } = new Dictionary<string, byte[]>();
+
+    /// <summary>Guest time; null for a <see cref="RealClock"/>.</summary>
+    public Clock? Clock { get; init; }
+
+    /// <summary>Wall-clock time at power-on, nanoseconds since 1970-01-01 UTC; null for the host's.</summary>
+    public ulong? WallClock { get; init; }
+
+    /// <summary>Fills a span with random bytes (entropy device, rng-seed); null for the host's generator.</summary>
+    public Action<byte[]>? Random { get; init; }
+
+    /// <summary>A guest's reset ends the machine with <see cref="ExitReason.Reset"/> instead of restarting it.</summary>
+    public bool NoReboot { get; init; }
+
+    /// <summary>
+    /// At exit the memory between the kernel's symbols begin_signature and end_signature is written to this file, one
+    /// hexadecimal word a line, as riscv-arch-test wants it.
+    /// </summary>
+    public string? Signature { get; init; }
+
+    /// <summary>Bytes per line of the signature: 4, 8 or 16.</summary>
+    public int SignatureGranularity { get; init; } = 4;
+}
