@@ -1,0 +1,56 @@
+using Myna.Jit.Memory;
+using Myna.Jit.Operations;
+
+namespace Myna.Jit.Engine;
+
+/// <summary>How the preparation of an instruction fetch ended.</summary>
+public enum FetchOutcome
+{
+    /// <summary>The page is in the soft-TLB with <see cref="PageRights.Execute"/>.</summary>
+    Ready,
+    /// <summary>A fault was raised; pc is its handler's.</summary>
+    Fault,
+    /// <summary>The page cannot be cached (protection finer than a page): interpret one instruction.</summary>
+    Interpret,
+}
+
+/// <summary>
+/// A virtual CPU as the translator sees it. The methods are called on the CPU's own thread, most of them from generated
+/// code: they must not throw. <see cref="JitContext.Pc"/> is the pc of the instruction in question, and all registers are
+/// in <see cref="CpuBlock"/>.
+/// </summary>
+public abstract class GuestCpu(CpuBlock block)
+{
+    public CpuBlock Block { get; } = block;
+
+    /// <summary>
+    /// Everything besides pc and the bytes of code that a translation depends on: privilege, MMU mode, whether
+    /// floating point is on, …. At most 16 bits. Read by the engine after every callback that reports a change.
+    /// </summary>
+    public abstract uint BlockFlags { get; }
+
+    /// <summary>MMU mode of instruction fetches under the current flags.</summary>
+    public abstract int FetchMode { get; }
+
+    /// <summary>Enters the page of <paramref name="pc"/> into the soft-TLB for execution, or raises the fetch fault.</summary>
+    public abstract FetchOutcome FillFetch(ulong pc);
+
+    /// <summary>A load that the soft-TLB could not answer: fills it, reaches devices, splits at page borders, or raises the fault.</summary>
+    /// <param name="value">Zero-extended.</param>
+    /// <returns>False: a fault was raised and pc is its handler's.</returns>
+    public abstract bool SlowLoad(ulong va, MemSize size, int mode, out ulong value);
+
+    /// <summary>As <see cref="SlowLoad"/>.</summary>
+    public abstract bool SlowStore(ulong va, MemSize size, int mode, ulong value);
+
+    /// <summary>Executes the one instruction at pc, traps included.</summary>
+    /// <returns>
+    /// True when execution simply goes on behind the instruction: pc has moved past it, and <see cref="BlockFlags"/> and
+    /// the address translation are what they were. False: look at pc and flags anew.
+    /// </returns>
+    public abstract bool InterpretOne();
+
+    /// <summary>Builds the IR of a block that starts at <paramref name="pc"/>, under flags <paramref name="flags"/>.</summary>
+    /// <param name="code">The bytes from pc to the end of its page; for an instruction that straddles two pages, the bytes of that instruction.</param>
+    public abstract void Translate(ulong pc, uint flags, ReadOnlySpan<byte> code);
+}

@@ -1,0 +1,66 @@
+using Myna.Host;
+
+namespace Myna.Jit.Memory;
+
+/// <summary>
+/// One virtual CPU's state as generated code sees it, at fixed offsets: <see cref="JitContext"/>, the guest's register
+/// structure, the soft-TLB, the jump cache. C# reaches the same bytes through references.
+/// </summary>
+public sealed class CpuBlock : IDisposable
+{
+    /// <summary>Offset of the guest's register structure.</summary>
+    public const int RegistersOffset = JitContext.Size;
+
+    /// <summary>Generated code's base register points this far behind the block's start, so that 32 registers are one displacement byte away.</summary>
+    internal const int Bias = RegistersOffset + 128;
+
+    /// <summary>Largest register structure, in bytes.</summary>
+    public const int MaxRegistersSize = 3072;
+
+    internal const int TlbOffset = RegistersOffset + MaxRegistersSize;
+    internal const int JumpCacheBits = 11;
+    internal const int JumpCacheEntry = 32;
+
+    private readonly NativeBlock _memory;
+
+    /// <param name="mmuModes">How many soft-TLBs: one for each way of translating addresses that alternates often.</param>
+    public CpuBlock(int mmuModes)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(mmuModes, 1);
+        MmuModes = mmuModes;
+        _memory = new NativeBlock(JumpCacheOffset + (JumpCacheEntry << JumpCacheBits));
+        Tlb = new SoftTlb(_memory, TlbOffset, mmuModes);
+        ref JitContext context = ref Context;
+        context.Mxcsr = context.HostMxcsr = 0x1F80;
+        context.Base = _memory.Address + Bias;
+        context.JumpTag = 1u << 16;
+    }
+
+    public int MmuModes { get; }
+    public SoftTlb Tlb { get; }
+    public ref JitContext Context => ref _memory.At<JitContext>();
+
+    internal int JumpCacheOffset => TlbOffset + (MmuModes * SoftTlb.BytesPerMode);
+    internal nint Address => _memory.Address;
+
+    /// <summary>The guest's register structure, at most <see cref="MaxRegistersSize"/> bytes.</summary>
+    public ref T Registers<T>() where T : unmanaged => ref _memory.At<T>(RegistersOffset);
+
+    /// <summary>Forgets every cached jump target: call it whenever the meaning of virtual addresses changes.</summary>
+    public void FlushJumps()
+    {
+        ref JitContext context = ref Context;
+        uint next = context.JumpTag + (1u << 16);
+        if (next < 1u << 16)
+        {
+            // The generation wrapped: entries of its first life could match again.
+            _memory.Span<byte>(JumpCacheOffset, JumpCacheEntry << JumpCacheBits).Clear();
+            next += 1u << 16;
+        }
+        context.JumpTag = next;
+    }
+
+    internal Span<byte> JumpCache => _memory.Span<byte>(JumpCacheOffset, JumpCacheEntry << JumpCacheBits);
+
+    public void Dispose() => _memory.Dispose();
+}
