@@ -42,6 +42,14 @@ public sealed class AddressSpace
     /// <exception cref="ArgumentException">The range overlaps another or wraps around.</exception>
     public Region Map(ulong start, ulong size, string name, IMmio device) => Add(new Region(start, size, name, null, 0, device));
 
+    /// <summary>Maps a device's registers where the guest wants them.</summary>
+    /// <returns>The region, or null when the range is empty, wraps around or overlaps another: nothing changed then.</returns>
+    public Region? TryMap(ulong start, ulong size, string name, IMmio device)
+    {
+        var region = new Region(start, size, name, null, 0, device);
+        return TryAdd(region) is null ? region : null;
+    }
+
     /// <summary>Takes a region out of the map; one that is not in it is ignored.</summary>
     public void Unmap(Region region)
     {
@@ -162,15 +170,19 @@ public sealed class AddressSpace
     }
 
     private Region Add(Region region)
+        => TryAdd(region) is { } problem ? throw new ArgumentException(problem) : region;
+
+    /// <returns>What is wrong with the region, or null when it was added.</returns>
+    private string? TryAdd(Region region)
     {
         if (region.Size == 0 || region.Last < region.Start)
-            throw new ArgumentException($"{region.Name} at 0x{region.Start:x} has no size or wraps around");
+            return $"{region.Name} at 0x{region.Start:x} has no size or wraps around";
         lock (_lock)
         {
             foreach (Region r in _view)
             {
                 if (region.Start <= r.Last && r.Start <= region.Last)
-                    throw new ArgumentException($"{region.Name} at 0x{region.Start:x} overlaps {r.Name} at 0x{r.Start:x}");
+                    return $"{region.Name} at 0x{region.Start:x} overlaps {r.Name} at 0x{r.Start:x}";
             }
             Region[] view = [.. _view, region];
             Array.Sort(view, (a, b) => a.Start.CompareTo(b.Start));
@@ -178,6 +190,6 @@ public sealed class AddressSpace
             _version++;
         }
         Changed?.Invoke();
-        return region;
+        return null;
     }
 }

@@ -1,0 +1,44 @@
+using Myna.Hardware.Memory;
+
+namespace Myna.Devices.Pci;
+
+/// <summary>One memory BAR of a function: its size, its kind, and where the guest has mapped it.</summary>
+public sealed class PciBar : IMmio
+{
+    private readonly PciDevice _device;
+
+    internal PciBar(PciDevice device, int index, ulong size, bool is64Bit, bool prefetchable)
+    {
+        _device = device;
+        Index = index;
+        Size = size;
+        Is64Bit = is64Bit;
+        Prefetchable = prefetchable;
+    }
+
+    /// <summary>0 to 5; a 64-bit BAR takes the next index too.</summary>
+    public int Index { get; }
+
+    /// <summary>Bytes, a power of two, at least 16.</summary>
+    public ulong Size { get; }
+
+    public bool Is64Bit { get; }
+    public bool Prefetchable { get; }
+
+    /// <summary>The range as mapped now, or null.</summary>
+    public Region? Region { get; internal set; }
+
+    /// <summary>The address in the BAR registers.</summary>
+    public ulong Address
+    {
+        get
+        {
+            int offset = PciRegister.Bar0 + Index * 4;
+            ulong address = _device.Config.Get(offset, 4) & ~0xful;
+            return Is64Bit ? address | (ulong)_device.Config.Get(offset + 4, 4) << 32 : address;
+        }
+    }
+
+    public bool Read(ulong offset, int size, out ulong value) => _device.ReadBar(Index, offset, size, out value);
+    public bool Write(ulong offset, int size, ulong value) => _device.WriteBar(Index, offset, size, value);
+}

@@ -1,0 +1,216 @@
+using Myna.Hardware.State;
+
+namespace Myna.Devices.Pci;
+
+/// <summary>
+/// A PCI Express function with a type 0 header: identity, BARs, capabilities, INTx and MSI-X. A device derives from it,
+/// declares its BARs and capabilities in its constructor and answers <see cref="ReadBar"/> and <see cref="WriteBar"/>.
+/// Saved tags 1 to 19 are this class's.
+/// </summary>
+[Stateful("pci-device")]
+public abstract partial class PciDevice
+{
+    [NotSaved("decided by the device's construction; mappings follow the configuration space")]
+    private readonly PciBar?[] _bars = new PciBar?[6];
+    private readonly Lock _intxLock = new();
+
+    [Saved(1)]
+    private readonly PciConfigSpace _config = new();
+
+    [Saved(2)]
+    private MsixTable? _msix;
+
+    [Saved(3)]
+    private bool _intx;
+
+    [NotSaved("wired by the host bridge")]
+    private PciHost? _host;
+
+    [NotSaved("decided by the device's construction")]
+    private int _msixCapability, _msixBar, _msixPendingOffset;
+
+    /// <param name="name">For the memory map and logs.</param>
+    /// <param name="identity">IDs and class.</param>
+    protected PciDevice(string name, PciIdentity identity)
+    {
+        Name = name;
+        Config.Define(PciRegister.VendorId, 2, identity.VendorId);
+        Config.Define(PciRegister.DeviceId, 2, identity.DeviceId);
+        Config.Define(PciRegister.Command, 2, 0, (uint)(PciCommand.MemorySpace | PciCommand.BusMaster
+            | PciCommand.ParityErrorResponse | PciCommand.SerrEnable | PciCommand.InterruptDisable));
+        Config.Define(PciRegister.RevisionId, 1, identity.RevisionId);
+        Config.Define(PciRegister.ClassCode, 2, identity.ClassCode & 0xffff);
+        Config.Define(PciRegister.ClassCode + 2, 1, identity.ClassCode >> 16);
+        Config.Define(PciRegister.CacheLineSize, 1, 0, 0xff);
+        Config.Define(PciRegister.SubsystemVendorId, 2, identity.SubsystemVendorId);
+        Config.Define(PciRegister.SubsystemId, 2, identity.SubsystemId);
+        Config.Define(PciRegister.InterruptLine, 1, 0, 0xff);
+    }
+
+    public string Name { get; }
+
+    /// <summary>Configuration space; under <see cref="ConfigLock"/> once the machine runs.</summary>
+    public PciConfigSpace Config => _config;
+
+    /// <summary>Device 0 to 31 and function 0 to 7 on bus 0, as in the low 8 bits of a requester ID.</summary>
+    [field: NotSaved("where the machine plugged it")]
+    public int DeviceFunction { get; private set; } = -1;
+
+    public IEnumerable<PciBar> Bars => _bars.OfType<PciBar>();
+
+    public MsixTable? Msix => _msix;
+
+    /// <summary>The function may read and write memory and send messages (Command bit 2).</summary>
+    public bool BusMaster => (Command & PciCommand.BusMaster) != 0;
+
+    internal bool MemoryEnabled => (Command & PciCommand.MemorySpace) != 0;
+
+    protected Lock ConfigLock { get; } = new();
+
+    private PciCommand Command => (PciCommand)Config.Get(PciRegister.Command, 2);
+
+    /// <summary>A read of a BAR's range, as <see cref="Myna.Hardware.Memory.IMmio.Read"/>; the offset is inside the BAR.</summary>
+    public virtual bool ReadBar(int bar, ulong offset, int size, out ulong value)
+    {
+        value = 0;
+        if (_msix is not { } msix || bar != _msixBar)
+            return true;
+        if (size >= 4)
+            value = offset >= (ulong)_msixPendingOffset ? msix.ReadPending(offset - (ulong)_msixPendingOffset, size) : msix.ReadTable(offset, size);
+        return true;
+    }
+
+    /// <summary>A write to a BAR's range, as <see cref="Myna.Hardware.Memory.IMmio.Write"/>.</summary>
+    public virtual bool WriteBar(int bar, ulong offset, int size, ulong value)
+    {
+        if (_msix is { } msix && bar == _msixBar && size >= 4 && offset < (ulong)_msixPendingOffset)
+            msix.WriteTable(offset, size, value);
+        return true;
+    }
+
+    /// <summary>Reads 1, 2 or 4 bytes of configuration space; <paramref name="offset"/> is aligned.</summary>
+    public virtual uint ReadConfig(int offset, int size)
+    {
+        lock (ConfigLock)
+        {
+            uint value = Config.Get(offset, size);
+            // Interrupt Status shows the internal state, whether or not Interrupt Disable silences the wire.
+            if (Volatile.Read(ref _intx) && offset <= PciRegister.Status && offset + size > PciRegister.Status)
+                value |= (uint)PciStatus.InterruptStatus << (PciRegister.Status - offset) * 8;
+            return value;
+        }
+    }
+
+    /// <summary>Writes configuration space; parameters as for <see cref="ReadConfig"/>.</summary>
+    public virtual void WriteConfig(int offset, int size, uint value)
+    {
+        PciCommand before, after;
+        lock (ConfigLock)
+        {
+            before = Command;
+            Config.Write(offset, size, value);
+            after = Command;
+        }
+        if (_msix is { } msix && offset < _msixCapability + 4 && offset + size > _msixCapability + 2)
+            msix.SetControl(Config.Get(_msixCapability + 2, 2));
+        bool bars = offset < PciRegister.Bar0 + 24 && offset + size > PciRegister.Bar0;
+        if (bars || before != after)
+        {
+            _host?.UpdateMap();
+            UpdateIntx();
+            if (before != after)
+                CommandChanged();
+        }
+    }
+
+    /// <summary>Power-on state. The machine is paused.</summary>
+    public virtual void Reset()
+    {
+        lock (ConfigLock)
+            Config.Reset();
+        _msix?.Reset();
+        SetIntx(false);
+        _host?.UpdateMap();
+    }
+
+    internal void Attach(PciHost host, int deviceFunction)
+    {
+        _host = host;
+        DeviceFunction = deviceFunction;
+        AttachedTo(host);
+    }
+
+    internal PciBar? Bar(int index) => _bars[index];
+
+    /// <summary>The function was plugged: capabilities that depend on the host are added here.</summary>
+    protected virtual void AttachedTo(PciHost host) { }
+
+    /// <summary>The Command register changed, BARs and INTx already follow.</summary>
+    protected virtual void CommandChanged() { }
+
+    /// <summary>Declares a memory BAR (PCI 3.0, section 6.2.5.1).</summary>
+    /// <param name="index">0 to 5, or to 4 for a 64-bit one.</param>
+    /// <param name="size">Bytes; rounded up to a power of two and to a page, so that BARs never share one.</param>
+    protected void AddBar(int index, ulong size, bool is64Bit, bool prefetchable)
+    {
+        size = Math.Max(4096, System.Numerics.BitOperations.RoundUpToPowerOf2(size));
+        _bars[index] = new PciBar(this, index, size, is64Bit, prefetchable);
+        int offset = PciRegister.Bar0 + index * 4;
+        Config.Define(offset, 4, (is64Bit ? 4u : 0) | (prefetchable ? 8u : 0), (uint)~(size - 1));
+        if (is64Bit)
+            Config.Define(offset + 4, 4, 0, (uint)(~(size - 1) >> 32));
+    }
+
+    /// <summary>Declares that the function drives INTA.</summary>
+    protected void AddIntx() => Config.Define(PciRegister.InterruptPin, 1, 1);
+
+    /// <summary>Declares MSI-X with table and pending bits in a 32-bit BAR of their own.</summary>
+    protected void AddMsix(int bar, int vectors)
+    {
+        _msix = new MsixTable(vectors, SendMessage);
+        _msixBar = bar;
+        _msixPendingOffset = Math.Max(2048, (vectors * MsixTable.EntrySize + 2047) & ~2047);
+        AddBar(bar, (ulong)(_msixPendingOffset + _msix.PendingSize), is64Bit: false, prefetchable: false);
+        _msixCapability = Config.AddCapability(PciCapabilityId.MsiX, 12);
+        Config.Define(_msixCapability + 2, 2, (uint)(vectors - 1), MsixTable.Enable | MsixTable.FunctionMask);
+        Config.Define(_msixCapability + 4, 4, (uint)bar);
+        Config.Define(_msixCapability + 8, 4, (uint)(bar | _msixPendingOffset));
+    }
+
+    /// <summary>Declares a PCI Express capability of a root complex integrated endpoint (PCIe 4.0, section 7.5.3).</summary>
+    protected void AddPciExpress()
+    {
+        int offset = Config.AddCapability(PciCapabilityId.PciExpress, 60);
+        Config.Define(offset + 2, 2, 2 | 9 << 4);
+        // Device Capabilities: role-based error reporting; Device Control: the bits that software tries.
+        Config.Define(offset + 4, 4, 1 << 15);
+        Config.Define(offset + 8, 2, 0x2810, 0x78ff);
+    }
+
+    /// <summary>Drives the interrupt wire of the function. Thread-safe.</summary>
+    protected void SetIntx(bool level)
+    {
+        lock (_intxLock)
+        {
+            Volatile.Write(ref _intx, level);
+            DriveIntx();
+        }
+    }
+
+    /// <summary>Derives BAR mappings and the interrupt wire.</summary>
+    protected virtual void Sync()
+    {
+        _host?.UpdateMap();
+        UpdateIntx();
+    }
+
+    private void UpdateIntx()
+    {
+        lock (_intxLock)
+            DriveIntx();
+    }
+
+    private void DriveIntx() => _host?.SetIntx(DeviceFunction, _intx && (Command & PciCommand.InterruptDisable) == 0);
+
+    private bool SendMessage(ulong address, uint data) => BusMaster && _host is { } host && host.SendMessage(address, data);
+}
