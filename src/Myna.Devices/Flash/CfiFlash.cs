@@ -1,0 +1,209 @@
+using Myna.Hardware.Firmware;
+using Myna.Hardware.Memory;
+using Myna.Hardware.State;
+
+namespace Myna.Devices.Flash;
+
+/// <summary>
+/// A bank of parallel NOR flash: two 16-bit chips side by side on a 32-bit bus, Intel's basic command set (JEDEC JESD68
+/// common flash interface, command set 0001).
+/// LIMIT: guests cannot run code from it, and what they write is not written back to a file.
+/// </summary>
+[Stateful("cfi-flash")]
+public sealed partial class CfiFlash : IMmio, IPlatformDevice
+{
+    public const int SectorSize = 256 * 1024;
+    private const uint MaximumBufferBytes = 2048;
+    private const byte StatusReady = 0x80, StatusProgramError = 0x10, StatusEraseError = 0x20, StatusSequenceError = 0x30;
+
+    private readonly Lock _lock = new();
+
+    // Content is kept inverted, so that erased flash (all ones) costs the host no memory.
+    private readonly Ram _inverted;
+    [Saved(1)] private Mode _mode;
+    [Saved(2)] private byte _status = StatusReady;
+    [Saved(3)] private Command _command;
+    [Saved(4)] private uint _bufferLeft;
+
+    private enum Mode : byte { Array, Status, Query, Id }
+    private enum Command : byte { None, Program, Erase, BufferCount, BufferData, BufferConfirm, Lock }
+
+    /// <param name="inverted">The content, each byte inverted; the machine owns it and saves it with its memory.</param>
+    public CfiFlash(Ram inverted) => _inverted = inverted;
+
+    /// <inheritdoc/>
+    public string NodeName => "flash";
+
+    /// <inheritdoc/>
+    public ulong Size => _inverted.Size;
+
+    /// <inheritdoc/>
+    public bool Read(ulong offset, int size, out ulong value)
+    {
+        lock (_lock)
+        {
+            value = 0;
+            for (int i = size - 1; i >= 0; i--)
+                value = value << 8 | ReadByte(offset + (ulong)i);
+        }
+        return true;
+    }
+
+    /// <inheritdoc/>
+    public bool Write(ulong offset, int size, ulong value)
+    {
+        lock (_lock)
+        {
+            // The bus is 32 bits wide: a wider store is two cycles.
+            for (; size > 4; size -= 4, offset += 4, value >>= 32)
+                Cycle(offset, 4, (uint)value);
+            Cycle(offset, size, (uint)value);
+        }
+        return true;
+    }
+
+    /// <inheritdoc/>
+    public void Reset()
+    {
+        lock (_lock)
+        {
+            _mode = Mode.Array;
+            _status = StatusReady;
+            _command = Command.None;
+            _bufferLeft = 0;
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Describe(DeviceTreeNode node) => node.SetStrings("compatible", "cfi-flash").SetCells("bank-width", 4);
+
+    private void Sync() { }
+
+    private byte ReadByte(ulong offset)
+    {
+        // Both chips answer alike, each in its own 16-bit half of the bus.
+        bool lowLane = (offset & 1) == 0;
+        return _mode switch
+        {
+            Mode.Array => (byte)~_inverted.Get(offset, 1)[0],
+            Mode.Status => lowLane ? _status : (byte)0,
+            Mode.Query => lowLane ? Query((int)(offset / 4 & 0xff)) : (byte)0,
+            _ => lowLane ? Identifier((int)(offset / 4 & 0xff)) : (byte)0,
+        };
+    }
+
+    /// <summary>Intel 28F256: manufacturer, device, block lock status (never locked).</summary>
+    private static byte Identifier(int word) => word switch { 0 => 0x89, 1 => 0x18, _ => 0 };
+
+    /// <summary>The query structure of JESD68.01, tables 1 to 4, for one chip.</summary>
+    private byte Query(int word)
+    {
+        int sectors = (int)(Size / SectorSize) - 1;
+        // One chip holds half of each sector of the bank.
+        const int ChipSector = SectorSize / 2 / 256;
+        return word switch
+        {
+            0x10 => (byte)'Q', 0x11 => (byte)'R', 0x12 => (byte)'Y',
+            0x13 => 0x01, // primary command set: Intel
+            0x15 => 0x31, // address of the primary table
+            0x1b => 0x45, 0x1c => 0x55, // Vcc 4.5 to 5.5 V
+            0x1f => 0x07, 0x20 => 0x07, 0x21 => 0x0a, // typical times 2^n
+            0x23 => 0x04, 0x24 => 0x04, 0x25 => 0x04, // maximum times
+            0x27 => (byte)System.Numerics.BitOperations.Log2(Size / 2), // bytes of one chip, 2^n
+            0x28 => 0x01, // 16-bit interface
+            0x2a => 0x0a, // write buffer of 1 KiB a chip
+            0x2c => 0x01, // one erase region
+            0x2d => (byte)sectors, 0x2e => (byte)(sectors >> 8),
+            0x2f => ChipSector & 0xff, 0x30 => ChipSector >> 8,
+            0x31 => (byte)'P', 0x32 => (byte)'R', 0x33 => (byte)'I', 0x34 => (byte)'1', 0x35 => (byte)'0',
+            0x3f => 0x01,
+            _ => 0,
+        };
+    }
+
+    private void Cycle(ulong offset, int size, uint value)
+    {
+        byte command = (byte)value;
+        switch (_command)
+        {
+            case Command.None: Begin(command, offset); break;
+            case Command.Program:
+                Program(offset, size, value);
+                Finish(StatusReady);
+                break;
+            case Command.Erase:
+                if (command == 0xd0)
+                {
+                    ulong sector = offset / SectorSize * SectorSize;
+                    _inverted.GetForWrite(sector, SectorSize).Clear();
+                    Finish(StatusReady);
+                }
+                else
+                    Finish(StatusReady | StatusSequenceError);
+                break;
+            case Command.BufferCount:
+                // The count is words of one chip, less one.
+                _bufferLeft = (command + 1u) * 4;
+                if (_bufferLeft > MaximumBufferBytes)
+                    Finish(StatusReady | StatusSequenceError);
+                else
+                    _command = Command.BufferData;
+                break;
+            case Command.BufferData:
+                // DEVIATION: data goes to the array at once instead of at the confirmation.
+                Program(offset, size, value);
+                _bufferLeft -= Math.Min(_bufferLeft, (uint)size);
+                if (_bufferLeft == 0)
+                    _command = Command.BufferConfirm;
+                break;
+            case Command.BufferConfirm:
+                Finish(command == 0xd0 ? StatusReady : (byte)(StatusReady | StatusSequenceError));
+                break;
+            case Command.Lock:
+                Finish(command is 0x01 or 0xd0 or 0x2f ? StatusReady : (byte)(StatusReady | StatusSequenceError));
+                break;
+        }
+    }
+
+    private void Begin(byte command, ulong offset)
+    {
+        switch (command)
+        {
+            case 0x10 or 0x40: Enter(Command.Program); break;
+            case 0x20: Enter(Command.Erase); break;
+            case 0x50:
+                _status = StatusReady;
+                _mode = Mode.Array;
+                break;
+            case 0x60: Enter(Command.Lock); break;
+            case 0x70: _mode = Mode.Status; break;
+            case 0x90: _mode = Mode.Id; break;
+            case 0x98: _mode = Mode.Query; break;
+            case 0xe8: Enter(Command.BufferCount); break;
+            default: _mode = Mode.Array; break; // 0xff; 0xf0 as drivers for the other command set probe with it
+        }
+    }
+
+    private void Enter(Command command)
+    {
+        _command = command;
+        _mode = Mode.Status;
+        _status = StatusReady;
+    }
+
+    private void Finish(byte status)
+    {
+        _command = Command.None;
+        _mode = Mode.Status;
+        _status = status;
+        _bufferLeft = 0;
+    }
+
+    /// <summary>Programming can only turn ones into zeroes.</summary>
+    private void Program(ulong offset, int size, uint value)
+    {
+        Span<byte> cells = _inverted.GetForWrite(offset, size);
+        for (int i = 0; i < size; i++)
+            cells[i] |= (byte)~(value >> (8 * i));
+    }
+}
