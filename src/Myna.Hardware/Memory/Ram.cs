@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 using Myna.Host;
 
 namespace Myna.Hardware.Memory;
@@ -65,6 +66,14 @@ public sealed class Ram : IDisposable
     /// completion as well.
     /// </summary>
     public Memory<byte> GetMemory(ulong offset, int length) => _memory.SliceMemory(offset, length);
+
+    /// <summary>Reads a little-endian half-word that guest CPUs write meanwhile; later reads are not moved before it.</summary>
+    /// <param name="offset">A multiple of 2.</param>
+    public ushort LoadAcquire(ulong offset) => Volatile.Read(ref MemoryMarshal.Cast<byte, ushort>(_memory.Slice(offset, 2))[0]);
+
+    /// <summary>Writes a little-endian half-word that guest CPUs poll; earlier writes are not moved behind it.</summary>
+    /// <param name="offset">A multiple of 2.</param>
+    public void StoreRelease(ulong offset, ushort value) => Volatile.Write(ref MemoryMarshal.Cast<byte, ushort>(GetForWrite(offset, 2))[0], value);
 
     /// <summary>Gives the host its pages back (balloon); they read as zero.</summary>
     public void Discard(ulong offset, ulong length)
