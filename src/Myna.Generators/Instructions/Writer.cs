@@ -225,9 +225,23 @@ internal sealed class Writer(IReadOnlyList<Row> rows)
         Line("switch (f.Op)");
         Open();
         foreach (Row row in rows)
-            Line($"case Opcode.{row.Method}: {row.Class}<TOps, T>.{row.Method}(ref ops, in f); return;");
+            Line($"case Opcode.{row.Method}: Call<TOps, T>.{row.Method}(ref ops, in f); return;");
         Line("default: ops.Raise(Cause.IllegalInstruction, ops.Const(f.Raw)); return;");
         Close();
+        Close();
+        Line("");
+        Line("// Semantics are inlined here and not into the switch, which then is a jump table of tail calls without a frame.");
+        Line("private static class Call<TOps, T>");
+        _indent++;
+        Line("where TOps : struct, IRiscVOps<T>, allows ref struct where T : struct");
+        _indent--;
+        Open();
+        foreach (Row row in rows)
+        {
+            Line("[global::System.Runtime.CompilerServices.MethodImpl(global::System.Runtime.CompilerServices.MethodImplOptions.NoInlining)]");
+            Line($"public static void {row.Method}(ref TOps ops, in Fields f) => {row.Class}<TOps, T>.{row.Method}(ref ops, in f);");
+            Line("");
+        }
         Close();
     }
 

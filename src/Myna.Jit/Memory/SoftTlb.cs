@@ -266,6 +266,7 @@ public sealed unsafe class SoftTlb
     }
 
     // A store to a page that is or was watched: tells the watchers, or makes the entry fast again.
+    [MethodImpl(MethodImplOptions.NoInlining)]
     private bool Watch(Entry* e, ulong va, int size)
     {
         ulong page = va & ~PageMask;

@@ -113,7 +113,7 @@ public static class Compressed<TOps, T>
     public static void CJr(ref TOps ops, in Fields f)
         => Integer<TOps, T>.Jalr(ref ops, in f);
 
-    [Instruction("100 0 rd rs2 10", "c.mv {rd}, {rs2}")]
+    [Instruction("100 0 rd rs2!=0 10", "c.mv {rd}, {rs2}")]
     public static void CMv(ref TOps ops, in Fields f)
         => Integer<TOps, T>.Add(ref ops, in f);
 

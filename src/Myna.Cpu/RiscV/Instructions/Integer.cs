@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Myna.Jit.Operations;
 
 namespace Myna.Cpu.RiscV.Instructions;
@@ -227,6 +228,7 @@ public static class Integer<TOps, T>
     public static void Ebreak(ref TOps ops, in Fields f)
         => ops.Ebreak();
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Load(ref TOps ops, in Fields f, MemSize size, bool signed)
     {
         if (ops.Load(ops.Add(ops.X(f.Rs1), ops.Const(f.Immediate)), size, signed, out T value))
