@@ -1,3 +1,4 @@
+using Myna.Hardware.Firmware;
 using Myna.Hardware.Interrupts;
 using Myna.Hardware.Memory;
 using Myna.Hardware.State;
@@ -9,7 +10,7 @@ namespace Myna.Devices.Virtio.Transport;
 /// device configuration any width.
 /// </summary>
 [Stateful("virtio-mmio")]
-public sealed partial class VirtioMmio : IMmio, IVirtioTransport, IDrainable
+public sealed partial class VirtioMmio : IMmio, IPlatformDevice, IVirtioTransport, IDrainable
 {
     /// <summary>Bytes of a slot's registers.</summary>
     public const ulong RegisterSize = 0x1000;
@@ -46,7 +47,14 @@ public sealed partial class VirtioMmio : IMmio, IVirtioTransport, IDrainable
 
     public VirtioDevice? Device => _device;
 
+    public string NodeName => "virtio_mmio";
+
+    public ulong Size => RegisterSize;
+
     bool IVirtioTransport.DmaEnabled => true;
+
+    /// <summary>Linux binding virtio/mmio.yaml.</summary>
+    public void Describe(DeviceTreeNode node) => node.SetStrings("compatible", "virtio,mmio");
 
     public bool Read(ulong offset, int size, out ulong value)
     {
