@@ -1,0 +1,22 @@
+namespace Myna.Cpu.Engines;
+
+/// <summary>What executes a virtual CPU's instructions. Called on the CPU's thread only.</summary>
+public interface ICpuEngine
+{
+    /// <summary>"interp" or "jit".</summary>
+    string Name { get; }
+
+    /// <summary>
+    /// Executes until <c>JitContext.ExitRequest</c> is not zero (seen between instructions, at the latest at the next block)
+    /// or <c>JitContext.InstructionCount</c> has reached <paramref name="limit"/>.
+    /// </summary>
+    /// <param name="limit">Exact when the engine counts instructions; ulong.MaxValue means none.</param>
+    void Run(ulong limit);
+
+    /// <summary>Executes the one instruction at pc, traps included. Interrupts are not looked at.</summary>
+    /// <returns>True when execution simply goes on behind the instruction.</returns>
+    bool Step();
+
+    /// <summary>What the engine has done so far, for the monitor.</summary>
+    IEnumerable<(string Name, ulong Value)> Counters { get; }
+}

@@ -1,0 +1,210 @@
+using System.Globalization;
+using System.Text;
+using Myna.Hardware.Memory;
+using Myna.Hardware.State;
+
+namespace Myna.Cpu.RiscV;
+
+/// <summary>What debuggers and the monitor see. Numbers and feature names are gdb's (gdb manual, "RISC-V Features").</summary>
+public sealed partial class Hart
+{
+    private const int PcNumber = 32, FirstFloat = 33, FirstCsr = 65, PrivilegeNumber = 65 + 4096;
+    private const string CpuFeature = "org.gnu.gdb.riscv.cpu", FpuFeature = "org.gnu.gdb.riscv.fpu",
+        CsrFeature = "org.gnu.gdb.riscv.csr", VirtualFeature = "org.gnu.gdb.riscv.virtual";
+
+    private static readonly string[] XNames =
+    [
+        "zero", "ra", "sp", "gp", "tp", "t0", "t1", "t2", "fp", "s1", "a0", "a1", "a2", "a3", "a4", "a5", "a6", "a7",
+        "s2", "s3", "s4", "s5", "s6", "s7", "s8", "s9", "s10", "s11", "t3", "t4", "t5", "t6",
+    ];
+
+    private static readonly string[] FNames =
+    [
+        "ft0", "ft1", "ft2", "ft3", "ft4", "ft5", "ft6", "ft7", "fs0", "fs1", "fa0", "fa1", "fa2", "fa3", "fa4", "fa5", "fa6", "fa7",
+        "fs2", "fs3", "fs4", "fs5", "fs6", "fs7", "fs8", "fs9", "fs10", "fs11", "ft8", "ft9", "ft10", "ft11",
+    ];
+
+    private static readonly Lazy<CpuRegister[]> RegisterList = new(() =>
+    [
+        .. Enumerable.Range(0, 32).Select(i => new CpuRegister(i, XNames[i], 64, CpuFeature)),
+        new CpuRegister(PcNumber, "pc", 64, CpuFeature),
+        .. Enumerable.Range(0, 32).Select(i => new CpuRegister(FirstFloat + i, FNames[i], 64, FpuFeature)),
+        .. CsrTable.Rows.Select(r => new CpuRegister(FirstCsr + r.Number, r.Name, r.Number <= 3 ? 32 : 64, r.Number <= 3 ? FpuFeature : CsrFeature)),
+        new CpuRegister(PrivilegeNumber, "priv", 64, VirtualFeature),
+    ]);
+
+    private static readonly Lazy<string> Description = new(() =>
+    {
+        var text = new StringBuilder("<?xml version=\"1.0\"?><!DOCTYPE target SYSTEM \"gdb-target.dtd\"><target version=\"1.0\"><architecture>riscv:rv64</architecture>");
+        foreach (IGrouping<string, CpuRegister> feature in RegisterList.Value.GroupBy(r => r.Group))
+        {
+            text.Append(CultureInfo.InvariantCulture, $"<feature name=\"{feature.Key}\">");
+            foreach (CpuRegister r in feature)
+            {
+                string type = r.Number == PcNumber ? "code_ptr" : r.Number is >= FirstFloat and < FirstCsr ? "ieee_double" : r.Number == 2 ? "data_ptr" : "int";
+                text.Append(CultureInfo.InvariantCulture, $"<reg name=\"{r.Name}\" bitsize=\"{r.Bits}\" regnum=\"{r.Number}\" type=\"{type}\"{(r.Number >= FirstCsr ? " save-restore=\"no\"" : "")}/>");
+            }
+            text.Append("</feature>");
+        }
+        return text.Append("</target>").ToString();
+    });
+
+    /// <inheritdoc/>
+    public override ulong Pc
+    {
+        get => Block.Context.Pc;
+        set => Block.Context.Pc = value & ~1UL;
+    }
+
+    /// <inheritdoc/>
+    public override IReadOnlyList<CpuRegister> Registers => RegisterList.Value;
+
+    /// <inheritdoc/>
+    public override string TargetDescription => Description.Value;
+
+    /// <inheritdoc/>
+    public override bool TryReadRegister(int number, out ulong value)
+    {
+        value = 0;
+        switch (number)
+        {
+            case >= 0 and < PcNumber:
+                value = Registers64.X[number];
+                return true;
+            case PcNumber:
+                value = Pc;
+                return true;
+            case >= FirstFloat and < FirstCsr:
+                value = Registers64.F[number - FirstFloat];
+                return true;
+            case PrivilegeNumber:
+                value = (ulong)_privilege;
+                return true;
+            default:
+                if (CsrTable.Find(number - FirstCsr) is not { } row)
+                    return false;
+                value = ReadCsr((CsrNumber)row.Number);
+                return true;
+        }
+    }
+
+    /// <inheritdoc/>
+    public override bool TryWriteRegister(int number, ulong value)
+    {
+        switch (number)
+        {
+            case 0:
+                return false;
+            case > 0 and < PcNumber:
+                Registers64.X[number] = value;
+                return true;
+            case PcNumber:
+                Pc = value;
+                return true;
+            case >= FirstFloat and < FirstCsr:
+                Registers64.F[number - FirstFloat] = value;
+                MarkFloatDirty();
+                return true;
+            case PrivilegeNumber:
+                if (value is not (0 or 1 or 3))
+                    return false;
+                _privilege = (PrivilegeLevel)value;
+                UpdateMode();
+                CheckInterrupts();
+                return true;
+            default:
+                if (CsrTable.Find(number - FirstCsr) is not { ReadOnly: false } row)
+                    return false;
+                var csr = (CsrNumber)row.Number;
+                if (csr is CsrNumber.Mip or CsrNumber.Sip)
+                    WritePending(csr, CsrOp.Write, value);
+                else
+                    WriteCsr(csr, ReadCsr(csr) & ~row.Writable | value & row.Writable);
+                return true;
+        }
+    }
+
+    /// <inheritdoc/>
+    public override bool TryTranslate(ulong va, out ulong physical)
+        => Translate(va, _dataMode, PageRightsForDebug, debug: true, out physical, out _, out _) == Walk.Ok;
+
+    private const Jit.Memory.PageRights PageRightsForDebug = Jit.Memory.PageRights.Read;
+
+    /// <inheritdoc/>
+    public override bool ReadMemory(ulong va, Span<byte> destination)
+    {
+        while (destination.Length != 0)
+        {
+            int run = (int)Math.Min((ulong)destination.Length, Ram.PageSize - (va & PageMask));
+            if (!TryTranslate(va, out ulong pa) || !_memory.Read(pa, destination[..run]))
+                return false;
+            destination = destination[run..];
+            va += (ulong)run;
+        }
+        return true;
+    }
+
+    /// <inheritdoc/>
+    public override bool WriteMemory(ulong va, ReadOnlySpan<byte> source)
+    {
+        while (source.Length != 0)
+        {
+            int run = (int)Math.Min((ulong)source.Length, Ram.PageSize - (va & PageMask));
+            if (!TryTranslate(va, out ulong pa) || !_memory.Write(pa, source[..run], rom: true))
+                return false;
+            source = source[run..];
+            va += (ulong)run;
+        }
+        return true;
+    }
+
+    /// <inheritdoc/>
+    public override IEnumerable<(string Name, ulong Value)> Counters =>
+    [
+        ("instructions", Block.Context.InstructionCount),
+        ("exceptions", _exceptionsTaken),
+        ("interrupts", _interruptsTaken),
+        ("page walks", _walks),
+        ("tlb fills", Block.Tlb.Fills),
+        ("tlb flushes", Block.Tlb.Flushes),
+        .. Engine?.Counters ?? [],
+    ];
+
+    // Watchpoints: pages that hold one never enter the soft-TLB, so that every access comes to the slow path.
+
+    [NotSaved("debugging")] private bool _hasWatchpoints;
+
+    private protected override void OnWatchpointsChanged()
+    {
+        _hasWatchpoints = Watchpoints.Count != 0;
+        FlushTranslations();
+    }
+
+    private bool IsWatchedPage(ulong va)
+    {
+        if (!_hasWatchpoints)
+            return false;
+        ulong page = va & ~PageMask;
+        foreach (Watchpoint w in Watchpoints)
+        {
+            if (w.Start < page + Ram.PageSize && page < w.Start + w.Length)
+                return true;
+        }
+        return false;
+    }
+
+    private void NoteAccess(ulong va, int bytes, WatchKind kind)
+    {
+        if (!_hasWatchpoints)
+            return;
+        foreach (Watchpoint w in Watchpoints)
+        {
+            if (w.Start < va + (ulong)bytes && va < w.Start + w.Length && (w.Kind & kind) != 0)
+            {
+                WatchedAddress = va;
+                _watchHit = true;
+                RequestExit(ExitRequests.Debug);
+            }
+        }
+    }
+}

@@ -1,0 +1,258 @@
+using Myna.Cpu.Engines;
+
+namespace Myna.Cpu;
+
+/// <summary>Why <see cref="VirtualCpu.Run"/> returned.</summary>
+public enum StopReason
+{
+    /// <summary>As many instructions as asked for were executed.</summary>
+    InstructionLimit,
+    /// <summary>Somebody called <see cref="VirtualCpu.Kick"/>.</summary>
+    Kicked,
+    /// <summary>The CPU waits for an interrupt and <see cref="VirtualCpu.BlocksWhileWaiting"/> is false.</summary>
+    Waiting,
+    /// <summary>pc is at a breakpoint; its instruction has not been executed.</summary>
+    Breakpoint,
+    /// <summary>The instruction before pc touched a watched range.</summary>
+    Watchpoint,
+}
+
+/// <summary>Accesses that a watchpoint looks for.</summary>
+[Flags]
+public enum WatchKind { Read = 1, Write = 2, Access = Read | Write }
+
+/// <summary>A register as debuggers see it.</summary>
+/// <param name="Number">gdb's number.</param>
+/// <param name="Bits">Width.</param>
+/// <param name="Group">The target description's feature, e.g. "org.gnu.gdb.riscv.cpu".</param>
+public sealed record CpuRegister(int Number, string Name, int Bits, string Group);
+
+/// <summary>
+/// A virtual CPU, whatever executes it and whichever instruction set it has: its thread, and what debuggers and the
+/// monitor need. Members are for any thread unless they say "paused", which means that the CPU must stand still.
+/// </summary>
+public abstract class VirtualCpu : IDisposable
+{
+    private enum Wanted { Paused, Running, Ended }
+
+    private readonly object _gate = new();
+    private readonly List<Watchpoint> _watchpoints = [];
+    private readonly HashSet<ulong> _breakpoints = [];
+    private Wanted _wanted = Wanted.Paused;
+    private bool _standing = true;
+    private Thread? _thread;
+
+    protected VirtualCpu(int index) => Index = index;
+
+    private protected readonly record struct Watchpoint(ulong Start, ulong Length, WatchKind Kind);
+
+    /// <summary>0 for the first CPU of the machine.</summary>
+    public int Index { get; }
+
+    /// <summary>Whether a wait for interrupts blocks the thread (the default) or returns <see cref="StopReason.Waiting"/>.</summary>
+    public bool BlocksWhileWaiting { get; set; } = true;
+
+    /// <summary>Called before every instruction, on the CPU's thread; slows execution down a lot. Set it while paused.</summary>
+    public Action<VirtualCpu>? Tracer { get; set; }
+
+    /// <summary>The CPU stopped by itself, at a breakpoint or watchpoint, and is paused. Raised on its thread.</summary>
+    public event Action<VirtualCpu, StopReason>? Stopped;
+
+    /// <summary>An internal error ended the CPU's thread.</summary>
+    public event Action<VirtualCpu, Exception>? Failed;
+
+    /// <summary>Address of the last access that hit a watchpoint.</summary>
+    public ulong WatchedAddress { get; private protected set; }
+
+    /// <summary>Executes guest code on the calling thread. Only one thread at a time may do so.</summary>
+    /// <param name="maxInstructions">Stops after so many; ulong.MaxValue means no limit.</param>
+    public abstract StopReason Run(ulong maxInstructions = ulong.MaxValue);
+
+    /// <summary>Makes <see cref="Run"/> return soon; if it does not run now, the next call returns at once.</summary>
+    public abstract void Kick();
+
+    /// <summary>Power-on state. Paused.</summary>
+    public abstract void Reset();
+
+    // Debugging; paused.
+
+    /// <summary>Address of the next instruction.</summary>
+    public abstract ulong Pc { get; set; }
+
+    public abstract IReadOnlyList<CpuRegister> Registers { get; }
+
+    /// <summary>gdb's target description (gdb manual, appendix "Target Descriptions").</summary>
+    public abstract string TargetDescription { get; }
+
+    /// <returns>False when there is no such register, or it cannot be read now.</returns>
+    public abstract bool TryReadRegister(int number, out ulong value);
+
+    /// <returns>False when there is no such register, or it cannot be written.</returns>
+    public abstract bool TryWriteRegister(int number, ulong value);
+
+    /// <summary>Translates as the CPU would now, without faults, without setting accessed or dirty bits.</summary>
+    public abstract bool TryTranslate(ulong va, out ulong physical);
+
+    /// <summary>Reads RAM or ROM at guest virtual addresses.</summary>
+    /// <returns>False when part of the range is not mapped or not memory.</returns>
+    public abstract bool ReadMemory(ulong va, Span<byte> destination);
+
+    /// <summary>Writes RAM or ROM at guest virtual addresses, write-protected pages too.</summary>
+    /// <inheritdoc cref="ReadMemory"/>
+    public abstract bool WriteMemory(ulong va, ReadOnlySpan<byte> source);
+
+    /// <summary>Engine and CPU counters, for the monitor. Values may be a moment old.</summary>
+    public abstract IEnumerable<(string Name, ulong Value)> Counters { get; }
+
+    /// <summary>Sets or removes a breakpoint. Paused.</summary>
+    public void SetBreakpoint(ulong pc, bool on)
+    {
+        if (on)
+            _breakpoints.Add(pc);
+        else
+            _breakpoints.Remove(pc);
+    }
+
+    /// <summary>Sets or removes a watchpoint on guest virtual addresses. Paused.</summary>
+    public void SetWatchpoint(ulong start, ulong length, WatchKind kind, bool on)
+    {
+        var watchpoint = new Watchpoint(start, length, kind);
+        if (on)
+            _watchpoints.Add(watchpoint);
+        else
+            _watchpoints.Remove(watchpoint);
+        OnWatchpointsChanged();
+    }
+
+    private protected IReadOnlyList<Watchpoint> Watchpoints => _watchpoints;
+    private protected bool HasBreakpoints => _breakpoints.Count != 0;
+    private protected bool IsBreakpoint(ulong pc) => _breakpoints.Contains(pc);
+    private protected abstract void OnWatchpointsChanged();
+
+    // The thread.
+
+    /// <summary>Gives the CPU its thread and lets it run.</summary>
+    public void Start()
+    {
+        lock (_gate)
+        {
+            if (_thread is null)
+            {
+                _standing = false;
+                _thread = new Thread(Loop) { IsBackground = true, Name = $"cpu{Index}" };
+                _thread.Start();
+            }
+        }
+        Resume();
+    }
+
+    /// <summary>Lets a started CPU run on.</summary>
+    public void Resume()
+    {
+        lock (_gate)
+        {
+            if (_wanted != Wanted.Ended)
+                _wanted = Wanted.Running;
+            Monitor.PulseAll(_gate);
+        }
+    }
+
+    /// <summary>Asks the CPU to stand still between two instructions, and does not wait for it.</summary>
+    public void RequestPause()
+    {
+        lock (_gate)
+        {
+            if (_wanted != Wanted.Ended)
+                _wanted = Wanted.Paused;
+        }
+        Kick();
+    }
+
+    /// <summary>Stops the CPU between two instructions; returns when it stands still (on its own thread: at once).</summary>
+    public void Pause()
+    {
+        RequestPause();
+        WaitUntilPaused();
+    }
+
+    /// <summary>The second half of <see cref="Pause"/>.</summary>
+    public void WaitUntilPaused()
+    {
+        lock (_gate)
+        {
+            while (!_standing && _thread is not null && Thread.CurrentThread != _thread)
+                Monitor.Wait(_gate);
+        }
+    }
+
+    /// <summary>Whether the CPU executes nothing now.</summary>
+    public bool IsPaused
+    {
+        get
+        {
+            lock (_gate)
+                return _standing;
+        }
+    }
+
+    /// <summary>Ends the thread for good.</summary>
+    public virtual void Dispose()
+    {
+        Thread? thread;
+        lock (_gate)
+        {
+            _wanted = Wanted.Ended;
+            thread = _thread;
+            Monitor.PulseAll(_gate);
+        }
+        Kick();
+        if (thread is not null && thread != Thread.CurrentThread)
+            thread.Join();
+        GC.SuppressFinalize(this);
+    }
+
+    private void Loop()
+    {
+        try
+        {
+            while (true)
+            {
+                lock (_gate)
+                {
+                    while (_wanted == Wanted.Paused)
+                    {
+                        _standing = true;
+                        Monitor.PulseAll(_gate);
+                        Monitor.Wait(_gate);
+                    }
+                    if (_wanted == Wanted.Ended)
+                        return;
+                    _standing = false;
+                }
+                StopReason reason = Run();
+                if (reason is StopReason.Breakpoint or StopReason.Watchpoint)
+                {
+                    lock (_gate)
+                    {
+                        if (_wanted == Wanted.Running)
+                            _wanted = Wanted.Paused;
+                    }
+                    Stopped?.Invoke(this, reason);
+                }
+            }
+        }
+        catch (Exception e) when (Failed is not null)
+        {
+            // An internal error must end the machine with a message rather than the process with a stack trace.
+            Failed(this, e);
+        }
+        finally
+        {
+            lock (_gate)
+            {
+                _standing = true;
+                Monitor.PulseAll(_gate);
+            }
+        }
+    }
+}
