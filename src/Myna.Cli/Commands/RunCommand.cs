@@ -1,0 +1,165 @@
+using System.CommandLine;
+using System.CommandLine.Parsing;
+using System.Globalization;
+using Myna.Machines;
+using Myna.Machines.Guests;
+using Myna.Network;
+
+namespace Myna.Cli.Commands;
+
+/// <summary>The options of <c>myna run</c>.</summary>
+internal static class RunCommand
+{
+    public const string Examples = """
+        Examples:
+          myna run                                    the default guest, a shell on this terminal (Ctrl-] leaves)
+          myna run -- uname -a                        one command in the guest; its output and exit status are myna's
+          myna run --cpus 4 --memory 2G --disk disk.img
+          myna run --net user,hostfwd=tcp:127.0.0.1:2222-:22
+          myna run --kernel Image --initrd initrd.gz --append "console=ttyS0"
+          myna run --firmware none --kernel test.elf  bare metal
+        """;
+
+    private static readonly string[] Architectures = ["riscv64"];
+
+    public static Command Create(string[] guestCommand)
+    {
+        Setting<string> arch = Value("--arch", "NAME", "The guest's instruction set: riscv64 (the default).", "riscv64", Arch);
+        Setting<string> board = Value("--machine", "BOARD[,...]", "The board and its properties (default virt).", "virt", static s => s);
+        Setting<int> cpus = Value("--cpus", "N", "Virtual processors, 1 to 64 (default 1).", 1, Cpus);
+        Setting<ulong> memory = Value("--memory", "SIZE", "RAM, as in 512M or 2G (default 1G).", 1UL << 30,
+            s => MemoryOption.Parse(s, (ulong)GC.GetGCMemoryInfo().TotalAvailableMemoryBytes));
+        Setting<Accel> accel = Value("--accel", "ENGINE", "What executes guest code: jit (translator, the default) or interp (interpreter).", Accel.Auto, AccelOf);
+        Option<string?> kernel = Text("--kernel", "FILE", "A kernel (Image, ELF, or one of them gzipped) instead of the default guest.");
+        Option<string?> initrd = Text("--initrd", "FILE", "Its initial RAM disk.");
+        Option<string?> append = Text("--append", "TEXT", "Its command line; with the default guest, words added to it.");
+        Setting<string> firmware = Value("--firmware", "none|sbi|FILE", "The built-in SBI (the default), a firmware image such as OpenSBI, or none: the kernel starts in M-mode.",
+            MachineOptions.FirmwareBuiltIn, static s => s);
+        Option<DiskOption[]> disks = Many("--disk", "FILE[,readonly]", "A raw disk image as a virtio disk; may be repeated.", DiskOption.Parse);
+        Option<string[]> nets = Many("--net", "user[,hostfwd=...]|none", "The network (default user); hostfwd=tcp:HOSTADDR:PORT-:GUESTPORT opens a port to the guest.", Net);
+        Option<string?> gdb = Text("--gdb", "[HOST]:PORT", "Waits for gdb there before the guest starts.");
+        Option<string?> monitor = Text("--monitor", "unix:PATH|stdio", "A prompt that shows and drives the machine.");
+        Option<string[]> log = Many("--log", "NAME,...", "Components that say what the guest does wrong (plic, virtio-blk, ..., or all).", static s => s);
+        var trace = new Option<string?>("--trace")
+        {
+            HelpName = "FILE",
+            Description = "Writes every executed instruction to standard error or to FILE; implies --accel interp.",
+            Arity = ArgumentArity.ZeroOrOne,
+        };
+        Option<string?> signature = Text("--signature", "FILE", "At exit writes the memory from begin_signature to end_signature there.");
+        Setting<int> granularity = Value("--signature-granularity", "BYTES", "Bytes per line of the signature: 4 (the default), 8 or 16.", 4, Granularity);
+        Option<string?> suite = Text("--guest-suite", "NAME", "The Debian suite of the default guest: trixie or sid.");
+        var noReboot = new Option<bool>("--no-reboot") { Description = "A guest's reset ends the program." };
+        var verbose = new Option<bool>("--verbose", "-v") { Description = "Shows the guest's console on standard error while a command runs." };
+
+        var command = new Command("run", "Boots a virtual machine.")
+        {
+            arch.Option, board.Option, cpus.Option, memory.Option, accel.Option, kernel, initrd, append, firmware.Option, disks, nets,
+            gdb, monitor, log, trace, signature, granularity.Option, suite, noReboot, verbose,
+        };
+        command.SetAction((result, cancellation) =>
+        {
+            var settings = new RunSettings
+            {
+                Arch = arch.Of(result),
+                Board = board.Of(result),
+                Cpus = cpus.Of(result),
+                Memory = memory.Of(result),
+                Accel = accel.Of(result),
+                Kernel = result.GetValue(kernel),
+                Initrd = result.GetValue(initrd),
+                Append = result.GetValue(append),
+                Firmware = firmware.Of(result),
+                Disks = result.GetValue(disks) ?? [],
+                Networks = result.GetValue(nets) ?? [],
+                Gdb = result.GetValue(gdb),
+                Monitor = result.GetValue(monitor),
+                Log = [.. (result.GetValue(log) ?? []).SelectMany(l => l.Split(',', StringSplitOptions.RemoveEmptyEntries))],
+                Trace = result.GetResult(trace) is null ? null : result.GetValue(trace) ?? "",
+                Signature = result.GetValue(signature),
+                SignatureGranularity = granularity.Of(result),
+                GuestSuite = result.GetValue(suite),
+                NoReboot = result.GetValue(noReboot),
+                Verbose = result.GetValue(verbose),
+                Command = guestCommand,
+            };
+            return Runner.RunAsync(settings, cancellation);
+        });
+        return command;
+    }
+
+    private static string Arch(string text) =>
+        Architectures.Contains(text) ? text : throw new FormatException($"'{text}' is not supported; use {string.Join(" or ", Architectures)}");
+
+    private static int Cpus(string text) =>
+        int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int n) && n is >= 1 and <= 64
+            ? n : throw new FormatException($"'{text}' is not a number from 1 to 64");
+
+    private static int Granularity(string text) => text is "4" or "8" or "16" ? int.Parse(text, CultureInfo.InvariantCulture) : throw new FormatException($"'{text}' is not 4, 8 or 16");
+
+    private static Accel AccelOf(string text) => text switch
+    {
+        "jit" => Accel.Jit,
+        "interp" => Accel.Interp,
+        "auto" => Accel.Auto,
+        _ => throw new FormatException($"'{text}' is unknown; use jit or interp"),
+    };
+
+    private static string Net(string text)
+    {
+        if (text != "none")
+            _ = UserNetworkOptions.Parse(text);
+        return text;
+    }
+
+    private static Option<string?> Text(string name, string help, string description) =>
+        new(name) { HelpName = help, Description = description, Arity = ArgumentArity.ExactlyOne };
+
+    private static Setting<T> Value<T>(string name, string help, string description, T fallback, Func<string, T> parse) =>
+        new(new(name)
+        {
+            HelpName = help,
+            Description = description,
+            Arity = ArgumentArity.ExactlyOne,
+            CustomParser = result => One(name, result, parse),
+        }, fallback);
+
+    /// <summary>An option with a default that the help's text names in the user's words, not as the parsed value.</summary>
+    private sealed record Setting<T>(Option<T> Option, T Fallback)
+    {
+        public T Of(ParseResult result) => result.GetResult(Option) is null ? Fallback : result.GetValue(Option)!;
+    }
+
+    private static Option<T[]> Many<T>(string name, string help, string description, Func<string, T> parse) =>
+        new(name)
+        {
+            HelpName = help,
+            Description = description,
+            Arity = ArgumentArity.OneOrMore,
+            CustomParser = result =>
+            {
+                try
+                {
+                    return [.. result.Tokens.Select(t => parse(t.Value))];
+                }
+                catch (FormatException e)
+                {
+                    result.AddError($"{name}: {e.Message}");
+                    return [];
+                }
+            },
+        };
+
+    private static T One<T>(string name, ArgumentResult result, Func<string, T> parse)
+    {
+        try
+        {
+            return parse(result.Tokens[0].Value);
+        }
+        catch (FormatException e)
+        {
+            result.AddError($"{name}: {e.Message}");
+            return default!;
+        }
+    }
+}

@@ -1,0 +1,33 @@
+using Myna.Machines;
+
+namespace Myna.Cli.Commands;
+
+/// <summary>What the user asked <c>myna run</c> for, each value checked by itself.</summary>
+internal sealed record RunSettings
+{
+    public required string Arch { get; init; }
+    public required string Board { get; init; }
+    public required int Cpus { get; init; }
+    public required ulong Memory { get; init; }
+    public required Accel Accel { get; init; }
+    public string? Kernel { get; init; }
+    public string? Initrd { get; init; }
+    public string? Append { get; init; }
+    public required string Firmware { get; init; }
+    public IReadOnlyList<DiskOption> Disks { get; init; } = [];
+    public IReadOnlyList<string> Networks { get; init; } = [];
+    public string? Gdb { get; init; }
+    public string? Monitor { get; init; }
+    public IReadOnlyList<string> Log { get; init; } = [];
+
+    /// <summary>Null: no trace; empty: on standard error; otherwise a file.</summary>
+    public string? Trace { get; init; }
+    public string? Signature { get; init; }
+    public int SignatureGranularity { get; init; } = 4;
+    public string? GuestSuite { get; init; }
+    public bool NoReboot { get; init; }
+    public bool Verbose { get; init; }
+
+    /// <summary>Empty: the console is the user's.</summary>
+    public string[] Command { get; init; } = [];
+}

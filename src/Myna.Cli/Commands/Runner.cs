@@ -1,0 +1,188 @@
+using System.Runtime.InteropServices;
+using Myna.Cli.Consoles;
+using Myna.Hardware.Time;
+using Myna.Host;
+using Myna.Machines;
+using Myna.Machines.Guests;
+
+namespace Myna.Cli.Commands;
+
+/// <summary>Builds the machine that <c>myna run</c> describes, connects it with the user, and waits for its end.</summary>
+internal static class Runner
+{
+    private static readonly (PosixSignal Signal, int Status)[] EndingSignals =
+        [(PosixSignal.SIGINT, 130), (PosixSignal.SIGTERM, 143), (PosixSignal.SIGHUP, 129), (PosixSignal.SIGQUIT, 131)];
+
+    public static async Task<int> RunAsync(RunSettings settings, CancellationToken cancellation)
+    {
+        Check(settings);
+        Guest? guest = settings.Kernel is null ? await GuestAsync(settings, cancellation).ConfigureAwait(false) : null;
+        var clock = new RealClock();
+        var devices = new DeviceSet();
+        try
+        {
+            devices.AddDisks(settings.Disks);
+            devices.AddNetworks(settings.Networks, clock);
+            devices.Add(new RngDevice());
+            var options = new MachineOptions
+            {
+                Arch = settings.Arch,
+                Board = settings.Board,
+                Cpus = settings.Cpus,
+                Memory = settings.Memory,
+                Accel = settings.Trace is null ? settings.Accel : Accel.Interp,
+                Kernel = guest?.Kernel ?? settings.Kernel,
+                Initrd = settings.Initrd ?? guest?.Initrd,
+                Append = settings.Append,
+                Firmware = settings.Firmware,
+                Clock = clock,
+                NoReboot = settings.NoReboot,
+                Signature = settings.Signature,
+                SignatureGranularity = settings.SignatureGranularity,
+            };
+            return settings.Command.Length > 0
+                ? RunCommandIn(settings, options, devices)
+                : RunInteractive(settings, options, guest, devices);
+        }
+        finally
+        {
+            devices.Dispose();
+        }
+    }
+
+    private static void Check(RunSettings settings)
+    {
+        const int Usage = 2;
+        if (settings.Command.Length > 0 && (settings.Kernel is not null || settings.Initrd is not null))
+            throw new UserException("a command after -- runs in the default guest alone; leave out --kernel and --initrd", Usage);
+        if (settings.Kernel is null && settings.Firmware == MachineOptions.FirmwareNone)
+            throw new UserException("--firmware none starts the kernel in M-mode; say which with --kernel FILE", Usage);
+        if (settings.Kernel is not null && settings.GuestSuite is not null)
+            throw new UserException("--guest-suite chooses the default guest; leave out --kernel", Usage);
+        if (settings.Trace is not null && settings.Accel == Accel.Jit)
+            throw new UserException("--trace sees every instruction only with --accel interp", Usage);
+    }
+
+    private static Task<Guest> GuestAsync(RunSettings settings, CancellationToken cancellation)
+    {
+        GuestRecipe recipe = GuestRecipe.For(settings.Arch);
+        return new GuestCache(GuestCache.DefaultRoot).GetAsync(recipe, recipe.CheckSuite(settings.GuestSuite), new ConsoleProgress(), cancellation);
+    }
+
+    /// <summary>The console is the user's terminal, or the pipes in its place.</summary>
+    private static int RunInteractive(RunSettings settings, MachineOptions options, Guest? guest, DeviceSet devices)
+    {
+        using var output = new OutputPump(StandardStreams.OpenOutput(), "console output");
+        var serial = new CharPort(output.Write);
+        CharPort keyboard = serial;
+        if (guest is not null)
+        {
+            // The shell is on a virtio console: it knows the window's size and takes input in blocks, none of it too early.
+            keyboard = new CharPort(output.Write);
+            devices.Add(new ConsoleDevice(keyboard));
+            options = options with { Append = Words(GuestRecipe.For(options.Arch).CommandLine, "myna.tty=hvc0", SizeWord(), settings.Append) };
+        }
+        options = options with { Console = serial, Devices = devices.Options };
+        using var session = new MachineSession(settings, options);
+        output.Broken += () => session.End(1);
+        // Raw mode only where the keys go to this program; a job in the background would be stopped for it.
+        bool raw = Terminal.InputIsTerminal && Terminal.IsForeground;
+        using Terminal? terminal = raw ? Terminal.EnterRaw() : null;
+        Output.Raw = terminal is not null;
+        try
+        {
+            if (terminal is not null)
+                Output.Note($"myna: {EscapeKey.Name} leaves");
+            using var keys = new InputPump(StandardStreams.OpenInput(), keyboard, terminal is null ? null : () => session.End(0));
+            session.Start();
+            keys.Start();
+            int status = session.Wait();
+            output.Drain(TimeSpan.FromSeconds(5));
+            return status;
+        }
+        finally
+        {
+            terminal?.Dispose();
+            Output.Raw = false;
+        }
+    }
+
+    /// <summary>The user's streams are the command's; the console is kept for when something fails.</summary>
+    private static int RunCommandIn(RunSettings settings, MachineOptions options, DeviceSet devices)
+    {
+        using var command = new GuestCommand(settings.Command, StandardStreams.OpenInput(), StandardStreams.OpenOutput(), StandardStreams.OpenError());
+        using OutputPump? console = settings.Verbose ? new OutputPump(StandardStreams.OpenError(), "console output") : null;
+        var last = new LastLines();
+        var serial = new CharPort(bytes =>
+        {
+            last.Write(bytes);
+            console?.Write(bytes);
+        });
+        foreach (DeviceOptions port in command.Devices)
+            devices.Add(port);
+        string append = Words(GuestRecipe.For(options.Arch).CommandLine, "quiet panic=-1 myna.command", settings.Append);
+        options = options with { Console = serial, Devices = devices.Options, Append = append, NoReboot = true };
+        using var session = new MachineSession(settings, options);
+        session.Start();
+        int status = session.Wait();
+        if (session.EndedByHost)
+            return status;
+        if (command.Status is int result)
+            return result;
+        throw new UserException($"the guest ended before the command did; its console said last:\n{last.Read(5)}");
+    }
+
+    private static string SizeWord() => Terminal.Size is TerminalSize size ? $"myna.size={size.Rows}x{size.Columns}" : "";
+
+    private static string Words(params string?[] words) => string.Join(' ', words.Where(w => !string.IsNullOrEmpty(w)));
+
+    /// <summary>A machine's run: signals end it, and the way it ended becomes an exit status.</summary>
+    private sealed class MachineSession : IDisposable
+    {
+        private readonly Machine _machine;
+        private readonly List<PosixSignalRegistration> _signals = [];
+        private int _status = -1;
+
+        public MachineSession(RunSettings settings, MachineOptions options)
+        {
+            _ = settings;
+            _machine = Machine.Create(options);
+            foreach ((PosixSignal signal, int status) in EndingSignals)
+            {
+                _signals.Add(PosixSignalRegistration.Create(signal, context =>
+                {
+                    context.Cancel = true;
+                    End(status);
+                }));
+            }
+        }
+
+        public bool EndedByHost => _status >= 0;
+
+        public void Start() => _machine.Start();
+
+        /// <summary>Ends the machine from outside; the first caller decides the exit status.</summary>
+        public void End(int status)
+        {
+            Interlocked.CompareExchange(ref _status, status, -1);
+            _machine.PowerOff();
+        }
+
+        public int Wait()
+        {
+            MachineExit exit = _machine.WaitForExit();
+            if (_status >= 0)
+                return _status;
+            return exit.Reason == ExitReason.InternalError
+                ? throw new UserException($"the machine stopped: {exit.Message ?? "internal error"}")
+                : exit.Status & 0xFF;
+        }
+
+        public void Dispose()
+        {
+            foreach (PosixSignalRegistration signal in _signals)
+                signal.Dispose();
+            _machine.Dispose();
+        }
+    }
+}
