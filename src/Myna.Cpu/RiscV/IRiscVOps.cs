@@ -41,12 +41,11 @@ public interface IRiscVOps<T> : IOps<T> where T : struct
     void Raise(Cause cause, T tval);
 
     /// <summary>
-    /// Zicsr: one atomic read and modification. False: the access is illegal (the exception is raised) or the
+    /// Zicsr: one atomic read and modification. No CSR here has side effects when read. False: the access is illegal (the exception is raised) or the
     /// translator leaves it to the interpreter.
     /// </summary>
-    /// <param name="reads">False for CSRRW with rd = x0, which must not have a read's side effects.</param>
     /// <param name="writes">False for CSRRS and CSRRC with rs1 = x0, which must not write.</param>
-    bool Csr(int csr, CsrOp op, T operand, bool reads, bool writes, out T old);
+    bool Csr(int csr, CsrOp op, T operand, bool writes, out T old);
 
     /// <summary>Environment call from the current privilege mode.</summary>
     void Ecall();

@@ -1,0 +1,124 @@
+using System.Runtime.CompilerServices;
+using System.Threading;
+using Myna.Jit.Operations;
+
+namespace Myna.Cpu.RiscV;
+
+/// <summary>Memory: the soft-TLB, and the hart where it has no answer.</summary>
+internal ref partial struct InterpreterOps
+{
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public bool Load(ulong address, MemSize size, bool signed, out ulong value)
+    {
+        switch (size)
+        {
+            case MemSize.B1:
+                if (_tlb.TryRead(_mode, address, out byte b1))
+                {
+                    value = signed ? (ulong)(sbyte)b1 : b1;
+                    return true;
+                }
+                break;
+            case MemSize.B2:
+                if (_tlb.TryRead(_mode, address, out ushort b2))
+                {
+                    value = signed ? (ulong)(short)b2 : b2;
+                    return true;
+                }
+                break;
+            case MemSize.B4:
+                if (_tlb.TryRead(_mode, address, out uint b4))
+                {
+                    value = signed ? (ulong)(int)b4 : b4;
+                    return true;
+                }
+                break;
+            default:
+                if (_tlb.TryRead(_mode, address, out value))
+                    return true;
+                break;
+        }
+        return SlowLoad(address, size, signed, out value);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public bool Store(ulong address, MemSize size, ulong value)
+    {
+        bool done = size switch
+        {
+            MemSize.B1 => _tlb.TryWrite(_mode, address, (byte)value),
+            MemSize.B2 => _tlb.TryWrite(_mode, address, (ushort)value),
+            MemSize.B4 => _tlb.TryWrite(_mode, address, (uint)value),
+            _ => _tlb.TryWrite(_mode, address, value),
+        };
+        return done || SlowStore(address, size, value);
+    }
+
+    public bool LoadFloat(ulong address, FloatSize size, out ulong value)
+        => Load(address, size == FloatSize.F32 ? MemSize.B4 : MemSize.B8, signed: false, out value);
+
+    public bool StoreFloat(ulong address, FloatSize size, ulong value)
+        => Store(address, size == FloatSize.F32 ? MemSize.B4 : MemSize.B8, value);
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    public bool Atomic(AtomicOp op, ulong address, MemSize size, ulong operand, out ulong old)
+    {
+        EnterHart();
+        return Retires(_hart.Atomic(op, address, size, SignExtend(operand, size), out old));
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    public bool LoadReserved(ulong address, MemSize size, out ulong value)
+    {
+        EnterHart();
+        return Retires(_hart.LoadReserved(address, size, out value));
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    public bool StoreConditional(ulong address, MemSize size, ulong value, out ulong failed)
+    {
+        EnterHart();
+        return Retires(_hart.StoreConditional(address, size, value, out failed));
+    }
+
+    // The host's locked operations order everything; plain ones lack only the order of stores before loads.
+    public readonly void Fence(bool storeLoad)
+    {
+        if (storeLoad)
+            Interlocked.MemoryBarrier();
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private bool SlowLoad(ulong address, MemSize size, bool signed, out ulong value)
+    {
+        EnterHart();
+        if (!Retires(_hart.SlowLoad(address, size, _mode, out value)))
+            return false;
+        if (signed)
+            value = SignExtend(value, size);
+        return true;
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private bool SlowStore(ulong address, MemSize size, ulong value)
+    {
+        EnterHart();
+        return Retires(_hart.SlowStore(address, size, _mode, value));
+    }
+
+    // The hart wants to know the instruction, its pc, and how many have retired before it.
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private readonly void EnterHart()
+    {
+        _hart.Instruction = _raw;
+        _hart.Block.Context.Pc = Pc;
+        _hart.Block.Context.InstructionCount = Retired(Left);
+    }
+
+    private bool Retires(bool done)
+    {
+        if (!done)
+            Flow = Flow.Trap;
+        return done;
+    }
+}
