@@ -2,6 +2,7 @@ using Myna.Cli;
 using Myna.Cli.Commands;
 using Myna.Machines;
 using Myna.Machines.Guests;
+using Myna.Storage;
 
 // The parser is not loaded for the one option that scripts ask often.
 if (args is ["--version"])
@@ -17,7 +18,7 @@ catch (UserException e)
 {
     return Output.Fail(e.Message, e.Status);
 }
-catch (Exception e) when (e is MachineException or GuestException)
+catch (Exception e) when (e is MachineException or GuestException or StorageException)
 {
     return Output.Fail(e.Message);
 }

@@ -1,6 +1,8 @@
+using Myna.Hardware.Backends;
 using Myna.Hardware.Time;
 using Myna.Machines;
 using Myna.Network;
+using Myna.Storage;
 
 namespace Myna.Cli.Commands;
 
@@ -17,7 +19,12 @@ internal sealed class DeviceSet : IDisposable
     public void AddDisks(IEnumerable<DiskOption> disks)
     {
         foreach (DiskOption disk in disks)
-            throw new UserException($"cannot open {disk.Path}: disks are not connected yet");
+        {
+            IBlockBackend image = DiskImage.Open(disk.Path, DiskFormat.Raw, disk.ReadOnly);
+            if (image is IDisposable disposable)
+                _backends.Add(disposable);
+            _devices.Add(new DiskDevice(image, disk.Serial, Bus: disk.Mmio ? DeviceBus.Mmio : DeviceBus.Pci));
+        }
     }
 
     /// <summary>One user-mode network unless the user said otherwise.</summary>
