@@ -19,6 +19,8 @@ public sealed partial class Hart
     private ulong EventOf(int counter) => counter switch
     {
         0 => CounterEvent.Cycles,
+        // time is no counter.
+        1 => 0,
         2 => CounterEvent.Instructions,
         _ => _events[counter - 3] & CounterEvent.Selector,
     };
