@@ -1,3 +1,4 @@
+using Myna.Jit.Ir;
 using Myna.Jit.Memory;
 using Myna.Jit.Operations;
 
@@ -50,7 +51,18 @@ public abstract class GuestCpu(CpuBlock block)
     /// </returns>
     public abstract bool InterpretOne();
 
-    /// <summary>Builds the IR of a block that starts at <paramref name="pc"/>, under flags <paramref name="flags"/>.</summary>
-    /// <param name="code">The bytes from pc to the end of its page; for an instruction that straddles two pages, the bytes of that instruction.</param>
-    public abstract void Translate(ulong pc, uint flags, ReadOnlySpan<byte> code);
+    /// <summary>
+    /// Builds the IR of a block that starts at <paramref name="pc"/>, under flags <paramref name="flags"/>, and ends it.
+    /// Called under the engine's lock; must not touch the CPU's state.
+    /// </summary>
+    /// <param name="page">The bytes of the page that holds pc. An instruction that leaves it is left to <see cref="IrBuilder.Interpret"/>.</param>
+    /// <param name="maxLength">Guest instructions at most.</param>
+    public abstract void Translate(IrBuilder builder, ulong pc, uint flags, ReadOnlySpan<byte> page, int maxLength);
+
+    // The engine's own state of this CPU.
+    internal volatile bool InCode;
+    internal int Generation;
+    internal Exception? Failure;
+    internal nint Handle;
+    internal JitEngine? Engine;
 }

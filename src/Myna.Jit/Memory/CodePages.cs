@@ -23,7 +23,12 @@ public interface ICodeListener
 /// </summary>
 public sealed class CodePages : IRamWatcher
 {
-    private readonly Lock _lock = new();
+    /// <summary>
+    /// Held around every report to listeners. A listener whose answers depend on a structure of its own guards it with
+    /// this lock, and holds it from <see cref="Watch"/> until what it derives from the page is in place.
+    /// </summary>
+    public Lock Sync { get; } = new();
+
     private Ram[] _rams = [];
     private SoftTlb[] _tlbs = [];
     private ICodeListener[] _listeners = [];
@@ -31,7 +36,7 @@ public sealed class CodePages : IRamWatcher
     /// <summary>Makes code in a RAM watchable. Call it for every RAM and ROM that CPUs can execute from.</summary>
     public void Add(Ram ram)
     {
-        lock (_lock)
+        lock (Sync)
         {
             ram.SetWatcher(this);
             _rams = [.. _rams, ram];
@@ -41,7 +46,7 @@ public sealed class CodePages : IRamWatcher
     /// <summary>Makes a CPU's stores visible to the listeners.</summary>
     public void Add(SoftTlb tlb)
     {
-        lock (_lock)
+        lock (Sync)
         {
             tlb.Attach(this);
             _tlbs = [.. _tlbs, tlb];
@@ -50,7 +55,7 @@ public sealed class CodePages : IRamWatcher
 
     public void Add(ICodeListener listener)
     {
-        lock (_lock)
+        lock (Sync)
             _listeners = [.. _listeners, listener];
     }
 
@@ -59,7 +64,7 @@ public sealed class CodePages : IRamWatcher
     {
         if (Find(page.Address, out ulong offset) is not { } ram || ram.IsWatched(offset))
             return;
-        lock (_lock)
+        lock (Sync)
         {
             ram.Watch(offset, true);
             Interlocked.MemoryBarrier();
@@ -94,12 +99,15 @@ public sealed class CodePages : IRamWatcher
     {
         ulong start = offset & ~(ulong)(Ram.PageSize - 1);
         CodePage page = new(ram.HostAddress + (nint)start);
-        bool kept = false;
-        foreach (ICodeListener listener in _listeners)
-            kept |= listener.Written(page, (int)(offset - start), length);
-        if (!kept)
-            ram.Watch(offset, false);
-        return kept;
+        lock (Sync)
+        {
+            bool kept = false;
+            foreach (ICodeListener listener in _listeners)
+                kept |= listener.Written(page, (int)(offset - start), length);
+            if (!kept)
+                ram.Watch(offset, false);
+            return kept;
+        }
     }
 
     private Ram? Find(nint address, out ulong offset)

@@ -29,11 +29,12 @@ public sealed class CpuBlock : IDisposable
         ArgumentOutOfRangeException.ThrowIfLessThan(mmuModes, 1);
         MmuModes = mmuModes;
         _memory = new NativeBlock(JumpCacheOffset + (JumpCacheEntry << JumpCacheBits));
-        Tlb = new SoftTlb(_memory, TlbOffset, mmuModes);
+        Tlb = new SoftTlb(this, _memory, TlbOffset, mmuModes);
         ref JitContext context = ref Context;
         context.Mxcsr = context.HostMxcsr = 0x1F80;
         context.Base = _memory.Address + Bias;
         context.JumpTag = 1u << 16;
+        context.Constants = Constants.Create();
     }
 
     public int MmuModes { get; }
@@ -46,7 +47,7 @@ public sealed class CpuBlock : IDisposable
     /// <summary>The guest's register structure, at most <see cref="MaxRegistersSize"/> bytes.</summary>
     public ref T Registers<T>() where T : unmanaged => ref _memory.At<T>(RegistersOffset);
 
-    /// <summary>Forgets every cached jump target: call it whenever the meaning of virtual addresses changes.</summary>
+    /// <summary>Forgets every cached jump target; flushing the soft-TLB does it too.</summary>
     public void FlushJumps()
     {
         ref JitContext context = ref Context;
@@ -60,7 +61,19 @@ public sealed class CpuBlock : IDisposable
         context.JumpTag = next;
     }
 
-    internal Span<byte> JumpCache => _memory.Span<byte>(JumpCacheOffset, JumpCacheEntry << JumpCacheBits);
+    private struct JumpEntry
+    {
+        public ulong Pc, Tag, Code, Unused;
+    }
+
+    internal void RememberJump(ulong pc, uint tag, nint code)
+    {
+        int index = (int)(pc >> 1) & ((1 << JumpCacheBits) - 1);
+        ref JumpEntry e = ref _memory.At<JumpEntry>(JumpCacheOffset + (index * JumpCacheEntry));
+        e.Pc = pc;
+        e.Tag = tag;
+        e.Code = (ulong)code;
+    }
 
     public void Dispose() => _memory.Dispose();
 }

@@ -12,8 +12,13 @@ public struct JitContext
     /// <summary>Bytes reserved for this structure; the guest's register structure follows.</summary>
     public const int Size = 1024;
 
-    /// <summary>Not zero: leave at the next block entry. Set by any thread with <see cref="Volatile"/> or Interlocked; bits are the CPU's.</summary>
+    /// <summary>
+    /// Not zero: leave at the next block entry. Any thread sets bits, the CPU's thread clears them, with
+    /// <see cref="Interlocked"/>. <see cref="EngineRequest"/> is the engine's, the others are the CPU's.
+    /// </summary>
     [FieldOffset(0)] public int ExitRequest;
+
+    public const int EngineRequest = 1 << 30;
 
     /// <summary>What a jump cache entry must carry to be valid now: generation and block flags.</summary>
     [FieldOffset(4)] internal uint JumpTag;
@@ -49,10 +54,14 @@ public struct JitContext
     [FieldOffset(80)] internal nint Cpu;
     /// <summary>MXCSR for C#.</summary>
     [FieldOffset(88)] internal uint HostMxcsr;
-    /// <summary>Instructions of the block that precede the one in a callback.</summary>
-    [FieldOffset(92)] internal int BlockProgress;
     /// <summary>The guest register structure's address biased as generated code holds it.</summary>
     [FieldOffset(96)] internal nint Base;
+    /// <summary>Guest instructions of the block that precede the one in a callback.</summary>
+    [FieldOffset(104)] internal int Progress;
+    /// <summary>In a memory callback: bits 0-7 MemSize, bit 8 signed, bits 16-23 MMU mode.</summary>
+    [FieldOffset(108)] internal int Details;
 
-    internal const int ArrayArea = 128;
+    // Constants of floating point, 16 bytes each; the offsets are repeated in the compiler.
+    [FieldOffset(128)] internal Constants Constants;
+    // 256 and up: registers saved around calls.
 }

@@ -30,6 +30,7 @@ public sealed unsafe class SoftTlb
     private readonly int[] _log = new int[LogSize];
     private int _logged;
     private ulong _largeStart = ulong.MaxValue, _largeEnd;
+    private readonly CpuBlock _owner;
     private CodePages? _pages;
 
     internal struct Entry
@@ -39,8 +40,9 @@ public sealed unsafe class SoftTlb
         public ulong Addend;
     }
 
-    internal SoftTlb(NativeBlock memory, int offset, int modes)
+    internal SoftTlb(CpuBlock owner, NativeBlock memory, int offset, int modes)
     {
+        _owner = owner;
         // SAFETY: Span checked that the tables lie inside the block, which outlives this object (both are the CPU's).
         _ = memory.Span<byte>(offset, modes * BytesPerMode);
         _entries = (Entry*)(memory.Address + offset);
@@ -95,10 +97,11 @@ public sealed unsafe class SoftTlb
         }
     }
 
-    /// <summary>Forgets everything.</summary>
+    /// <summary>Forgets everything, cached jump targets too.</summary>
     public void Flush()
     {
         Flushes++;
+        _owner.FlushJumps();
         if (_logged <= LogSize)
         {
             for (int i = 0; i < _logged; i++)
@@ -121,6 +124,7 @@ public sealed unsafe class SoftTlb
             Flush();
             return;
         }
+        _owner.FlushJumps();
         ulong page = va & ~PageMask;
         for (int mode = 0; mode < _modes; mode++)
         {

@@ -1,0 +1,100 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using Myna.Jit.Memory;
+using Myna.Jit.Operations;
+
+namespace Myna.Jit.Engine;
+
+/// <summary>
+/// What generated code calls. Each gets the address of the CPU's block and answers 1 to go on in the block, 0 to leave
+/// it. No exception may pass: it waits in the CPU until generated code has been left.
+/// </summary>
+internal static unsafe class Callback
+{
+    private static GuestCpu Cpu(JitContext* context) => Unsafe.As<GuestCpu>(GCHandle.FromIntPtr(context->Cpu).Target!);
+
+    [UnmanagedCallersOnly]
+    public static int Load(nint block)
+    {
+        // SAFETY (all callbacks): the thunk passes the block of the CPU that runs on this thread.
+        JitContext* context = (JitContext*)block;
+        GuestCpu cpu = Cpu(context);
+        try
+        {
+            MemSize size = (MemSize)(context->Details & 0xFF);
+            cpu.Engine!.Counters.SlowLoads++;
+            if (!cpu.SlowLoad(context->Arg0, size, (context->Details >> 16) & 0xFF, out ulong value))
+                return Leave(context);
+            if ((context->Details & 0x100) != 0)
+            {
+                value = size switch
+                {
+                    MemSize.B1 => (ulong)(sbyte)value,
+                    MemSize.B2 => (ulong)(short)value,
+                    MemSize.B4 => (ulong)(int)value,
+                    _ => value,
+                };
+            }
+            context->Result = value;
+            return 1;
+        }
+        catch (Exception e)
+        {
+            cpu.Failure = e;
+            return Leave(context);
+        }
+    }
+
+    [UnmanagedCallersOnly]
+    public static int Store(nint block)
+    {
+        JitContext* context = (JitContext*)block;
+        GuestCpu cpu = Cpu(context);
+        try
+        {
+            cpu.Engine!.Counters.SlowStores++;
+            MemSize size = (MemSize)(context->Details & 0xFF);
+            int mode = (context->Details >> 16) & 0xFF;
+            ulong va = context->Arg0, value = context->Arg1;
+            SoftTlb tlb = cpu.Block.Tlb;
+            // The page may be cached but watched: the store then is as good as any.
+            bool done = size switch
+            {
+                MemSize.B1 => tlb.TryWrite(mode, va, (byte)value),
+                MemSize.B2 => tlb.TryWrite(mode, va, (ushort)value),
+                MemSize.B4 => tlb.TryWrite(mode, va, (uint)value),
+                _ => tlb.TryWrite(mode, va, value),
+            };
+            return done || cpu.SlowStore(va, size, mode, value) ? 1 : Leave(context);
+        }
+        catch (Exception e)
+        {
+            cpu.Failure = e;
+            return Leave(context);
+        }
+    }
+
+    [UnmanagedCallersOnly]
+    public static int Interpret(nint block)
+    {
+        JitContext* context = (JitContext*)block;
+        GuestCpu cpu = Cpu(context);
+        try
+        {
+            cpu.Engine!.Counters.Interpreted++;
+            return cpu.InterpretOne() ? 1 : Leave(context);
+        }
+        catch (Exception e)
+        {
+            cpu.Failure = e;
+            return Leave(context);
+        }
+    }
+
+    private static int Leave(JitContext* context)
+    {
+        // Only counting engines read the count; without counting the interpreter's share alone is kept.
+        context->InstructionCount += (ulong)context->Progress;
+        return 0;
+    }
+}

@@ -1,0 +1,323 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics.X86;
+using Myna.Host;
+using Myna.Jit.Ir;
+using Myna.Jit.Memory;
+using Myna.Jit.Operations;
+using Myna.Jit.X64;
+
+namespace Myna.Jit.Engine;
+
+/// <summary>Why <see cref="JitEngine.Run"/> came back.</summary>
+public enum RunOutcome
+{
+    /// <summary>The CPU's bits of <see cref="JitContext.ExitRequest"/> are not zero.</summary>
+    Requested,
+    /// <summary>The instruction count was reached.</summary>
+    Limit,
+}
+
+/// <summary>The translator of a machine: one code cache for all its virtual CPUs.</summary>
+public sealed unsafe class JitEngine : ICodeListener, IDisposable
+{
+    /// <summary>Room that must be left for one block.</summary>
+    private const int BlockRoom = 512 << 10;
+
+    private readonly JitOptions _options;
+    private readonly CodePages _pages;
+    private readonly ExecutableMemory _memory;
+    private readonly byte* _cache;
+    private readonly IrBuilder _ir = new();
+    private readonly Compiler _compiler;
+    private readonly Thunks _thunks;
+    private readonly BlockTable _table = new();
+    private readonly byte* _firstBlock;
+    private byte* _next;
+    private GuestCpu[] _cpus = [];
+
+    private readonly Lock _flushGate = new();
+    private volatile bool _flushing;
+    private volatile int _generation;
+
+    /// <summary>Whether the host can run generated code: x86-64 with the AVX2 generation's instructions (x86-64-v3).</summary>
+    public static bool IsSupported => RuntimeInformation.ProcessArchitecture == Architecture.X64 && !OperatingSystem.IsWindows()
+        && Avx2.IsSupported && Bmi2.X64.IsSupported && Fma.IsSupported && Lzcnt.X64.IsSupported && Popcnt.X64.IsSupported && Pclmulqdq.IsSupported;
+
+    /// <param name="pages">The machine's record of pages with code.</param>
+    /// <param name="mmuModes">As given to every CPU's <see cref="CpuBlock"/>.</param>
+    /// <exception cref="IOException">The host gives no executable memory.</exception>
+    public JitEngine(JitOptions options, CodePages pages, int mmuModes)
+    {
+        _options = options;
+        _pages = pages;
+        _memory = new ExecutableMemory(options.CacheSize);
+        _cache = (byte*)_memory.Address;
+        Assembler a = new();
+        a.Reset(_cache, _cache + 65536);
+        // SAFETY: the methods are static and stay where they are; each takes the CPU block's address.
+        _thunks = new Thunks(a, options, mmuModes, new Callbacks
+        {
+            Load = (delegate* unmanaged<nint, int>)&Callback.Load,
+            Store = (delegate* unmanaged<nint, int>)&Callback.Store,
+            Interpret = (delegate* unmanaged<nint, int>)&Callback.Interpret,
+        });
+        a.Align(64);
+        _next = _firstBlock = a.P;
+        _compiler = new Compiler(_ir, options, _thunks);
+        pages.Add(this);
+    }
+
+    public JitCounters Counters { get; } = new();
+    public JitOptions Options => _options;
+
+    /// <summary>Makes a CPU known; before its first <see cref="Run"/>.</summary>
+    public void Add(GuestCpu cpu)
+    {
+        cpu.Handle = (nint)GCHandle.Alloc(cpu);
+        cpu.Block.Context.Cpu = cpu.Handle;
+        cpu.Engine = this;
+        lock (_pages.Sync)
+            _cpus = [.. _cpus, cpu];
+    }
+
+    /// <summary>Runs translated code on the calling thread, which is the CPU's.</summary>
+    /// <param name="limit">Value of <see cref="JitContext.InstructionCount"/> to stop at, exactly; needs <see cref="JitOptions.CountInstructions"/>.</param>
+    public RunOutcome Run(GuestCpu cpu, ulong limit = ulong.MaxValue)
+    {
+        ref JitContext context = ref cpu.Block.Context;
+        nint @base = context.Base;
+        while (true)
+        {
+            int request = Volatile.Read(ref context.ExitRequest);
+            if (request != 0)
+            {
+                if ((request & JitContext.EngineRequest) != 0)
+                    Interlocked.And(ref context.ExitRequest, ~JitContext.EngineRequest);
+                if ((request & ~JitContext.EngineRequest) != 0)
+                    return RunOutcome.Requested;
+            }
+            if (context.InstructionCount >= limit)
+                return RunOutcome.Limit;
+            int generation = _generation;
+            if (cpu.Generation != generation)
+            {
+                cpu.Block.FlushJumps();
+                cpu.Generation = generation;
+            }
+            int block = FindOrTranslate(cpu, ref context, out byte* code);
+            if (code == null)
+                continue;
+            if (_options.CountInstructions && limit - context.InstructionCount < (ulong)_table.Blocks[block].Length)
+            {
+                cpu.InterpretOne();
+                continue;
+            }
+            Enter(cpu, ref context, @base, code, generation);
+        }
+    }
+
+    private void Enter(GuestCpu cpu, ref JitContext context, nint @base, byte* code, int generation)
+    {
+        cpu.InCode = true;
+        Interlocked.MemoryBarrier();
+        if (_flushing || _generation != generation)
+        {
+            cpu.InCode = false;
+            lock (_flushGate) { }
+            return;
+        }
+        // SAFETY: code is a live block's entry; it keeps to the CPU block and to pages in the soft-TLB.
+        ExitKind kind = (ExitKind)_thunks.Enter(@base, (nint)code);
+        cpu.InCode = false;
+        switch (kind)
+        {
+            case ExitKind.Link:
+                Counters.LinkExits++;
+                FollowLink(cpu, ref context, (byte*)context.Exit);
+                break;
+            case ExitKind.Indirect: Counters.IndirectExits++; break;
+            case ExitKind.Request: Counters.RequestExits++; break;
+            case ExitKind.Changed:
+                Counters.ChangedExits++;
+                if (cpu.Failure is { } failure)
+                {
+                    cpu.Failure = null;
+                    System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(failure);
+                }
+                break;
+            case ExitKind.Fallback:
+                Counters.FallbackExits++;
+                cpu.InterpretOne();
+                break;
+        }
+    }
+
+    /// <summary>The block at pc; a null code pointer when pc has changed instead (fault, interpreted instruction).</summary>
+    private int FindOrTranslate(GuestCpu cpu, ref JitContext context, out byte* code)
+    {
+        Counters.Lookups++;
+        code = null;
+        ulong pc = context.Pc;
+        uint flags = cpu.BlockFlags & 0xFFFF;
+        context.JumpTag = (context.JumpTag & 0xFFFF_0000) | flags;
+        if (!cpu.Block.Tlb.TryFetchPage(cpu.FetchMode, pc, out CodePage page))
+        {
+            switch (cpu.FillFetch(pc))
+            {
+                case FetchOutcome.Fault: return -1;
+                case FetchOutcome.Interpret:
+                    cpu.InterpretOne();
+                    return -1;
+            }
+            if (!cpu.Block.Tlb.TryFetchPage(cpu.FetchMode, pc, out page))
+            {
+                cpu.InterpretOne();
+                return -1;
+            }
+        }
+        int block = _table.Find(pc, page.Address, flags);
+        if (block < 0)
+        {
+            block = Translate(cpu, pc, page, flags);
+            if (block < 0)
+                return -1;
+        }
+        code = _cache + _table.Blocks[block].Entry;
+        cpu.Block.RememberJump(pc, context.JumpTag, (nint)code);
+        return block;
+    }
+
+    private int Translate(GuestCpu cpu, ulong pc, CodePage page, uint flags)
+    {
+        if (_memory.Size - (_next - _cache) < BlockRoom)
+        {
+            FlushCache(cpu);
+            return -1;
+        }
+        lock (_pages.Sync)
+        {
+            int block = _table.Find(pc, page.Address, flags);
+            if (block >= 0)
+                return block;
+            _pages.Watch(page);
+            _ir.Begin();
+            cpu.Translate(_ir, pc, flags, page.Bytes, _options.MaxBlockLength);
+            block = _table.Reserve();
+            Compiler.Result result = _compiler.Compile(_next, _cache + _memory.Size, pc, block, _cache);
+            _table.Add(new Block
+            {
+                Pc = pc,
+                Page = page.Address,
+                Flags = flags,
+                Chunks = _ir.Chunks,
+                Entry = (int)(_next - _cache),
+                RequestExit = (int)(_next - _cache) + result.RequestExit,
+                Length = _ir.Length,
+            });
+            Counters.BlocksTranslated++;
+            Counters.InstructionsTranslated += _ir.Length;
+            Counters.BytesEmitted += result.Length;
+            _next += (result.Length + 15) & ~15;
+            return block;
+        }
+    }
+
+    // Link data behind the call: site, block, target pc.
+    private void FollowLink(GuestCpu cpu, ref JitContext context, byte* data)
+    {
+        int site = *(int*)data;
+        int source = *(int*)(data + 4);
+        ulong pc = *(ulong*)(data + 8);
+        context.Pc = pc;
+        int generation = _generation;
+        int target = FindOrTranslate(cpu, ref context, out byte* code);
+        if (code == null)
+            return;
+        lock (_pages.Sync)
+        {
+            if (_generation != generation)
+                return;
+            ref Block from = ref _table.Blocks[source];
+            ref Block to = ref _table.Blocks[target];
+            byte* at = _cache + site;
+            byte* stub = data - 5;
+            if (!from.Valid || !to.Valid || from.Page != to.Page || from.Flags != to.Flags || at + 4 + *(int*)at != stub)
+                return;
+            // SAFETY: the displacement lies within one cache line, so that other CPUs see the old or the new jump.
+            Volatile.Write(ref *(int*)at, (int)(code - (at + 4)));
+            _table.AddLink(target, site, (int)(stub - _cache));
+            Counters.LinksPatched++;
+        }
+    }
+
+    /// <summary>Makes a block that was taken out of the table unreachable.</summary>
+    internal void Kill(int index)
+    {
+        ref Block b = ref _table.Blocks[index];
+        Counters.BlocksInvalidated++;
+        for (int i = b.FirstLink; i >= 0; i = _table.Links[i].Next)
+        {
+            ref Link link = ref _table.Links[i];
+            byte* at = _cache + link.Site;
+            Volatile.Write(ref *(int*)at, (int)(_cache + link.Stub - (at + 4)));
+        }
+        // Jump caches of all CPUs may still name the entry: it becomes a jump to the exit for requests, in one 8-byte write.
+        byte* entry = _cache + b.Entry;
+        ulong bytes = *(ulong*)entry & ~0xFF_FFFF_FFFFul;
+        bytes |= 0xE9 | (ulong)(uint)(b.RequestExit - (b.Entry + 5)) << 8;
+        // SAFETY: entries are aligned to 16 bytes.
+        Volatile.Write(ref *(ulong*)entry, bytes);
+    }
+
+    bool ICodeListener.Written(CodePage page, int offset, int length)
+    {
+        int first = offset >> 6, last = (offset + length - 1) >> 6;
+        ulong chunks = (ulong.MaxValue >> (63 - last)) & (ulong.MaxValue << first);
+        lock (_pages.Sync)
+            return _table.Invalidate(page.Address, chunks, this);
+    }
+
+    // Everything is forgotten once all CPUs are out of generated code.
+    private void FlushCache(GuestCpu self)
+    {
+        lock (_flushGate)
+        {
+            if (_memory.Size - (_next - _cache) >= BlockRoom)
+                return;
+            _flushing = true;
+            Interlocked.MemoryBarrier();
+            foreach (GuestCpu cpu in _cpus)
+            {
+                if (cpu == self)
+                    continue;
+                SpinWait wait = default;
+                while (cpu.InCode)
+                {
+                    Interlocked.Or(ref cpu.Block.Context.ExitRequest, JitContext.EngineRequest);
+                    wait.SpinOnce();
+                }
+            }
+            lock (_pages.Sync)
+            {
+                _table.Clear();
+                _next = _firstBlock;
+                _generation++;
+                Counters.CacheFlushes++;
+            }
+            _flushing = false;
+        }
+    }
+
+    public void Dispose()
+    {
+        foreach (GuestCpu cpu in _cpus)
+        {
+            if (cpu.Handle != 0)
+                GCHandle.FromIntPtr(cpu.Handle).Free();
+            cpu.Handle = 0;
+        }
+        _compiler.Dispose();
+        _memory.Dispose();
+    }
+}

@@ -1,0 +1,23 @@
+namespace Myna.Jit.Engine;
+
+/// <summary>What a translator is told once.</summary>
+public sealed class JitOptions
+{
+    /// <summary>Slots of the guest's integer registers that live in host registers everywhere; at most 9.</summary>
+    public int[] PinnedSlots { get; init; } = [];
+
+    /// <summary>The same for floating-point registers; at most 8.</summary>
+    public int[] PinnedFloatSlots { get; init; } = [];
+
+    /// <summary>Guest instructions in a block at most.</summary>
+    public int MaxBlockLength { get; init; } = 64;
+
+    /// <summary>
+    /// Keeps <see cref="Memory.JitContext.InstructionCount"/>, and leaves generated code after every block so that a run
+    /// can stop at an exact count.
+    /// </summary>
+    public bool CountInstructions { get; init; }
+
+    /// <summary>Bytes of generated code before everything is forgotten and translated anew.</summary>
+    public int CacheSize { get; init; } = 128 << 20;
+}

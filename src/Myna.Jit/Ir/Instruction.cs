@@ -1,0 +1,58 @@
+namespace Myna.Jit.Ir;
+
+/// <summary>Operations of the IR. Names follow <see cref="Operations.IOps{T}"/>.</summary>
+internal enum Op : byte
+{
+    Nop,
+    // Integer values.
+    Const, Get,
+    Add, Sub, Mul, MulHighS, MulHighU, MulHighSU, DivS, DivU, RemS, RemU,
+    And, Or, Xor, Not, Shl, ShrU, ShrS, RotateRight, RotateRight32, SignExtend, ZeroExtend,
+    SetCond, Select, CountLeadingZeros, CountTrailingZeros, PopCount, ByteSwap, OrCombineBytes, ClMul, ClMulHigh,
+    Load, Atomic, LoadReserved, StoreConditional,
+    FloatToBits, FCompare, FToInt,
+    // Floating-point values.
+    GetFloat, LoadFloat, BitsToFloat, UnboxF32, BoxF32,
+    FAdd, FSub, FMul, FDiv, FSqrt, FMulAdd, FMin, FMax, FSignCopy, FSignNot, FSignXor, FFromInt, FConvert,
+    // No value.
+    Set, SetFloat, Store, StoreFloat, Fence, Branch, Interpret,
+    // Ends of a block.
+    Jump, JumpIndirect, Leave,
+}
+
+/// <summary>
+/// One instruction of the IR; its index is the name of its value. Operands are indices of earlier instructions, -1 when
+/// absent. <see cref="Imm"/> is the constant, slot, or target; <see cref="Size"/> and <see cref="Aux"/> depend on the operation.
+/// </summary>
+internal struct Instruction
+{
+    public Op Op;
+    /// <summary>MemSize, FloatSize.</summary>
+    public byte Size;
+    /// <summary>Cond, AtomicOp, FloatCompare, IntFormat, signedness; for FMulAdd bit 0 negates the product, bit 1 the addend.</summary>
+    public byte Aux;
+    /// <summary>Rounding, or the MMU mode of a memory access.</summary>
+    public byte Mode;
+    public int A, B, C, D;
+    public ulong Imm;
+    /// <summary>Index of the guest instruction in the block.</summary>
+    public int Guest;
+    /// <summary>The last instruction that has this value as an operand; -1 when none.</summary>
+    public int LastUse;
+    /// <summary>Slot of a pinned guest register that gets this value with nothing in between that looks at it; -1 when none.</summary>
+    public int Hint;
+
+    public readonly bool IsFloat => Op is >= Op.GetFloat and <= Op.FConvert;
+    public readonly bool IsPure => Op is (>= Op.Const and <= Op.ClMulHigh) or Op.FloatToBits or Op.GetFloat
+        or Op.BitsToFloat or Op.UnboxF32 or Op.BoxF32 or (>= Op.FSignCopy and <= Op.FSignXor);
+    /// <summary>May leave the block in its middle, with the state as before the guest instruction.</summary>
+    public readonly bool MayExit => Op is (>= Op.Load and <= Op.StoreConditional) or Op.LoadFloat or Op.FToInt
+        or Op.FMulAdd or Op.FMin or Op.FMax or Op.FFromInt or (>= Op.Store and <= Op.StoreFloat) or (>= Op.Branch and <= Op.Leave);
+}
+
+/// <summary>A value of the IR: the index of the instruction that makes it.</summary>
+public readonly struct Value
+{
+    internal readonly int Id;
+    internal Value(int id) => Id = id;
+}

@@ -1,0 +1,288 @@
+using System.Runtime.CompilerServices;
+using Myna.Jit.Operations;
+
+namespace Myna.Jit.Ir;
+
+/// <summary>
+/// Collects the IR of one block. Constants are folded, reads of guest registers whose value is known are forwarded, and
+/// redundant extensions dropped while building. One builder serves all blocks; nothing is allocated per block.
+/// </summary>
+public sealed class IrBuilder
+{
+    /// <summary>Guest register slots are 8 bytes wide and start below this offset.</summary>
+    public const int MaxSlots = 64;
+
+    internal const int Capacity = 2048;
+    /// <summary>A block ends when its IR has grown to this.</summary>
+    public const int SoftLimit = 1400;
+
+    internal readonly Instruction[] Code = new Instruction[Capacity];
+    // How many low bits say all about a value: sign-extended from, zero-extended from.
+    private readonly byte[] _signBits = new byte[Capacity];
+    private readonly byte[] _zeroBits = new byte[Capacity];
+    internal readonly int[] SlotValue = new int[MaxSlots];
+    private readonly int[] _undoSlot = new int[32];
+    private readonly int[] _undoValue = new int[32];
+    private int _undo;
+    private int _start;
+
+    internal int Count;
+    internal ulong[] GuestPc = new ulong[256];
+    internal int GuestCount;
+
+    /// <summary>MMU mode of the data accesses that follow.</summary>
+    public int MmuMode { get; set; }
+
+    /// <summary>pc of the guest instruction being built.</summary>
+    public ulong Pc { get; private set; }
+
+    /// <summary>The instruction cannot be said in IR: <see cref="Rewind"/> it and call <see cref="Interpret"/>.</summary>
+    public bool IsUnsupported { get; private set; }
+
+    /// <summary>The instruction jumps to <see cref="JumpTarget"/>: translation goes on there, or <see cref="EndJump"/>.</summary>
+    public bool HasJumped { get; private set; }
+    public ulong JumpTarget { get; private set; }
+
+    /// <summary>Nothing may be added to the block any more.</summary>
+    public bool HasEnded { get; private set; }
+
+    /// <summary>Guest instructions so far.</summary>
+    public int Length => GuestCount;
+
+    /// <summary>The block should end at the next occasion.</summary>
+    public bool IsFull => Count >= SoftLimit || GuestCount >= 250;
+
+    /// <summary>Forgets everything.</summary>
+    public void Begin()
+    {
+        Count = 0;
+        GuestCount = 0;
+        HasEnded = false;
+        Chunks = 0;
+        SlotValue.AsSpan().Fill(-1);
+    }
+
+    /// <summary>64-byte pieces of the page that the block was made of.</summary>
+    internal ulong Chunks;
+
+    /// <summary>Starts the next guest instruction.</summary>
+    /// <param name="length">Bytes; those beyond the page's end do not count.</param>
+    public void StartInstruction(ulong pc, int length)
+    {
+        int first = (int)pc & 4095;
+        Chunks |= 1UL << (first >> 6) | 1UL << (Math.Min(first + length - 1, 4095) >> 6);
+        Pc = pc;
+        GuestPc[GuestCount++] = pc;
+        _start = Count;
+        _undo = 0;
+        IsUnsupported = false;
+        HasJumped = false;
+    }
+
+    /// <summary>Takes back what the current instruction has added.</summary>
+    public void Rewind()
+    {
+        while (_undo > 0)
+        {
+            _undo--;
+            SlotValue[_undoSlot[_undo]] = _undoValue[_undo];
+        }
+        Count = _start;
+        HasJumped = HasEnded = false;
+    }
+
+    public void Unsupported() => IsUnsupported = true;
+
+    /// <summary>The interpreter executes the current instruction; the block goes on behind it when the interpreter agrees.</summary>
+    public void Interpret()
+    {
+        Append(Op.Interpret);
+        SlotValue.AsSpan().Fill(-1);
+    }
+
+    /// <summary>Ends the block by going on at <paramref name="target"/>.</summary>
+    public void EndJump(ulong target)
+    {
+        Append(Op.Jump, imm: target);
+        HasEnded = true;
+    }
+
+    /// <summary>Ends the block after an <see cref="Interpret"/> that never goes on.</summary>
+    public void EndLeave(ulong next)
+    {
+        Append(Op.Leave, imm: next);
+        HasEnded = true;
+    }
+
+    internal void Jump(ulong target)
+    {
+        HasJumped = true;
+        JumpTarget = target;
+    }
+
+    internal void JumpIndirect(int target)
+    {
+        if (IsConst(target, out ulong known))
+        {
+            Jump(known);
+            return;
+        }
+        Append(Op.JumpIndirect, target);
+        HasEnded = true;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal int Append(Op op, int a = -1, int b = -1, int c = -1, int d = -1, ulong imm = 0, int size = 0, int aux = 0, int mode = 0)
+    {
+        int id = Count++;
+        ref Instruction i = ref Code[id];
+        i.Op = op;
+        i.Size = (byte)size;
+        i.Aux = (byte)aux;
+        i.Mode = (byte)mode;
+        i.A = a;
+        i.B = b;
+        i.C = c;
+        i.D = d;
+        i.Imm = imm;
+        i.Guest = GuestCount - 1;
+        _signBits[id] = 64;
+        _zeroBits[id] = 64;
+        return id;
+    }
+
+    internal int Const(ulong value)
+    {
+        int id = Append(Op.Const, imm: value);
+        int zero = 64 - System.Numerics.BitOperations.LeadingZeroCount(value);
+        int sign = 65 - System.Numerics.BitOperations.LeadingZeroCount((long)value < 0 ? ~value : value);
+        _zeroBits[id] = (byte)zero;
+        _signBits[id] = (byte)sign;
+        return id;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal bool IsConst(int id, out ulong value)
+    {
+        ref Instruction i = ref Code[id];
+        value = i.Imm;
+        return i.Op == Op.Const;
+    }
+
+    internal bool IsConst(int id, ulong value) => Code[id].Op == Op.Const && Code[id].Imm == value;
+
+    internal int Narrow(int id, int signBits, int zeroBits)
+    {
+        _signBits[id] = (byte)Math.Min(signBits, zeroBits + 1);
+        _zeroBits[id] = (byte)zeroBits;
+        return id;
+    }
+
+    internal int SignBits(int id) => _signBits[id];
+    internal int ZeroBits(int id) => _zeroBits[id];
+
+    internal int Get(int slot, bool isFloat)
+    {
+        int index = slot >> 3;
+        int known = SlotValue[index];
+        if (known >= 0)
+            return known;
+        int id = Append(isFloat ? Op.GetFloat : Op.Get, imm: (ulong)slot);
+        Know(index, id);
+        return id;
+    }
+
+    internal void Set(int slot, int value, bool isFloat)
+    {
+        int index = slot >> 3;
+        if (SlotValue[index] == value)
+            return;
+        Append(isFloat ? Op.SetFloat : Op.Set, value, imm: (ulong)slot);
+        Know(index, value);
+    }
+
+    private void Know(int index, int value)
+    {
+        _undoSlot[_undo] = index;
+        _undoValue[_undo++] = SlotValue[index];
+        SlotValue[index] = value;
+    }
+
+    /// <summary>
+    /// Finds every value's last use, turns what nobody needs into nothing, and finds the values that can be computed
+    /// straight into a pinned register.
+    /// </summary>
+    internal void Finish(ulong pinnedSlots)
+    {
+        Instruction[] code = Code;
+        for (int i = 0; i < Count; i++)
+        {
+            code[i].LastUse = -1;
+            code[i].Hint = -1;
+        }
+        ulong overwritten = 0;
+        int nextExit = int.MaxValue;
+        Span<int> hinted = stackalloc int[MaxSlots];
+        hinted.Fill(-1);
+        for (int i = Count - 1; i >= 0; i--)
+        {
+            ref Instruction n = ref code[i];
+            if (n.Op is Op.Set or Op.SetFloat)
+            {
+                int slot = (int)(n.Imm >> 3);
+                ulong bit = 1UL << slot;
+                if ((overwritten & bit) != 0)
+                {
+                    n.Op = Op.Nop;
+                    continue;
+                }
+                overwritten |= bit;
+                if ((pinnedSlots & bit) != 0)
+                {
+                    code[n.A].Hint = slot;
+                    _hintAt[n.A] = i;
+                    hinted[slot] = n.A;
+                }
+            }
+            else if (n.LastUse < 0 && n.IsPure)
+            {
+                n.Op = n.Op == Op.Const ? Op.Const : Op.Nop;
+                continue;
+            }
+            else
+            {
+                if (n.Op is Op.Get or Op.GetFloat)
+                {
+                    int slot = (int)(n.Imm >> 3);
+                    if (hinted[slot] >= 0)
+                        code[hinted[slot]].Hint = -1;
+                }
+                if (n.Hint >= 0)
+                {
+                    if (nextExit < _hintAt[i])
+                        n.Hint = -1;
+                    else
+                        hinted[n.Hint] = -1;
+                }
+                if (n.MayExit)
+                {
+                    overwritten = 0;
+                    nextExit = i;
+                }
+            }
+            Use(code, n.A, i);
+            Use(code, n.B, i);
+            Use(code, n.C, i);
+            Use(code, n.D, i);
+        }
+    }
+
+    private readonly int[] _hintAt = new int[Capacity];
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Use(Instruction[] code, int value, int user)
+    {
+        if (value >= 0 && code[value].LastUse < user)
+            code[value].LastUse = user;
+    }
+}

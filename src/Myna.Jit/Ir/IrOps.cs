@@ -1,0 +1,378 @@
+using System.Numerics;
+using System.Runtime.CompilerServices;
+using Myna.Jit.Operations;
+
+namespace Myna.Jit.Ir;
+
+/// <summary>
+/// The operations as IR: instruction semantics instantiated with this build a block. What the IR cannot say marks the
+/// instruction <see cref="IrBuilder.IsUnsupported"/>.
+/// </summary>
+public readonly partial struct IrOps(IrBuilder builder) : IOps<Value>
+{
+    private readonly IrBuilder _b = builder;
+
+    public ulong Pc => _b.Pc;
+
+    public Value Const(ulong value) => new(_b.Const(value));
+    public Value Get(int slot) => new(_b.Get(slot, false));
+    public void Set(int slot, Value value) => _b.Set(slot, value.Id, false);
+    public Value GetFloat(int slot) => new(_b.Get(slot, true));
+    public void SetFloat(int slot, Value value) => _b.Set(slot, value.Id, true);
+
+    private Value Two(Op op, Value a, Value b) => new(_b.Append(op, a.Id, b.Id));
+    private Value One(Op op, Value a) => new(_b.Append(op, a.Id));
+
+    public Value Add(Value a, Value b)
+    {
+        if (_b.IsConst(a.Id, out ulong ca))
+        {
+            if (_b.IsConst(b.Id, out ulong cb))
+                return Const(ca + cb);
+            (a, b) = (b, a);
+        }
+        if (_b.IsConst(b.Id, out ulong c))
+        {
+            if (c == 0)
+                return a;
+            ref Instruction inner = ref _b.Code[a.Id];
+            // (x + c1) + c2: chains of address arithmetic shorten, and the middle value may die.
+            if (inner.Op == Op.Add && _b.IsConst(inner.B, out ulong c1))
+                return Two(Op.Add, new Value(inner.A), Const(c1 + c));
+        }
+        return Two(Op.Add, a, b);
+    }
+
+    public Value Sub(Value a, Value b)
+    {
+        if (_b.IsConst(b.Id, out ulong cb))
+            return _b.IsConst(a.Id, out ulong ca) ? Const(ca - cb) : Add(a, Const(0 - cb));
+        return a.Id == b.Id ? Const(0) : Two(Op.Sub, a, b);
+    }
+
+    public Value Mul(Value a, Value b)
+    {
+        if (_b.IsConst(a.Id, out ulong ca))
+        {
+            if (_b.IsConst(b.Id, out ulong cb))
+                return Const(ca * cb);
+            (a, b) = (b, a);
+        }
+        if (_b.IsConst(b.Id, out ulong c))
+        {
+            if (c == 0)
+                return Const(0);
+            if (BitOperations.IsPow2(c))
+                return Shl(a, Const((ulong)BitOperations.TrailingZeroCount(c)));
+        }
+        return Two(Op.Mul, a, b);
+    }
+
+    public Value MulHighS(Value a, Value b) => Two(Op.MulHighS, a, b);
+    public Value MulHighU(Value a, Value b) => Two(Op.MulHighU, a, b);
+    public Value MulHighSU(Value a, Value b) => Two(Op.MulHighSU, a, b);
+    public Value DivS(Value a, Value b) => Two(Op.DivS, a, b);
+    public Value DivU(Value a, Value b) => new(_b.Narrow(_b.Append(Op.DivU, a.Id, b.Id), 64, 64));
+    public Value RemS(Value a, Value b) => Two(Op.RemS, a, b);
+    public Value RemU(Value a, Value b) => Two(Op.RemU, a, b);
+
+    public Value And(Value a, Value b)
+    {
+        if (_b.IsConst(a.Id, out ulong ca))
+        {
+            if (_b.IsConst(b.Id, out ulong cb))
+                return Const(ca & cb);
+            (a, b) = (b, a);
+        }
+        int zero = Math.Min(_b.ZeroBits(a.Id), _b.ZeroBits(b.Id));
+        if (_b.IsConst(b.Id, out ulong c))
+        {
+            if (c == 0)
+                return Const(0);
+            if (c == ulong.MaxValue)
+                return a;
+            // A mask that keeps all bits that can be set.
+            int known = _b.ZeroBits(a.Id);
+            if (known < 64 && ((1UL << known) - 1 & ~c) == 0)
+                return a;
+        }
+        if (a.Id == b.Id)
+            return a;
+        Value v = Two(Op.And, a, b);
+        _b.Narrow(v.Id, Math.Max(_b.SignBits(a.Id), _b.SignBits(b.Id)), zero);
+        return v;
+    }
+
+    public Value Or(Value a, Value b)
+    {
+        if (_b.IsConst(a.Id, out ulong ca))
+        {
+            if (_b.IsConst(b.Id, out ulong cb))
+                return Const(ca | cb);
+            (a, b) = (b, a);
+        }
+        if (_b.IsConst(b.Id, 0) || a.Id == b.Id)
+            return a;
+        Value v = Two(Op.Or, a, b);
+        _b.Narrow(v.Id, Math.Max(_b.SignBits(a.Id), _b.SignBits(b.Id)), Math.Max(_b.ZeroBits(a.Id), _b.ZeroBits(b.Id)));
+        return v;
+    }
+
+    public Value Xor(Value a, Value b)
+    {
+        if (_b.IsConst(a.Id, out ulong ca))
+        {
+            if (_b.IsConst(b.Id, out ulong cb))
+                return Const(ca ^ cb);
+            (a, b) = (b, a);
+        }
+        if (a.Id == b.Id)
+            return Const(0);
+        if (_b.IsConst(b.Id, out ulong c))
+        {
+            if (c == 0)
+                return a;
+            if (c == ulong.MaxValue)
+                return Not(a);
+        }
+        Value v = Two(Op.Xor, a, b);
+        _b.Narrow(v.Id, Math.Max(_b.SignBits(a.Id), _b.SignBits(b.Id)), Math.Max(_b.ZeroBits(a.Id), _b.ZeroBits(b.Id)));
+        return v;
+    }
+
+    public Value Not(Value a)
+    {
+        if (_b.IsConst(a.Id, out ulong c))
+            return Const(~c);
+        Value v = One(Op.Not, a);
+        _b.Narrow(v.Id, _b.SignBits(a.Id), 64);
+        return v;
+    }
+
+    public Value Shl(Value a, Value count)
+    {
+        if (_b.IsConst(count.Id, out ulong n))
+        {
+            n &= 63;
+            if (n == 0)
+                return a;
+            if (_b.IsConst(a.Id, out ulong c))
+                return Const(c << (int)n);
+            Value v = Two(Op.Shl, a, count);
+            _b.Narrow(v.Id, Math.Min(64, _b.SignBits(a.Id) + (int)n), Math.Min(64, _b.ZeroBits(a.Id) + (int)n));
+            return v;
+        }
+        return Two(Op.Shl, a, Masked(count));
+    }
+
+    public Value ShrU(Value a, Value count)
+    {
+        if (_b.IsConst(count.Id, out ulong n))
+        {
+            n &= 63;
+            if (n == 0)
+                return a;
+            if (_b.IsConst(a.Id, out ulong c))
+                return Const(c >> (int)n);
+            Value v = Two(Op.ShrU, a, count);
+            _b.Narrow(v.Id, 64, Math.Max(1, Math.Max(0, _b.ZeroBits(a.Id) - (int)n)));
+            return v;
+        }
+        Value r = Two(Op.ShrU, a, Masked(count));
+        _b.Narrow(r.Id, 64, _b.ZeroBits(a.Id));
+        return r;
+    }
+
+    public Value ShrS(Value a, Value count)
+    {
+        if (_b.IsConst(count.Id, out ulong n))
+        {
+            n &= 63;
+            if (n == 0)
+                return a;
+            if (_b.IsConst(a.Id, out ulong c))
+                return Const((ulong)((long)c >> (int)n));
+            Value v = Two(Op.ShrS, a, count);
+            _b.Narrow(v.Id, Math.Max(1, _b.SignBits(a.Id) - (int)n), 64);
+            return v;
+        }
+        Value r = Two(Op.ShrS, a, Masked(count));
+        _b.Narrow(r.Id, _b.SignBits(a.Id), 64);
+        return r;
+    }
+
+    // The host's 64-bit shifts take the count modulo 64 by themselves.
+    private Value Masked(Value count)
+    {
+        ref Instruction i = ref _b.Code[count.Id];
+        return i.Op == Op.And && _b.IsConst(i.B, out ulong mask) && (mask & 63) == 63 ? new Value(i.A) : count;
+    }
+
+    public Value RotateRight(Value a, Value count) => Two(Op.RotateRight, a, count);
+
+    public Value RotateRight32(Value a, Value count)
+        => new(_b.Narrow(_b.Append(Op.RotateRight32, a.Id, count.Id), 64, 32));
+
+    public Value SignExtend(Value a, MemSize from)
+    {
+        int bits = 8 << (int)from;
+        if (_b.SignBits(a.Id) <= bits)
+            return a;
+        if (_b.IsConst(a.Id, out ulong c))
+            return Const((ulong)((long)(c << (64 - bits)) >> (64 - bits)));
+        return new(_b.Narrow(_b.Append(Op.SignExtend, Unextended(a, bits).Id, size: (int)from), bits, 64));
+    }
+
+    public Value ZeroExtend(Value a, MemSize from)
+    {
+        int bits = 8 << (int)from;
+        if (_b.ZeroBits(a.Id) <= bits)
+            return a;
+        if (_b.IsConst(a.Id, out ulong c))
+            return Const(c << (64 - bits) >> (64 - bits));
+        return new(_b.Narrow(_b.Append(Op.ZeroExtend, Unextended(a, bits).Id, size: (int)from), 64, bits));
+    }
+
+    // An extension only looks at the low bits: an inner extension from as many or more is not needed.
+    private Value Unextended(Value a, int bits)
+    {
+        ref Instruction i = ref _b.Code[a.Id];
+        return i.Op is Op.SignExtend or Op.ZeroExtend && 8 << i.Size >= bits ? new Value(i.A) : a;
+    }
+
+    internal static bool Holds(Cond cond, ulong a, ulong b) => cond switch
+    {
+        Cond.Eq => a == b,
+        Cond.Ne => a != b,
+        Cond.LtS => (long)a < (long)b,
+        Cond.GeS => (long)a >= (long)b,
+        Cond.LtU => a < b,
+        _ => a >= b,
+    };
+
+    public Value Set(Cond cond, Value a, Value b)
+    {
+        if (_b.IsConst(a.Id, out ulong ca) && _b.IsConst(b.Id, out ulong cb))
+            return Const(Holds(cond, ca, cb) ? 1UL : 0);
+        if (a.Id == b.Id)
+            return Const(cond is Cond.Eq or Cond.GeS or Cond.GeU ? 1UL : 0);
+        return new(_b.Narrow(_b.Append(Op.SetCond, a.Id, b.Id, aux: (int)cond), 2, 1));
+    }
+
+    public Value Select(Cond cond, Value a, Value b, Value whenTrue, Value whenFalse)
+    {
+        if (_b.IsConst(a.Id, out ulong ca) && _b.IsConst(b.Id, out ulong cb))
+            return Holds(cond, ca, cb) ? whenTrue : whenFalse;
+        if (whenTrue.Id == whenFalse.Id)
+            return whenTrue;
+        int v = _b.Append(Op.Select, a.Id, b.Id, whenTrue.Id, whenFalse.Id, aux: (int)cond);
+        return new(_b.Narrow(v, Math.Max(_b.SignBits(whenTrue.Id), _b.SignBits(whenFalse.Id)),
+            Math.Max(_b.ZeroBits(whenTrue.Id), _b.ZeroBits(whenFalse.Id))));
+    }
+
+    public Value CountLeadingZeros(Value a) => new(_b.Narrow(_b.Append(Op.CountLeadingZeros, a.Id), 8, 7));
+    public Value CountTrailingZeros(Value a) => new(_b.Narrow(_b.Append(Op.CountTrailingZeros, a.Id), 8, 7));
+    public Value PopCount(Value a) => new(_b.Narrow(_b.Append(Op.PopCount, a.Id), 8, 7));
+    public Value ByteSwap(Value a) => One(Op.ByteSwap, a);
+    public Value OrCombineBytes(Value a) => One(Op.OrCombineBytes, a);
+    public Value ClMul(Value a, Value b) => Two(Op.ClMul, a, b);
+    public Value ClMulHigh(Value a, Value b) => Two(Op.ClMulHigh, a, b);
+
+    // base + displacement is said by the access itself.
+    private int Address(Value address, out ulong displacement)
+    {
+        ref Instruction i = ref _b.Code[address.Id];
+        if (i.Op == Op.Add && _b.IsConst(i.B, out displacement) && (long)displacement is > -(1 << 30) and < 1 << 30)
+            return i.A;
+        displacement = 0;
+        return address.Id;
+    }
+
+    public bool Load(Value address, MemSize size, bool signed, out Value value)
+    {
+        int a = Address(address, out ulong disp);
+        int v = _b.Append(Op.Load, a, imm: disp, size: (int)size, aux: signed ? 1 : 0, mode: _b.MmuMode);
+        int bits = 8 << (int)size;
+        value = new(signed ? _b.Narrow(v, bits, 64) : _b.Narrow(v, 64, bits));
+        return true;
+    }
+
+    public bool Store(Value address, MemSize size, Value value)
+    {
+        int a = Address(address, out ulong disp);
+        _b.Append(Op.Store, a, Stored(value, 8 << (int)size).Id, imm: disp, size: (int)size, mode: _b.MmuMode);
+        return true;
+    }
+
+    private Value Stored(Value a, int bits) => Unextended(a, bits);
+
+    public bool LoadFloat(Value address, FloatSize size, out Value value)
+    {
+        int a = Address(address, out ulong disp);
+        value = new(_b.Append(Op.LoadFloat, a, imm: disp, size: (int)size, mode: _b.MmuMode));
+        return true;
+    }
+
+    public bool StoreFloat(Value address, FloatSize size, Value value)
+    {
+        int a = Address(address, out ulong disp);
+        _b.Append(Op.StoreFloat, a, value.Id, imm: disp, size: (int)size, mode: _b.MmuMode);
+        return true;
+    }
+
+    public bool Atomic(AtomicOp op, Value address, MemSize size, Value operand, out Value old)
+    {
+        old = new(_b.Narrow(_b.Append(Op.Atomic, address.Id, operand.Id, size: (int)size, aux: (int)op, mode: _b.MmuMode), 8 << (int)size, 64));
+        return true;
+    }
+
+    public bool LoadReserved(Value address, MemSize size, out Value value)
+    {
+        value = new(_b.Narrow(_b.Append(Op.LoadReserved, address.Id, size: (int)size, mode: _b.MmuMode), 8 << (int)size, 64));
+        return true;
+    }
+
+    public bool StoreConditional(Value address, MemSize size, Value value, out Value failed)
+    {
+        failed = new(_b.Narrow(_b.Append(Op.StoreConditional, address.Id, value.Id, size: (int)size, mode: _b.MmuMode), 2, 1));
+        return true;
+    }
+
+    public void Fence(bool storeLoad)
+    {
+        // Of x86's own ordering (TSO) only store-load is missing.
+        if (storeLoad)
+            _b.Append(Op.Fence);
+    }
+
+    public void Jump(ulong target) => _b.Jump(target);
+    public void JumpIndirect(Value target) => _b.JumpIndirect(target.Id);
+
+    public void Branch(Cond cond, Value a, Value b, ulong target)
+    {
+        if (_b.IsConst(a.Id, out ulong ca) && _b.IsConst(b.Id, out ulong cb))
+        {
+            if (Holds(cond, ca, cb))
+                _b.Jump(target);
+            return;
+        }
+        if (a.Id == b.Id)
+        {
+            if (cond is Cond.Eq or Cond.GeS or Cond.GeU)
+                _b.Jump(target);
+            return;
+        }
+        ref Instruction i = ref _b.Code[a.Id];
+        if (cond is Cond.Eq or Cond.Ne && i.Op == Op.SetCond && _b.IsConst(b.Id, 0))
+        {
+            // A branch on the result of a comparison compares by itself.
+            Cond inner = (Cond)i.Aux;
+            _b.Append(Op.Branch, i.A, i.B, imm: target, aux: (int)(cond == Cond.Ne ? inner : Invert(inner)));
+            return;
+        }
+        _b.Append(Op.Branch, a.Id, b.Id, imm: target, aux: (int)cond);
+    }
+
+    // Eq/Ne, LtS/GeS, LtU/GeU are neighbours.
+    internal static Cond Invert(Cond cond) => (Cond)((int)cond ^ 1);
+}

@@ -1,0 +1,281 @@
+using Myna.Jit.Ir;
+using Myna.Jit.Memory;
+using Myna.Jit.Operations;
+
+namespace Myna.Jit.X64;
+
+internal sealed unsafe partial class Compiler
+{
+    private const int IndexMask = ((1 << SoftTlb.IndexBits) - 1) * SoftTlb.EntrySize;
+    /// <summary>Shift that brings the page number to where the entry's offset is.</summary>
+    private const int IndexShift = 12 - 5;
+
+    private static int TlbField(int mode, int field) => CpuBlock.TlbOffset - CpuBlock.Bias + (mode * SoftTlb.BytesPerMode) + field;
+
+    private const int ReadTag = 0, WriteTag = 8, Addend = 24;
+
+    /// <summary>
+    /// The lookup in the soft-TLB: on a hit the addend is in <paramref name="index"/>. <paramref name="t"/> is clobbered.
+    /// </summary>
+    /// <returns>The jump taken on a miss, for <see cref="BindCold"/>.</returns>
+    private int Lookup(int @base, int disp, int size, int mode, int tag, int t, int index)
+    {
+        if (disp == 0)
+        {
+            _hot.Rorx(index, @base, IndexShift);
+        }
+        else
+        {
+            _hot.Lea(t, new Mem(@base, disp));
+            _hot.Rorx(index, t, IndexShift);
+        }
+        _hot.AluImm(Assembler.And, index, IndexMask, w: false);
+        // The page of the last byte must be the entry's: an access that crosses a page border misses.
+        if (size > 1)
+            _hot.Lea(t, new Mem(@base, disp + size - 1));
+        else if (disp == 0)
+            _hot.Mov(t, @base);
+        _hot.AluImm(Assembler.And, t, -Hardware.Memory.Ram.PageSize);
+        _hot.Alu(Assembler.Cmp, t, new Mem(Reg.Rbp, TlbField(mode, tag), index));
+        int miss = HotJcc(CC.NE);
+        _hot.Load(index, new Mem(Reg.Rbp, TlbField(mode, Addend), index));
+        return miss;
+    }
+
+    private void EmitLoad(in Instruction n, int i)
+    {
+        bool isFloat = n.Op == Op.LoadFloat;
+        MemSize size = isFloat ? (n.Size == 0 ? MemSize.B4 : MemSize.B8) : (MemSize)n.Size;
+        bool signed = n.Aux != 0;
+        int disp = (int)n.Imm;
+        int a = Use(n.A);
+        int t = Allocate(false), index = Allocate(false);
+        int dst = isFloat ? Destination(n) : HintedOr(n, index);
+        int miss = Lookup(a, disp, 1 << (int)size, n.Mode, ReadTag, t, index);
+        Mem m = new(index, disp, a);
+        if (isFloat)
+        {
+            _hot.VexRM(1, size == MemSize.B4 ? 2 : 3, 0x10, dst & 15, 0, m);
+        }
+        else
+        {
+            switch (size)
+            {
+                case MemSize.B1: _hot.RM(Assembler.Esc | (signed ? 0xBE : 0xB6), dst, m, w: signed); break;
+                case MemSize.B2: _hot.RM(Assembler.Esc | (signed ? 0xBF : 0xB7), dst, m, w: signed); break;
+                case MemSize.B4: _hot.RM(signed ? 0x63 : 0x8B, dst, m, w: signed); break;
+                default: _hot.Load(dst, m); break;
+            }
+        }
+        BindCold(miss);
+        WriteBack(_cold);
+        _cold.Lea(t, new Mem(a, disp));
+        _cold.Store(Context(48), t);
+        // The thunk knows how far behind its call the data lies: 7 or 8 bytes of load, 5 of jump.
+        ColdCall(isFloat ? _thunks.LoadFloat : _thunks.Load);
+        if (isFloat)
+            _cold.VexRM(1, 3, 0x10, dst & 15, 0, Context(64));
+        else
+            _cold.Load(dst, Context(64));
+        ColdJmpHot();
+        SlowData(n, size, signed);
+        Define(n, i, dst);
+    }
+
+    private void SlowData(in Instruction n, MemSize size, bool signed)
+    {
+        _cold.Qword(_ir.GuestPc[n.Guest]);
+        _cold.Dword(Retired(n.Guest));
+        _cold.Dword((int)size | (signed ? 1 << 8 : 0) | n.Mode << 16);
+    }
+
+    private void EmitStore(in Instruction n)
+    {
+        bool isFloat = n.Op == Op.StoreFloat;
+        MemSize size = isFloat ? (n.Size == 0 ? MemSize.B4 : MemSize.B8) : (MemSize)n.Size;
+        int disp = (int)n.Imm;
+        int a = Use(n.A);
+        bool isImm = IsImm32(n.B, out int imm) && _location[n.B] < 0;
+        int v = isImm ? -1 : Use(n.B);
+        int t = Allocate(false), index = Allocate(false);
+        int miss = Lookup(a, disp, 1 << (int)size, n.Mode, WriteTag, t, index);
+        Mem m = new(index, disp, a);
+        if (isFloat)
+        {
+            _hot.VexRM(1, size == MemSize.B4 ? 2 : 3, 0x11, v & 15, 0, m);
+        }
+        else if (isImm)
+        {
+            switch (size)
+            {
+                case MemSize.B1:
+                    _hot.RM(0xC6, 0, m, w: false);
+                    _hot.Byte(imm);
+                    break;
+                case MemSize.B2:
+                    _hot.Byte(0x66);
+                    _hot.RM(0xC7, 0, m, w: false);
+                    _hot.Byte(imm);
+                    _hot.Byte(imm >> 8);
+                    break;
+                default:
+                    _hot.RM(0xC7, 0, m, w: size == MemSize.B8);
+                    _hot.Dword(imm);
+                    break;
+            }
+        }
+        else
+        {
+            switch (size)
+            {
+                case MemSize.B1: _hot.RM(0x88, v, m, w: false, force: v >= 4); break;
+                case MemSize.B2: _hot.Byte(0x66); _hot.RM(0x89, v, m, w: false); break;
+                case MemSize.B4: _hot.Store32(m, v); break;
+                default: _hot.Store(m, v); break;
+            }
+        }
+        BindCold(miss);
+        WriteBack(_cold);
+        _cold.Lea(t, new Mem(a, disp));
+        _cold.Store(Context(48), t);
+        if (isImm)
+            _cold.StoreImm(Context(56), (ulong)imm);
+        else
+            StoreReg(_cold, Context(56), v);
+        ColdCall(_thunks.Store);
+        ColdJmpHot();
+        SlowData(n, size, false);
+        ReleaseOperands(n);
+    }
+
+    /// <summary>As <see cref="Lookup"/> for an aligned access that reads and, if asked, writes; misses are left to the interpreter.</summary>
+    private void LookupAligned(in Instruction n, int @base, int size, bool writes, int t, int index)
+    {
+        _hot.Rorx(index, @base, IndexShift);
+        _hot.AluImm(Assembler.And, index, IndexMask, w: false);
+        _hot.Mov(t, @base);
+        // A misaligned address keeps a low bit and cannot match.
+        _hot.AluImm(Assembler.And, t, -Hardware.Memory.Ram.PageSize | (size - 1));
+        _hot.Alu(Assembler.Cmp, t, new Mem(Reg.Rbp, TlbField(n.Mode, ReadTag), index));
+        BindCold(HotJcc(CC.NE));
+        if (writes)
+        {
+            _hot.Alu(Assembler.Cmp, t, new Mem(Reg.Rbp, TlbField(n.Mode, WriteTag), index));
+            BindCold(HotJcc(CC.NE));
+        }
+        ColdFallback(n);
+        _hot.Load(index, new Mem(Reg.Rbp, TlbField(n.Mode, Addend), index));
+    }
+
+    private void EmitAtomic(in Instruction n, int i)
+    {
+        bool wide = n.Size == (int)MemSize.B8;
+        AtomicOp op = (AtomicOp)n.Aux;
+        bool loop = op is not (AtomicOp.Swap or AtomicOp.Add);
+        if (loop)
+            Claim(Reg.Rax);
+        int a = Use(n.A), v = Use(n.B);
+        int t = Allocate(false), index = Allocate(false);
+        LookupAligned(n, a, 1 << n.Size, true, t, index);
+        // t is free from here on.
+        Mem m = new(index, 0, a);
+        int result;
+        if (!loop)
+        {
+            _hot.Mov(t, v);
+            if (op == AtomicOp.Add)
+            {
+                _hot.Byte(0xF0);
+                _hot.RM(Assembler.Esc | 0xC1, t, m, wide);
+            }
+            else
+            {
+                _hot.RM(0x87, t, m, wide);
+            }
+            result = t;
+        }
+        else
+        {
+            if (wide)
+                _hot.Load(Reg.Rax, m);
+            else
+                _hot.Load32(Reg.Rax, m);
+            int again = _hot.Offset;
+            Combine(op, t, v, wide);
+            // LOCK CMPXCHG.
+            _hot.Byte(0xF0);
+            _hot.RM(Assembler.Esc | 0xB1, t, m, wide);
+            _hot.Byte(0x75);
+            _hot.Byte(again - (_hot.Offset + 1));
+            result = Reg.Rax;
+        }
+        if (!wide)
+            _hot.RR(0x63, result, result);
+        TakeFrom(n, i, result);
+    }
+
+    // t = rax op v
+    private void Combine(AtomicOp op, int t, int v, bool wide)
+    {
+        switch (op)
+        {
+            case AtomicOp.And or AtomicOp.Or or AtomicOp.Xor:
+                _hot.RR(0x8B, t, Reg.Rax, wide);
+                _hot.Alu(op switch { AtomicOp.And => Assembler.And, AtomicOp.Or => Assembler.Or, _ => Assembler.Xor }, t, v, wide);
+                break;
+            default:
+                _hot.RR(0x8B, t, v, wide);
+                _hot.Alu(Assembler.Cmp, Reg.Rax, v, wide);
+                CC keep = op switch { AtomicOp.MinS => CC.L, AtomicOp.MaxS => CC.G, AtomicOp.MinU => CC.B, _ => CC.A };
+                _hot.RR(Assembler.Esc | 0x40 | (int)keep, t, Reg.Rax, wide);
+                break;
+        }
+    }
+
+    // DEVIATION: RISC-V "A" extension, section on LR/SC: a store by another hart between LR and SC that writes the value
+    // already there goes unnoticed; the reservation is the value read, and SC a compare-and-exchange.
+    private void EmitLoadReserved(in Instruction n, int i)
+    {
+        int a = Use(n.A);
+        int t = Allocate(false), index = Allocate(false);
+        LookupAligned(n, a, 1 << n.Size, false, t, index);
+        Mem m = new(index, 0, a);
+        if (n.Size == (int)MemSize.B8)
+            _hot.Load(index, m);
+        else
+            _hot.RM(0x63, index, m);
+        _hot.Store(Context(32), a);
+        _hot.Store(Context(40), index);
+        _hot.Store32Imm(Context(28), 1 << n.Size);
+        TakeFrom(n, i, index);
+    }
+
+    private void EmitStoreConditional(in Instruction n, int i)
+    {
+        bool wide = n.Size == (int)MemSize.B8;
+        Claim(Reg.Rax);
+        int a = Use(n.A), v = Use(n.B);
+        int t = Allocate(false), index = Allocate(false);
+        // The access faults even when the reservation is lost.
+        LookupAligned(n, a, 1 << n.Size, true, t, index);
+        _hot.MovImm(t, 1);
+        _hot.AluImm(Assembler.Cmp, Context(28), 1 << n.Size, w: false);
+        _hot.Byte(0x75);
+        int fail1 = _hot.Offset;
+        _hot.Byte(0);
+        _hot.Alu(Assembler.Cmp, a, Context(32));
+        _hot.Byte(0x75);
+        int fail2 = _hot.Offset;
+        _hot.Byte(0);
+        _hot.Load(Reg.Rax, Context(40));
+        _hot.Byte(0xF0);
+        _hot.RM(Assembler.Esc | 0xB1, v, new Mem(index, 0, a), wide);
+        _hot.SetCC(CC.NE, t);
+        PatchShort(fail1);
+        PatchShort(fail2);
+        _hot.Store32Imm(Context(28), 0);
+        TakeFrom(n, i, t);
+    }
+
+    private void PatchShort(int at) => _hot.Start[at] = (byte)(_hot.Offset - (at + 1));
+}
