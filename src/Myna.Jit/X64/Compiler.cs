@@ -247,7 +247,6 @@ internal sealed unsafe partial class Compiler : IDisposable
                 _hot.Mov(r, reg);
                 _regValue[reg] = NoValue;
                 Place(v, r);
-                _locked |= 1u << r;
                 return;
             }
         }
