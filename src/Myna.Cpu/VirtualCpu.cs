@@ -27,6 +27,10 @@ public enum WatchKind { Read = 1, Write = 2, Access = Read | Write }
 /// <param name="Group">The target description's feature, e.g. "org.gnu.gdb.riscv.cpu".</param>
 public sealed record CpuRegister(int Number, string Name, int Bits, string Group);
 
+/// <summary>A range of virtual addresses that the page tables map to as many physical ones.</summary>
+/// <param name="User">User mode may use it.</param>
+public readonly record struct Mapping(ulong Start, ulong Physical, ulong Size, bool Read, bool Write, bool Execute, bool User);
+
 /// <summary>
 /// A virtual CPU, whatever executes it and whichever instruction set it has: its thread, and what debuggers and the
 /// monitor need. Members are for any thread unless they say "paused", which means that the CPU must stand still.
@@ -100,6 +104,20 @@ public abstract class VirtualCpu : IDisposable
     /// <summary>Writes RAM or ROM at guest virtual addresses, write-protected pages too.</summary>
     /// <inheritdoc cref="ReadMemory"/>
     public abstract bool WriteMemory(ulong va, ReadOnlySpan<byte> source);
+
+    /// <summary>
+    /// Executes the one instruction at pc, traps included, on the calling thread. Pending interrupts wait, breakpoints are
+    /// not looked at, a wait for interrupts ends at once.
+    /// </summary>
+    /// <returns>InstructionLimit, Watchpoint, or Waiting when the CPU is switched off.</returns>
+    public abstract StopReason Step();
+
+    /// <summary>The instruction at a guest virtual address, as assembly text.</summary>
+    /// <returns>False when it cannot be read.</returns>
+    public abstract bool TryDisassemble(ulong va, out string text, out int length);
+
+    /// <summary>What the page tables in use map, in ascending order; nothing when translation is off.</summary>
+    public abstract IEnumerable<Mapping> Mappings();
 
     /// <summary>Engine and CPU counters, for the monitor. Values may be a moment old.</summary>
     public abstract IEnumerable<(string Name, ulong Value)> Counters { get; }

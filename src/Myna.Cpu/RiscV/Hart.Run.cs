@@ -46,7 +46,7 @@ public sealed partial class Hart
                     return reason;
                 if (Block.Context.InstructionCount >= limit)
                     return StopReason.InstructionLimit;
-                if (HasBreakpoints || Tracer is not null)
+                if (HasBreakpoints || _hasWatchpoints || Tracer is not null)
                 {
                     if (!first && IsBreakpoint(Block.Context.Pc))
                         return StopReason.Breakpoint;
