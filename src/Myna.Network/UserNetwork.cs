@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Net.Sockets;
 using Myna.Hardware.Backends;
+using Myna.Hardware.Diagnostics;
 using Myna.Hardware.Time;
 
 namespace Myna.Network;
@@ -9,7 +10,7 @@ namespace Myna.Network;
 /// The user-mode network: a guest's network card on one side, the host's sockets on the other, no privileges needed. One
 /// thread does everything; a machine's threads only leave frames in its inbox.
 /// </summary>
-public sealed class UserNetwork : INetBackend, IDisposable
+public sealed class UserNetwork : INetBackend, ICounterSource, IDisposable
 {
     const int MaximumInboxFrames = 4096, MaximumInboxBytes = 4 << 20, MaximumFrame = 65550;
 
@@ -50,6 +51,8 @@ public sealed class UserNetwork : INetBackend, IDisposable
     }
 
     public NetworkCounters Counters => _stack.Counters;
+
+    IEnumerable<(string Name, ulong Value)> ICounterSource.Counters => Counters.All().Select(c => (c.Name, (ulong)c.Value));
 
     /// <summary>The forwarded ports, with the host ports that were taken for 0.</summary>
     public IReadOnlyList<HostForward> Forwards { get; }
