@@ -1,0 +1,203 @@
+using System.Text;
+using Myna.Cpu;
+
+namespace Myna.Control.Gdb;
+
+internal sealed partial class GdbSession
+{
+    /// <summary>Bytes of memory in one reply.</summary>
+    const int MaximumRead = GdbConnection.MaximumPacket / 2 - 16;
+
+    readonly HashSet<ulong> _hardware = [];
+
+    /// <summary>g and G carry the first feature's registers; gdb asks for the others one by one.</summary>
+    IEnumerable<CpuRegister> CoreRegisters => _current.Registers.Where(r => r.Group == _current.Registers[0].Group);
+
+    string ReadAll()
+    {
+        var text = new StringBuilder();
+        foreach (CpuRegister register in CoreRegisters)
+            text.Append(Value(register));
+        return text.ToString();
+    }
+
+    string Value(CpuRegister register) => _current.TryReadRegister(register.Number, out ulong value)
+        ? GdbPackets.ToHex(value, register.Bits)
+        : new string('x', register.Bits / 4);
+
+    string WriteAll(string text)
+    {
+        int at = 0;
+        foreach (CpuRegister register in CoreRegisters)
+        {
+            int digits = register.Bits / 4;
+            if (at + digits > text.Length)
+                return at == 0 ? BadRequest : Ok;
+            // x0 and the like keep their value whatever is written.
+            if (!text.AsSpan(at, digits).Contains('x'))
+            {
+                if (!GdbPackets.TryValue(text.AsSpan(at, digits), register.Bits, out ulong value))
+                    return BadRequest;
+                _current.TryWriteRegister(register.Number, value);
+            }
+            at += digits;
+        }
+        return Ok;
+    }
+
+    CpuRegister? Register(ReadOnlySpan<char> text)
+    {
+        if (!GdbPackets.TryNumber(text, out ulong number))
+            return null;
+        foreach (CpuRegister register in _current.Registers)
+        {
+            if ((ulong)register.Number == number)
+                return register;
+        }
+        return null;
+    }
+
+    string ReadOne(string text) => Register(text) is { } register ? Value(register) : BadRequest;
+
+    string WriteOne(string text)
+    {
+        int equals = text.IndexOf('=');
+        if (equals < 0 || Register(text.AsSpan(0, equals)) is not { } register
+            || !GdbPackets.TryValue(text.AsSpan(equals + 1), register.Bits, out ulong value))
+            return BadRequest;
+        return _current.TryWriteRegister(register.Number, value) ? Ok : BadRequest;
+    }
+
+    static bool TryRange(ReadOnlySpan<char> text, out ulong address, out ulong length)
+    {
+        int comma = text.IndexOf(',');
+        length = address = 0;
+        return comma > 0 && GdbPackets.TryNumber(text[..comma], out address) && GdbPackets.TryNumber(text[(comma + 1)..], out length);
+    }
+
+    string ReadMemory(string text)
+    {
+        if (!TryRange(text, out ulong address, out ulong length))
+            return BadRequest;
+        byte[] bytes = new byte[Math.Min(length, MaximumRead)];
+        if (bytes.Length == 0 || _current.ReadMemory(address, bytes))
+            return GdbPackets.ToHex(bytes);
+        // As much as there is, page by page.
+        const ulong Page = 4096;
+        int have = 0;
+        while (have < bytes.Length)
+        {
+            int part = (int)Math.Min((ulong)(bytes.Length - have), Page - (address + (ulong)have) % Page);
+            if (!_current.ReadMemory(address + (ulong)have, bytes.AsSpan(have, part)))
+                break;
+            have += part;
+        }
+        return have == 0 ? NoMemory : GdbPackets.ToHex(bytes.AsSpan(0, have));
+    }
+
+    string WriteMemory(string text, bool binary)
+    {
+        int colon = text.IndexOf(':');
+        if (colon < 0 || !TryRange(text.AsSpan(0, colon), out ulong address, out ulong length) || length > GdbConnection.MaximumPacket)
+            return BadRequest;
+        byte[] bytes = new byte[length];
+        ReadOnlySpan<char> data = text.AsSpan(colon + 1);
+        if (binary)
+        {
+            if ((ulong)data.Length != length || Encoding.Latin1.GetBytes(data, bytes) != bytes.Length)
+                return BadRequest;
+        }
+        else if (!GdbPackets.TryFromHex(data, bytes))
+        {
+            return BadRequest;
+        }
+        return length == 0 || _current.WriteMemory(address, bytes) ? Ok : NoMemory;
+    }
+
+    /// <summary>Z and z: type, address, kind or length; conditions and commands are gdb's to evaluate.</summary>
+    string SetPoint(string text, bool on)
+    {
+        string[] fields = text.Split(';')[0].Split(',');
+        if (fields.Length < 3 || !GdbPackets.TryNumber(fields[1], out ulong address) || !GdbPackets.TryNumber(fields[2], out ulong length))
+            return BadRequest;
+        switch (fields[0])
+        {
+            case "0" or "1":
+                _run.SetBreakpoint(address, on);
+                if (on && fields[0] == "1")
+                    _hardware.Add(address);
+                else
+                    _hardware.Remove(address);
+                return Ok;
+            case "2" or "3" or "4":
+                if (length == 0)
+                    return BadRequest;
+                _run.SetWatchpoint(address, length, fields[0] switch { "2" => WatchKind.Write, "3" => WatchKind.Read, _ => WatchKind.Access }, on);
+                return Ok;
+            default:
+                return Unsupported;
+        }
+    }
+
+    string? Query(string packet)
+    {
+        int colon = packet.IndexOf(':');
+        string name = colon < 0 ? packet : packet[..colon], arguments = colon < 0 ? "" : packet[(colon + 1)..];
+        switch (name)
+        {
+            case "qSupported":
+                _swBreak = arguments.Contains("swbreak+", StringComparison.Ordinal);
+                _hwBreak = arguments.Contains("hwbreak+", StringComparison.Ordinal);
+                return $"PacketSize={GdbConnection.MaximumPacket - 16:x};QStartNoAckMode+;qXfer:features:read+;vContSupported+;swbreak+;hwbreak+";
+            case "QStartNoAckMode":
+                // The acknowledgment of this packet is already sent; gdb acknowledges this reply and none after it.
+                _connection.Send(Ok);
+                _connection.StopAcknowledging();
+                return null;
+            case "qXfer": return Transfer(arguments);
+            case "qAttached": return "1";
+            case "qSymbol": return Ok;
+            case "qC": return $"QC{ThreadId(_current)}";
+            case "qfThreadInfo": return "m" + string.Join(',', _cpus.Select(ThreadId));
+            case "qsThreadInfo": return "l";
+        }
+        if (packet.StartsWith("qThreadExtraInfo,", StringComparison.Ordinal))
+        {
+            return FindThread(packet["qThreadExtraInfo,".Length..]) is { } cpu
+                ? GdbPackets.ToHex(Encoding.ASCII.GetBytes($"CPU {cpu.Index}"))
+                : NoThread;
+        }
+        if (packet.StartsWith("qRcmd,", StringComparison.Ordinal))
+            return Command(packet["qRcmd,".Length..]);
+        return Unsupported;
+    }
+
+    /// <summary>features:read:target.xml:OFFSET,LENGTH</summary>
+    string Transfer(string arguments)
+    {
+        string[] fields = arguments.Split(':');
+        if (fields is not ["features", "read", _, _])
+            return Unsupported;
+        if (fields[2] != "target.xml")
+            return "E00";
+        if (!TryRange(fields[3], out ulong offset, out ulong length))
+            return BadRequest;
+        string text = _current.TargetDescription;
+        if (offset >= (ulong)text.Length)
+            return "l";
+        int size = (int)Math.Min(Math.Min(length, (ulong)text.Length - offset), MaximumRead);
+        return ((int)offset + size == text.Length ? "l" : "m") + text.Substring((int)offset, size);
+    }
+
+    /// <summary>A monitor command; its output goes back in O packets.</summary>
+    string Command(string hex)
+    {
+        byte[] bytes = new byte[hex.Length / 2];
+        if (!GdbPackets.TryFromHex(hex, bytes))
+            return BadRequest;
+        byte[] output = Encoding.UTF8.GetBytes(_monitor(Encoding.UTF8.GetString(bytes)));
+        for (int at = 0; at < output.Length; at += MaximumRead)
+            _connection.Send("O" + GdbPackets.ToHex(output.AsSpan(at, Math.Min(MaximumRead, output.Length - at))));
+        return Ok;
+    }
+}
