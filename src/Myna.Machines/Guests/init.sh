@@ -3,6 +3,7 @@
 #   myna.command     run the command that the host sends over the port myna.control, then power off
 #   myna.tty=NAME    where the shell is, if not on the console
 #   myna.size=RxC    its rows and columns
+#   myna.run=PROGRAM run that program of the initramfs on the console, then power off
 #   myna.nonet       leave the network alone
 b=/bin/busybox
 export PATH=/bin:/sbin:/usr/bin:/usr/sbin HOME=/root TERM=linux USER=root
@@ -18,12 +19,13 @@ $b mount -t tmpfs tmpfs /run
 $b --install -s
 $b ln -sf /proc/self/fd /dev/fd
 hostname myna
-command='' tty='' size='' net=1
+command='' tty='' size='' run='' net=1
 for word in $($b cat /proc/cmdline); do
     case $word in
         myna.command) command=1 ;;
         myna.tty=*) tty=${word#*=} ;;
         myna.size=*) size=${word#*=} ;;
+        myna.run=*) run=${word#*=} ;;
         myna.nonet) net='' ;;
     esac
 done
@@ -87,6 +89,11 @@ if [ -n "$command" ]; then
     exec 4>&- 5>&-
     sync
     echo "status $status" >&3
+    off
+fi
+
+if [ -n "$run" ]; then
+    "$run"
     off
 fi
 
