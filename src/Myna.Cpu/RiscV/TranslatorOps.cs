@@ -1,0 +1,79 @@
+using Myna.Jit.Ir;
+using Myna.Jit.Operations;
+
+namespace Myna.Cpu.RiscV;
+
+/// <summary>
+/// RISC-V semantics as IR. What depends on state the block's flags do not fix, or touches system registers, is left to
+/// the interpreter for the one instruction.
+/// </summary>
+internal readonly partial struct TranslatorOps(Translator translator, IrBuilder builder) : IRiscVOps<Value>
+{
+    private readonly IrOps _ir = new(builder);
+
+    public ulong Pc => builder.Pc;
+
+    public Value X(int register) => register == 0 ? _ir.Const(0) : _ir.Get(RiscVRegisters.SlotX(register));
+
+    public void SetX(int register, Value value)
+    {
+        if (register != 0)
+            _ir.Set(RiscVRegisters.SlotX(register), value);
+    }
+
+    public Value F(int register) => _ir.GetFloat(RiscVRegisters.SlotF(register));
+
+    public void SetF(int register, Value value)
+    {
+        // The interpreter makes FS dirty, which changes the flags; later blocks find it so.
+        if (!translator.Flags.FloatDirty)
+            builder.Unsupported();
+        _ir.SetFloat(RiscVRegisters.SlotF(register), value);
+    }
+
+    public bool FloatEnabled(Rounding rounding, bool flags)
+    {
+        BlockFlags state = translator.Flags;
+        if (!state.FloatOn || (flags && !state.FloatDirty)
+            || (rounding == Rounding.Dynamic && state.Rounding is Rounding.Dynamic or Rounding.NearestMaxMagnitude))
+        {
+            builder.Unsupported();
+        }
+        return true;
+    }
+
+    public void Raise(Cause cause, Value tval) => Leave();
+    public void Ecall() => Leave();
+    public void Ebreak() => Leave();
+    public void Mret() => Leave();
+    public void Sret() => Leave();
+
+    public bool Csr(int csr, CsrOp op, Value operand, bool reads, bool writes, out Value old)
+    {
+        builder.Unsupported();
+        old = default;
+        return false;
+    }
+
+    public bool CacheBlock(CacheBlockOp op, Value address)
+    {
+        builder.Unsupported();
+        return false;
+    }
+
+    public void Wfi() => builder.Unsupported();
+    public void WaitOnReservation(bool shortTimeout) => builder.Unsupported();
+    public void SfenceVma(bool anyAddress, Value address, bool anyAsid, Value asid) => builder.Unsupported();
+    public void SfenceInval() => builder.Unsupported();
+    public void FenceI() => builder.Unsupported();
+    public void Pause() => builder.Unsupported();
+
+    private void Leave()
+    {
+        translator.Leaves = true;
+        builder.Unsupported();
+    }
+
+    /// <summary>A mode that equals the current one needs no change of the host's.</summary>
+    private Rounding Current(Rounding rounding) => rounding == translator.Flags.Rounding ? Rounding.Dynamic : rounding;
+}
