@@ -1,14 +1,15 @@
 using System.Buffers.Binary;
 using Myna.Cpu.RiscV.Instructions;
+using Myna.Hardware.Memory;
 using Myna.Jit.Ir;
 
 namespace Myna.Cpu.RiscV;
 
 /// <summary>
-/// The front end of the translator: decodes guest code and lets the semantics of each instruction build its IR. One
-/// translator serves one builder; nothing is allocated per block.
+/// The front end of the translator: decodes guest code and lets the semantics of each instruction build its IR. Nothing
+/// is allocated per block.
 /// </summary>
-public sealed class Translator(IrBuilder builder)
+public sealed class Translator
 {
     /// <summary>Registers that compiled code uses most, in the order in which host registers are given to them.</summary>
     public static ReadOnlySpan<int> PinnedIntegers => [15, 14, 10, 8, 13, 2, 11, 12, 9];
@@ -21,19 +22,27 @@ public sealed class Translator(IrBuilder builder)
 
     /// <summary>Builds the superblock that starts at <paramref name="pc"/>.</summary>
     /// <param name="flags"><see cref="BlockFlags.Bits"/> at the time.</param>
-    /// <param name="code">From pc to the end of its page; of an instruction that straddles two pages, just that instruction.</param>
-    public void Translate(ulong pc, uint flags, ReadOnlySpan<byte> code)
+    /// <param name="page">The page that holds pc.</param>
+    /// <param name="maxLength">Instructions at most.</param>
+    public void Translate(IrBuilder builder, ulong pc, uint flags, ReadOnlySpan<byte> page, int maxLength)
     {
         Flags = new BlockFlags(flags);
-        ulong start = pc;
-        builder.Begin();
+        ulong start = pc & ~(ulong)(Ram.PageSize - 1);
         builder.MmuMode = Flags.DataMode;
         TranslatorOps ops = new(this, builder);
         while (true)
         {
-            if (builder.IsFull || !TryFetch(code, pc - start, out uint raw))
+            if (builder.IsFull || builder.Length >= maxLength || pc - start >= Ram.PageSize)
             {
                 builder.EndJump(pc);
+                return;
+            }
+            if (!TryFetch(page, (int)(pc - start), out uint raw))
+            {
+                // It goes on in the next page, whose translation may change without this block's knowledge.
+                builder.StartInstruction(pc, 4);
+                builder.Interpret();
+                builder.EndLeave(pc + 4);
                 return;
             }
             Fields f = InstructionTable.Decode(raw);
@@ -64,7 +73,7 @@ public sealed class Translator(IrBuilder builder)
             if (builder.HasJumped)
             {
                 // A jump forward inside the page goes on in the same block; a loop's closing jump ends it.
-                if (builder.JumpTarget < pc || builder.JumpTarget - start >= (ulong)code.Length)
+                if (builder.JumpTarget < pc || builder.JumpTarget - start >= Ram.PageSize)
                 {
                     builder.EndJump(builder.JumpTarget);
                     return;
@@ -74,12 +83,10 @@ public sealed class Translator(IrBuilder builder)
         }
     }
 
-    private static bool TryFetch(ReadOnlySpan<byte> code, ulong offset, out uint raw)
+    private static bool TryFetch(ReadOnlySpan<byte> page, int offset, out uint raw)
     {
         raw = 0;
-        if (offset + 2 > (ulong)code.Length)
-            return false;
-        code = code[(int)offset..];
+        ReadOnlySpan<byte> code = page[offset..];
         raw = BinaryPrimitives.ReadUInt16LittleEndian(code);
         if ((raw & 3) != 3)
             return true;

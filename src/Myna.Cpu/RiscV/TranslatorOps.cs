@@ -48,7 +48,7 @@ internal readonly partial struct TranslatorOps(Translator translator, IrBuilder 
     public void Mret() => Leave();
     public void Sret() => Leave();
 
-    public bool Csr(int csr, CsrOp op, Value operand, bool reads, bool writes, out Value old)
+    public bool Csr(int csr, CsrOp op, Value operand, bool writes, out Value old)
     {
         builder.Unsupported();
         old = default;

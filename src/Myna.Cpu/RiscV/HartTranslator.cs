@@ -1,0 +1,128 @@
+using Myna.Cpu.Engines;
+using Myna.Hardware.Memory;
+using Myna.Jit.Engine;
+using Myna.Jit.Ir;
+using Myna.Jit.Memory;
+using Myna.Jit.Operations;
+
+namespace Myna.Cpu.RiscV;
+
+/// <summary>The translator that the harts of one machine share: one code cache, one record of the pages with code.</summary>
+public sealed class HartTranslator : IDisposable
+{
+    private readonly AddressSpace _memory;
+    private readonly CodePages _pages = new();
+    private readonly JitEngine _engine;
+    private readonly HashSet<Ram> _known = [];
+
+    /// <param name="memory">Its RAM and ROM, now and later, can hold code.</param>
+    /// <param name="countInstructions">Exact instruction counts and limits, at a price: for lockstep and instruction-counted time.</param>
+    /// <exception cref="IOException">The host gives no executable memory.</exception>
+    public HartTranslator(AddressSpace memory, bool countInstructions = false)
+    {
+        _memory = memory;
+        _engine = new JitEngine(new JitOptions
+        {
+            PinnedSlots = Slots(Translator.PinnedIntegers, RiscVRegisters.SlotX),
+            PinnedFloatSlots = Slots(Translator.PinnedFloats, RiscVRegisters.SlotF),
+            CountInstructions = countInstructions,
+        }, _pages, MmuMode.Count);
+        memory.Changed += AddRams;
+        AddRams();
+    }
+
+    /// <summary>Whether this host can run generated code.</summary>
+    public static bool IsSupported => JitEngine.IsSupported;
+
+    public JitCounters Counters => _engine.Counters;
+
+    /// <summary>The engine of one hart; <paramref name="interpreter"/> executes what is not translated.</summary>
+    public ICpuEngine CreateEngine(Hart hart, Interpreter interpreter)
+    {
+        _pages.Add(hart.Block.Tlb);
+        Guest guest = new(hart, interpreter);
+        _engine.Add(guest);
+        return new Engine(this, guest);
+    }
+
+    public void Dispose()
+    {
+        _memory.Changed -= AddRams;
+        _engine.Dispose();
+    }
+
+    private static int[] Slots(ReadOnlySpan<int> registers, Func<int, int> slot)
+    {
+        int[] slots = new int[registers.Length];
+        for (int i = 0; i < slots.Length; i++)
+            slots[i] = slot(registers[i]);
+        return slots;
+    }
+
+    private void AddRams()
+    {
+        foreach (Region region in _memory.Regions)
+        {
+            if (region.Ram is { } ram && _known.Add(ram))
+                _pages.Add(ram);
+        }
+    }
+
+    private sealed class Engine(HartTranslator owner, Guest guest) : ICpuEngine
+    {
+        public string Name => "jit";
+
+        public IEnumerable<(string Name, ulong Value)> Counters
+        {
+            get
+            {
+                JitCounters c = owner.Counters;
+                return
+                [
+                    ("blocks translated", (ulong)c.BlocksTranslated),
+                    ("instructions translated", (ulong)c.InstructionsTranslated),
+                    ("bytes emitted", (ulong)c.BytesEmitted),
+                    ("blocks invalidated", (ulong)c.BlocksInvalidated),
+                    ("code cache flushes", (ulong)c.CacheFlushes),
+                    ("jumps linked", (ulong)c.LinksPatched),
+                    ("block lookups", (ulong)c.Lookups),
+                    ("exits to link", (ulong)c.LinkExits),
+                    ("exits at indirect jumps", (ulong)c.IndirectExits),
+                    ("exits on request", (ulong)c.RequestExits),
+                    ("exits by traps and state changes", (ulong)c.ChangedExits),
+                    ("exits to the interpreter", (ulong)c.FallbackExits),
+                    ("slow loads", (ulong)c.SlowLoads),
+                    ("slow stores", (ulong)c.SlowStores),
+                    ("instructions interpreted in blocks", (ulong)c.Interpreted),
+                    ("TLB fills", guest.Block.Tlb.Fills),
+                    ("TLB flushes", guest.Block.Tlb.Flushes),
+                ];
+            }
+        }
+
+        public void Run(ulong limit) => owner._engine.Run(guest, limit);
+
+        public bool Step() => guest.InterpretOne();
+    }
+
+    /// <summary>A hart as the translator sees it.</summary>
+    private sealed class Guest(Hart hart, Interpreter interpreter) : GuestCpu(hart.Block)
+    {
+        private readonly Translator _translator = new();
+
+        public override uint BlockFlags => hart.BlockFlags;
+        public override int FetchMode => hart.FetchMode;
+        public override FetchOutcome FillFetch(ulong pc) => hart.FillFetch(pc);
+        public override bool SlowLoad(ulong va, MemSize size, int mode, out ulong value) => hart.SlowLoad(va, size, mode, out value);
+        public override bool SlowStore(ulong va, MemSize size, int mode, ulong value) => hart.SlowStore(va, size, mode, value);
+
+        public override bool InterpretOne()
+        {
+            uint flags = hart.BlockFlags;
+            return interpreter.Step() && hart.BlockFlags == flags;
+        }
+
+        public override void Translate(IrBuilder builder, ulong pc, uint flags, ReadOnlySpan<byte> page, int maxLength)
+            => _translator.Translate(builder, pc, flags, page, maxLength);
+    }
+}
