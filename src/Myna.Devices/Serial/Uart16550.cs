@@ -212,6 +212,44 @@ public sealed partial class Uart16550 : IMmio, ICharFrontend, IPlatformDevice
         }
     }
 
+    /// <summary>Output that does not come through the registers (a firmware's console), in order with what does.</summary>
+    public void ConsoleWrite(ReadOnlySpan<byte> bytes)
+    {
+        while (!bytes.IsEmpty)
+        {
+            lock (_lock)
+            {
+                int count = Math.Min(bytes.Length, _output.Length - _outputCount);
+                bytes[..count].CopyTo(_output.AsSpan(_outputCount));
+                _outputCount += count;
+                bytes = bytes[count..];
+                ArmFlush();
+            }
+            if (!bytes.IsEmpty)
+                Flush();
+        }
+    }
+
+    /// <summary>Takes input past the registers.</summary>
+    /// <returns>How many bytes there were.</returns>
+    public int ConsoleRead(Span<byte> bytes)
+    {
+        int count = 0;
+        bool ready = false;
+        lock (_lock)
+        {
+            while (count < bytes.Length && _fifoCount != 0)
+            {
+                bytes[count++] = Pop(out bool empty);
+                ready |= empty;
+            }
+            Update();
+        }
+        if (ready)
+            _backend?.ReceiveReady();
+        return count;
+    }
+
     /// <inheritdoc/>
     public void Reset()
     {
@@ -252,6 +290,11 @@ public sealed partial class Uart16550 : IMmio, ICharFrontend, IPlatformDevice
         if (_backend is null)
             return;
         _output[_outputCount++] = data;
+        ArmFlush();
+    }
+
+    private void ArmFlush()
+    {
         if (!_flushArmed)
         {
             _flushArmed = true;

@@ -38,6 +38,16 @@ public sealed class AddressSpace
     /// <exception cref="ArgumentException">The range overlaps another or wraps around.</exception>
     public Region Map(ulong start, Ram ram) => Add(new Region(start, ram.Size, ram.Name, ram, 0, null));
 
+    /// <summary>Maps part of a RAM, for instance around a device that lies inside it.</summary>
+    /// <param name="offset">First byte of the part, and <paramref name="size"/> its bytes: multiples of a page.</param>
+    /// <exception cref="ArgumentException">The range overlaps another or wraps around, or is not part of the RAM.</exception>
+    public Region Map(ulong start, Ram ram, ulong offset, ulong size)
+    {
+        if (offset > ram.Size || size > ram.Size - offset || (offset | size) % Ram.PageSize != 0)
+            throw new ArgumentException($"{ram.Name} has no such part: 0x{offset:x}, 0x{size:x} bytes");
+        return Add(new Region(start, size, ram.Name, ram, offset, null));
+    }
+
     /// <summary>Maps a device's registers.</summary>
     /// <exception cref="ArgumentException">The range overlaps another or wraps around.</exception>
     public Region Map(ulong start, ulong size, string name, IMmio device) => Add(new Region(start, size, name, null, 0, device));

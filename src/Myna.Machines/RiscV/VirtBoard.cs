@@ -1,0 +1,107 @@
+using Myna.Devices.FirmwareConfig;
+using Myna.Devices.Flash;
+using Myna.Devices.Interrupts;
+using Myna.Devices.Pci;
+using Myna.Devices.Power;
+using Myna.Devices.Serial;
+using Myna.Devices.Timers;
+using Myna.Hardware.Backends;
+using Myna.Hardware.Firmware;
+using Myna.Hardware.Interrupts;
+using Myna.Hardware.Memory;
+using Myna.Hardware.Power;
+using Myna.Hardware.Time;
+
+namespace Myna.Machines.RiscV;
+
+/// <summary>What a board needs from the machine around it.</summary>
+/// <param name="Harts">The interrupt inputs of each hart; an input's number is its interrupt's code in mip.</param>
+/// <param name="WallClock">Nanoseconds since 1970-01-01 UTC now.</param>
+internal sealed record VirtWiring(AddressSpace Memory, Ram Ram, Clock Clock, IReadOnlyList<IInterruptSink> Harts, IPowerControl Power, ulong WallClock, ICharBackend? Console);
+
+/// <summary>
+/// The devices of the board `virt`, mapped and wired. Register-compatible with QEMU's board of that name.
+/// LIMIT: no AIA (IMSIC, APLIC), hence no message-signalled interrupts: PCI devices use INTx.
+/// </summary>
+internal sealed class VirtBoard
+{
+    // Interrupt codes of mip (privileged specification, section "Machine Interrupt Registers").
+    private const int MachineSoftware = 3, MachineTimer = 7, SupervisorExternal = 9, MachineExternal = 11;
+
+    private readonly VirtWiring _wiring;
+    private readonly List<BoardDevice> _devices = [];
+    private readonly List<PlatformEntry> _platform = [];
+
+    /// <param name="fwCfg">Files of fw_cfg by name.</param>
+    public VirtBoard(VirtWiring wiring, IReadOnlyDictionary<string, byte[]> fwCfg)
+    {
+        _wiring = wiring;
+        InterruptLine[] Lines(int input) => [.. wiring.Harts.Select(h => new InterruptLine(h, input))];
+
+        Plic = new Plic(VirtMemoryMap.Sources, [.. wiring.Harts.SelectMany(h => new[] { new InterruptLine(h, MachineExternal), new InterruptLine(h, SupervisorExternal) })]);
+        Add(VirtMemoryMap.Mswi, new Mswi(Lines(MachineSoftware)));
+        Add(VirtMemoryMap.Mtimer, new Mtimer(wiring.Clock, VirtMemoryMap.TimebaseHertz, Lines(MachineTimer)));
+        Add(VirtMemoryMap.Plic, Plic);
+        Add(VirtMemoryMap.Test, new SifiveTest(wiring.Power));
+        Add(VirtMemoryMap.Rtc, new GoldfishRtc(wiring.Clock, wiring.WallClock, Irq(VirtMemoryMap.RtcIrq)), VirtMemoryMap.RtcIrq);
+        Uart = Add(VirtMemoryMap.Uart, new Uart16550(wiring.Clock, VirtMemoryMap.UartHertz, Irq(VirtMemoryMap.UartIrq), wiring.Console), VirtMemoryMap.UartIrq);
+        Add(VirtMemoryMap.FwCfg, new FwCfg(wiring.Memory, fwCfg, wiring.Harts.Count, wiring.Ram.Size));
+
+        Flash = [new Ram("flash0", VirtMemoryMap.FlashSize), new Ram("flash1", VirtMemoryMap.FlashSize)];
+        Add(VirtMemoryMap.Flash0, new CfiFlash(Flash[0]));
+        Add(VirtMemoryMap.Flash1, new CfiFlash(Flash[1]));
+
+        ulong high = VirtMemoryMap.PcieMmio64(wiring.Ram.Size);
+        Pci = new PciHost(wiring.Memory,
+            [new(VirtMemoryMap.PcieMmio32, VirtMemoryMap.PcieMmio32Size), new(high, VirtMemoryMap.PcieMmio64Size)],
+            [Irq(VirtMemoryMap.PcieIrq), Irq(VirtMemoryMap.PcieIrq + 1), Irq(VirtMemoryMap.PcieIrq + 2), Irq(VirtMemoryMap.PcieIrq + 3)]);
+        wiring.Memory.Map(VirtMemoryMap.PcieEcam, VirtMemoryMap.PcieEcamSize, "pcie-ecam", Pci);
+        NotePciDevices();
+    }
+
+    public Plic Plic { get; }
+    public Uart16550 Uart { get; }
+    public PciHost Pci { get; }
+
+    /// <summary>The content of the flash banks, inverted.</summary>
+    public Ram[] Flash { get; }
+
+    /// <summary>Devices with saved state, in the order in which they are saved and reset.</summary>
+    public IReadOnlyList<BoardDevice> Devices => _devices;
+
+    /// <summary>Devices at fixed addresses, for the device tree.</summary>
+    public IReadOnlyList<PlatformEntry> Platform => _platform;
+
+    /// <param name="Irq">PLIC source, 0 for none.</param>
+    public readonly record struct PlatformEntry(ulong Address, IPlatformDevice Device, int Irq);
+
+    /// <summary>The line to a PLIC source.</summary>
+    public InterruptLine Irq(int source) => new(Plic, source);
+
+    /// <summary>Maps a device at a fixed address.</summary>
+    public T Add<T>(ulong address, T device, int irq = 0) where T : IPlatformDevice, IMmio
+    {
+        string name = $"{device.NodeName}@{address:x}";
+        _wiring.Memory.Map(address, device.Size, name, device);
+        _platform.Add(new PlatformEntry(address, device, irq));
+        _devices.Add(new BoardDevice(name, device, device.Reset));
+        return device;
+    }
+
+    /// <summary>Plugs a function into the PCI bus.</summary>
+    /// <exception cref="ArgumentException">The bus is full.</exception>
+    public void Add(PciDevice device)
+    {
+        Pci.Add(device);
+        NotePciDevices();
+    }
+
+    /// <summary>A device that is not at an address of its own in the device tree.</summary>
+    public void Add(BoardDevice device) => _devices.Add(device);
+
+    private void NotePciDevices()
+    {
+        foreach (PciDevice device in Pci.Devices.Where(d => _devices.TrueForAll(known => known.State != d)))
+            _devices.Add(new BoardDevice($"pci 00:{device.DeviceFunction >> 3:x2}.{device.DeviceFunction & 7} {device.Name}", device, device.Reset));
+    }
+}
