@@ -1,5 +1,5 @@
 using System.Buffers.Binary;
-using Myna.Hardware.Backends;
+using Myna.Devices.Serial;
 using Myna.Hardware.Memory;
 using Myna.Hardware.Power;
 using Myna.Hardware.State;
@@ -14,7 +14,7 @@ namespace Myna.Devices.Power;
 /// LIMIT: guests cannot run code from those pages, nor use atomic operations there.
 /// </summary>
 [Stateful("htif")]
-public sealed partial class Htif : IMmio, ICharFrontend
+public sealed partial class Htif : IMmio
 {
     private const ulong SysWrite = 64, SysExit = 93;
     private const int MaximumWrite = 1 << 20;
@@ -26,17 +26,14 @@ public sealed partial class Htif : IMmio, ICharFrontend
     private readonly ulong _tohost;
     private readonly ulong _fromhost;
     private readonly IPowerControl _power;
-    private readonly ICharBackend? _console;
-    [Saved(1)] private byte _input;
-    [Saved(2)] private bool _hasInput;
-    [Saved(3)] private bool _wantsInput;
+    private readonly IFirmwareConsole _console;
+    [Saved(1)] private bool _wantsInput;
 
     /// <param name="memory">For the buffers of system calls.</param>
     /// <param name="ram">The RAM that the device lies over.</param>
     /// <param name="offset">Where in it the device begins.</param>
     /// <param name="tohost">Offset of the word from the start of the device; likewise <paramref name="fromhost"/>.</param>
-    /// <param name="console">Null for none; must not be attached to anything else.</param>
-    public Htif(AddressSpace memory, Ram ram, ulong offset, ulong tohost, ulong fromhost, IPowerControl power, ICharBackend? console)
+    public Htif(AddressSpace memory, Ram ram, ulong offset, ulong tohost, ulong fromhost, IPowerControl power, IFirmwareConsole console)
     {
         _memory = memory;
         _ram = ram;
@@ -45,36 +42,16 @@ public sealed partial class Htif : IMmio, ICharFrontend
         _fromhost = fromhost;
         _power = power;
         _console = console;
-        console?.Attach(this);
-    }
-
-    /// <inheritdoc/>
-    public int ReceiveCapacity
-    {
-        get
-        {
-            lock (_lock)
-                return _hasInput ? 0 : 1;
-        }
-    }
-
-    /// <inheritdoc/>
-    public void Receive(ReadOnlySpan<byte> bytes)
-    {
-        lock (_lock)
-        {
-            if (bytes.IsEmpty || _hasInput)
-                return;
-            _input = bytes[0];
-            _hasInput = true;
-            AnswerInput();
-        }
-        _console?.ReceiveReady();
     }
 
     /// <inheritdoc/>
     public bool Read(ulong offset, int size, out ulong value)
     {
+        if (offset == _fromhost)
+        {
+            lock (_lock)
+                AnswerInput();
+        }
         ReadOnlySpan<byte> bytes = _ram.Get(_offset + offset, size);
         value = size switch
         {
@@ -103,8 +80,6 @@ public sealed partial class Htif : IMmio, ICharFrontend
                 if (command != 0 && (size == 8 || high || (command & ~0xffff_fffful | (command & 1)) == 1))
                     Execute(command);
             }
-            else if (offset == _fromhost)
-                AnswerInput();
         }
         return true;
     }
@@ -113,7 +88,7 @@ public sealed partial class Htif : IMmio, ICharFrontend
     public void Reset()
     {
         lock (_lock)
-            _hasInput = _wantsInput = false;
+            _wantsInput = false;
     }
 
     private void Sync() { }
@@ -138,11 +113,10 @@ public sealed partial class Htif : IMmio, ICharFrontend
             case 0x0100:
                 Set(_tohost, 0);
                 _wantsInput = true;
-                AnswerInput();
                 return;
             case 0x0101:
                 Set(_tohost, 0);
-                _console?.Write([(byte)payload]);
+                _console.ConsoleWrite([(byte)payload]);
                 Set(_fromhost, 0x0101ul << 48);
                 return;
             default:
@@ -175,7 +149,7 @@ public sealed partial class Htif : IMmio, ICharFrontend
         byte[] text = new byte[(int)Math.Min(length, MaximumWrite)];
         if (!_memory.Read(address, text))
             return -14; // EFAULT
-        _console?.Write(text);
+        _console.ConsoleWrite(text);
         return text.Length;
     }
 
@@ -185,11 +159,13 @@ public sealed partial class Htif : IMmio, ICharFrontend
         return 0;
     }
 
+    /// <summary>A program that asked for a character polls fromhost until it comes.</summary>
     private void AnswerInput()
     {
-        if (!_wantsInput || !_hasInput || Get(_fromhost) != 0)
+        Span<byte> input = stackalloc byte[1];
+        if (!_wantsInput || Get(_fromhost) != 0 || _console.ConsoleRead(input) == 0)
             return;
-        _wantsInput = _hasInput = false;
-        Set(_fromhost, (0x0100ul << 48) | 0x100u | _input);
+        _wantsInput = false;
+        Set(_fromhost, (0x0100ul << 48) | 0x100u | input[0]);
     }
 }

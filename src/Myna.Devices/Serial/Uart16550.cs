@@ -12,7 +12,7 @@ namespace Myna.Devices.Serial;
 /// takes no time: the transmitter is always empty again when the guest looks.
 /// </summary>
 [Stateful("uart16550")]
-public sealed partial class Uart16550 : IMmio, ICharFrontend, IPlatformDevice
+public sealed partial class Uart16550 : IMmio, ICharFrontend, IPlatformDevice, IFirmwareConsole
 {
     private const int RBR_THR = 0, IER = 1, IIR_FCR = 2, LCR = 3, MCR = 4, LSR = 5, MSR = 6, SCR = 7;
     private const byte IER_ERBFI = 1, IER_ETBEI = 2, IER_ELSI = 4, IER_EDSSI = 8;
@@ -212,7 +212,7 @@ public sealed partial class Uart16550 : IMmio, ICharFrontend, IPlatformDevice
         }
     }
 
-    /// <summary>Output that does not come through the registers (a firmware's console), in order with what does.</summary>
+    /// <inheritdoc/>
     public void ConsoleWrite(ReadOnlySpan<byte> bytes)
     {
         while (!bytes.IsEmpty)
@@ -230,8 +230,7 @@ public sealed partial class Uart16550 : IMmio, ICharFrontend, IPlatformDevice
         }
     }
 
-    /// <summary>Takes input past the registers.</summary>
-    /// <returns>How many bytes there were.</returns>
+    /// <inheritdoc/>
     public int ConsoleRead(Span<byte> bytes)
     {
         int count = 0;
