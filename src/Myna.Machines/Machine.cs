@@ -1,25 +1,67 @@
+using System.Collections.Concurrent;
+using Myna.Cpu;
 using Myna.Hardware.Memory;
+using Myna.Hardware.Power;
+using Myna.Hardware.State;
 using Myna.Hardware.Time;
+using Myna.Machines.RiscV;
 
 namespace Myna.Machines;
 
-/// <summary>A virtual machine: a board, its virtual CPUs, and their life from power-on to the end. Thread-safe.</summary>
-public sealed class Machine : IDisposable
+/// <summary>
+/// A virtual machine: a board, its virtual CPUs, and their life from power-on to the end. Members are for any thread but
+/// those of virtual CPUs and devices, which ask through <see cref="IPowerControl"/> instead.
+/// </summary>
+public sealed class Machine : IPowerControl, IDisposable
 {
     private readonly TaskCompletionSource<MachineExit> _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly Lock _life = new();
+    private readonly BlockingCollection<Action> _requests = [];
+    private readonly VirtMachine _board;
+    private readonly Clock _clock;
+    private readonly RealClock? _ownClock;
+    private readonly Thread _control;
+    private int _asked;
+    private bool _disposed;
 
-    private Machine(MachineOptions options) => Options = options;
+    private Machine(MachineOptions options)
+    {
+        Options = options;
+        _clock = options.Clock ?? (_ownClock = new RealClock(paused: true));
+        try
+        {
+            _board = new VirtMachine(options, _clock, this);
+        }
+        catch
+        {
+            _ownClock?.Dispose();
+            throw;
+        }
+        foreach (VirtualCpu cpu in Cpus)
+            cpu.Failed += (failed, error) => Ask(() => End(new MachineExit(ExitReason.InternalError, 1, $"cpu {failed.Index}: {error}")));
+        _board.PowerOn();
+        _control = new Thread(Control) { IsBackground = true, Name = "machine" };
+        _control.Start();
+    }
 
     public MachineOptions Options { get; }
 
     /// <summary>Physical memory as the CPUs see it.</summary>
-    public AddressSpace Memory { get; } = new();
+    public AddressSpace Memory => _board.Memory;
 
-    public Clock Clock => throw new NotSupportedException();
+    public Clock Clock => _clock;
+
+    public IReadOnlyList<VirtualCpu> Cpus => _board.Cpus;
+
+    /// <summary>All devices with saved state.</summary>
+    public IReadOnlyList<BoardDevice> Devices => _board.Devices;
+
+    /// <summary>Symbols of the kernel, if it is an ELF file: addresses by name.</summary>
+    public IReadOnlyDictionary<string, ulong> Symbols => _board.Symbols;
 
     public MachineState State { get; private set; }
 
-    /// <summary>Raised after <see cref="State"/> changed, on the thread that changed it.</summary>
+    /// <summary>Raised after <see cref="State"/> changed, on the thread that changed it, which still holds the machine: return soon.</summary>
     public event Action<MachineState>? StateChanged;
 
     /// <summary>Completes when the machine has ended.</summary>
@@ -27,21 +69,76 @@ public sealed class Machine : IDisposable
 
     /// <summary>Builds a machine and loads its images; nothing runs yet.</summary>
     /// <exception cref="MachineException">Something in the options cannot be had; the message is for the user.</exception>
-    public static Machine Create(MachineOptions options) => new(options);
+    public static Machine Create(MachineOptions options)
+    {
+        OptionChecks.Check(options);
+        return new Machine(options);
+    }
 
     /// <summary>Lets the virtual CPUs run, each on a thread of its own.</summary>
-    public void Start() { }
+    public void Start()
+    {
+        lock (_life)
+        {
+            if (State != MachineState.Created)
+                return;
+            (_clock as RealClock)?.Resume();
+            // First the state, so that a guest that ends at once is not overtaken.
+            Enter(MachineState.Running);
+            foreach (VirtualCpu cpu in Cpus)
+                cpu.Start();
+        }
+    }
 
     /// <summary>Stops the virtual CPUs between two instructions and the clock; returns when they stand still.</summary>
-    public void Pause() { }
+    public void Pause()
+    {
+        lock (_life)
+        {
+            if (State != MachineState.Running)
+                return;
+            StopCpus();
+            (_clock as RealClock)?.Pause();
+            _board.Uart.Flush();
+            Enter(MachineState.Paused);
+        }
+    }
 
-    public void Resume() { }
+    /// <summary>Goes on after <see cref="Pause"/>.</summary>
+    public void Resume()
+    {
+        lock (_life)
+        {
+            if (State != MachineState.Paused)
+                return;
+            (_clock as RealClock)?.Resume();
+            Enter(MachineState.Running);
+            foreach (VirtualCpu cpu in Cpus)
+                cpu.Start();
+        }
+    }
 
-    /// <summary>Power-on state again: devices, CPUs, RAM images. A paused machine stays paused.</summary>
-    public void Reset() { }
+    /// <summary>Power-on state again: devices, CPUs, images. A paused machine stays paused.</summary>
+    public void Reset()
+    {
+        lock (_life)
+        {
+            if (State == MachineState.Ended)
+                return;
+            StopCpus();
+            Volatile.Write(ref _asked, 0);
+            _board.Drain();
+            _board.PowerOn();
+            if (State == MachineState.Running)
+            {
+                foreach (VirtualCpu cpu in Cpus)
+                    cpu.Resume();
+            }
+        }
+    }
 
     /// <summary>Ends the machine at once, as pulling the plug does.</summary>
-    public void PowerOff() => StateChanged?.Invoke(State = MachineState.Ended);
+    public void PowerOff() => End(new MachineExit(ExitReason.Host, 0));
 
     /// <summary>Blocks until the machine has ended.</summary>
     public MachineExit WaitForExit(CancellationToken cancellation = default)
@@ -50,5 +147,137 @@ public sealed class Machine : IDisposable
         return Ended.Result;
     }
 
-    public void Dispose() => PowerOff();
+    /// <summary>The state of CPUs and devices, without the content of memory. The machine must be paused or not yet started.</summary>
+    public byte[] SaveState()
+    {
+        lock (_life)
+        {
+            RequireStandstill();
+            _board.Drain();
+            var writer = new StateWriter();
+            foreach (IStateful item in _board.Stateful)
+                writer.WriteSection(item);
+            return writer.ToArray();
+        }
+    }
+
+    /// <summary>Loads what <see cref="SaveState"/> of an equal machine returned.</summary>
+    /// <exception cref="StateException">It does not fit this machine, or is damaged; the machine's state is then undefined.</exception>
+    public void LoadState(ReadOnlyMemory<byte> state)
+    {
+        lock (_life)
+        {
+            RequireStandstill();
+            _board.Drain();
+            var reader = new StateReader(state);
+            foreach (IStateful item in _board.Stateful)
+                reader.ReadSection(item);
+            if (!reader.AtEnd)
+                throw new StateException("the state holds more devices than this machine");
+        }
+    }
+
+    void IPowerControl.PowerOff(int status) => AskOnce(() => End(new MachineExit(ExitReason.PowerOff, status)));
+
+    void IPowerControl.Reset() => AskOnce(() =>
+    {
+        if (Options.NoReboot)
+            End(new MachineExit(ExitReason.Reset, 0));
+        else
+            Reset();
+    });
+
+    public void Dispose()
+    {
+        PowerOff();
+        lock (_life)
+        {
+            if (_disposed)
+                return;
+            _disposed = true;
+        }
+        _requests.CompleteAdding();
+        if (Thread.CurrentThread != _control)
+            _control.Join();
+        foreach (VirtualCpu cpu in Cpus)
+            cpu.Dispose();
+        // Back ends first: their threads write to guest memory.
+        foreach (DeviceOptions device in Options.Devices)
+            (device.Peer as IDisposable)?.Dispose();
+        (Options.Console as IDisposable)?.Dispose();
+        _ownClock?.Dispose();
+        _board.Dispose();
+        _requests.Dispose();
+    }
+
+    private void RequireStandstill()
+    {
+        if (State == MachineState.Running)
+            throw new InvalidOperationException("the machine runs");
+    }
+
+    private void Enter(MachineState state)
+    {
+        State = state;
+        StateChanged?.Invoke(state);
+    }
+
+    private void StopCpus()
+    {
+        foreach (VirtualCpu cpu in Cpus)
+            cpu.RequestPause();
+        foreach (VirtualCpu cpu in Cpus)
+            cpu.WaitUntilPaused();
+    }
+
+    private void End(MachineExit exit)
+    {
+        lock (_life)
+        {
+            if (State == MachineState.Ended)
+                return;
+            StopCpus();
+            (_clock as RealClock)?.Pause();
+            _board.Drain();
+            _board.Uart.Flush();
+            try
+            {
+                SignatureFile.Write(Options, Symbols, Memory);
+            }
+            catch (MachineException e)
+            {
+                exit = new MachineExit(ExitReason.InternalError, 1, e.Message);
+            }
+            Enter(MachineState.Ended);
+        }
+        _ended.TrySetResult(exit);
+    }
+
+    /// <summary>What the guest asks for happens on the control thread, once the CPUs have been told to stop.</summary>
+    private void AskOnce(Action request)
+    {
+        if (Interlocked.Exchange(ref _asked, 1) != 0)
+            return;
+        foreach (VirtualCpu cpu in Cpus)
+            cpu.RequestPause();
+        Ask(request);
+    }
+
+    private void Ask(Action request)
+    {
+        try
+        {
+            _requests.Add(request);
+        }
+        catch (InvalidOperationException)
+        {
+            // The machine is being disposed.
+        }
+    }
+
+    private void Control()
+    {
+        foreach (Action request in _requests.GetConsumingEnumerable())
+            request();
+    }
 }

@@ -1,4 +1,5 @@
 using Myna.Hardware.Backends;
+using Myna.Hardware.Diagnostics;
 using Myna.Hardware.Time;
 
 namespace Myna.Machines;
@@ -17,21 +18,37 @@ public enum DeviceBus { Pci, Mmio }
 
 /// <summary>A device that the user adds to a board.</summary>
 /// <param name="Bus">PCI (the default), or a virtio-mmio slot of the board.</param>
-public abstract record DeviceOptions(DeviceBus Bus);
+public abstract record DeviceOptions(DeviceBus Bus)
+{
+    /// <summary>The host's side, if it has one; the machine disposes it at its end if it is <see cref="IDisposable"/>.</summary>
+    public virtual object? Peer => null;
+}
 
 /// <summary>A virtio block device.</summary>
-/// <param name="Backend">The disk. The machine disposes it if it is <see cref="IDisposable"/>.</param>
+/// <param name="Backend">The disk.</param>
 /// <param name="Serial">Up to 20 ASCII bytes that the guest reads as the disk's serial number.</param>
-public sealed record DiskDevice(IBlockBackend Backend, string Serial = "", int Queues = 1, DeviceBus Bus = DeviceBus.Pci) : DeviceOptions(Bus);
+public sealed record DiskDevice(IBlockBackend Backend, string Serial = "", int Queues = 1, DeviceBus Bus = DeviceBus.Pci) : DeviceOptions(Bus)
+{
+    /// <inheritdoc/>
+    public override object? Peer => Backend;
+}
 
 /// <summary>A virtio network device.</summary>
-/// <param name="Backend">The network. The machine disposes it if it is <see cref="IDisposable"/>.</param>
+/// <param name="Backend">The network.</param>
 /// <param name="Mac">Six bytes, or null for 52:54:00:12:34:56 and following.</param>
-public sealed record NetDevice(INetBackend Backend, byte[]? Mac = null, DeviceBus Bus = DeviceBus.Pci) : DeviceOptions(Bus);
+public sealed record NetDevice(INetBackend Backend, byte[]? Mac = null, DeviceBus Bus = DeviceBus.Pci) : DeviceOptions(Bus)
+{
+    /// <inheritdoc/>
+    public override object? Peer => Backend;
+}
 
 /// <summary>A virtio console with one port.</summary>
 /// <param name="Name">The port's name in the guest (/dev/virtio-ports/NAME), or null for a plain console (hvc0).</param>
-public sealed record ConsoleDevice(ICharBackend Backend, string? Name = null, DeviceBus Bus = DeviceBus.Pci) : DeviceOptions(Bus);
+public sealed record ConsoleDevice(ICharBackend Backend, string? Name = null, DeviceBus Bus = DeviceBus.Pci) : DeviceOptions(Bus)
+{
+    /// <inheritdoc/>
+    public override object? Peer => Backend;
+}
 
 /// <summary>A virtio entropy source, fed from <see cref="MachineOptions.Random"/>.</summary>
 public sealed record RngDevice(DeviceBus Bus = DeviceBus.Pci) : DeviceOptions(Bus);
@@ -88,6 +105,9 @@ public sealed record MachineOptions
 
     /// <summary>Fills a span with random bytes (entropy device, rng-seed); null for the host's generator.</summary>
     public Action<byte[]>? Random { get; init; }
+
+    /// <summary>Where the machine's parts report; nowhere by default.</summary>
+    public Log Log { get; init; } = Log.None;
 
     /// <summary>A guest's reset ends the machine with <see cref="ExitReason.Reset"/> instead of restarting it.</summary>
     public bool NoReboot { get; init; }

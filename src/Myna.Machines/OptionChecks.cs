@@ -1,0 +1,35 @@
+namespace Myna.Machines;
+
+/// <summary>What can be said about options before anything is built.</summary>
+internal static class OptionChecks
+{
+    public const int MaximumCpus = 64;
+    private const ulong MinimumMemory = 1 << 20, MaximumMemory = 512UL << 30;
+
+    /// <exception cref="MachineException">An option makes no sense; the message says what would.</exception>
+    public static void Check(MachineOptions options)
+    {
+        if (options.Arch != "riscv64")
+            throw new MachineException($"there is no machine for the architecture {options.Arch} yet; use riscv64");
+        string[] board = options.Board.Split(',');
+        if (board[0] != "virt")
+            throw new MachineException($"there is no board {board[0]}; use virt");
+        foreach (string property in board.Skip(1))
+        {
+            if (property != "aia=none")
+                throw new MachineException($"the board virt has no property {property}; it knows aia=none");
+        }
+        if (options.Cpus is < 1 or > MaximumCpus)
+            throw new MachineException($"{options.Cpus} CPUs are not possible; choose 1 to {MaximumCpus}");
+        if (options.Memory is < MinimumMemory or > MaximumMemory)
+            throw new MachineException($"{options.Memory} bytes of memory are not possible; choose 1 MiB to 512 GiB");
+        if (options.Memory % 4096 != 0)
+            throw new MachineException($"{options.Memory} bytes of memory are not a multiple of 4096");
+        if (options.SignatureGranularity is not (4 or 8 or 16))
+            throw new MachineException($"a signature granularity of {options.SignatureGranularity} is not possible; choose 4, 8 or 16");
+        if (options.Firmware.Length == 0)
+            throw new MachineException("the firmware's name is empty; use sbi, none or a file");
+        if (options.Firmware == MachineOptions.FirmwareNone && options.Initrd is not null)
+            throw new MachineException("--initrd has no use with --firmware none; leave one of them out");
+    }
+}

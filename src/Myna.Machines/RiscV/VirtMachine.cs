@@ -1,0 +1,156 @@
+using System.Security.Cryptography;
+using Myna.Cpu;
+using Myna.Cpu.RiscV;
+using Myna.Cpu.RiscV.Sbi;
+using Myna.Devices.Power;
+using Myna.Devices.Serial;
+using Myna.Hardware.Memory;
+using Myna.Hardware.Power;
+using Myna.Hardware.State;
+using Myna.Hardware.Time;
+using Myna.Machines.Loading;
+
+namespace Myna.Machines.RiscV;
+
+/// <summary>A board `virt` with its harts, memory, firmware and images: everything of a machine but its life.</summary>
+internal sealed class VirtMachine : IDisposable
+{
+    private readonly MachineOptions _options;
+    private readonly VirtBoard _board;
+    private readonly BootLayout _layout;
+    private readonly Hart[] _harts;
+    private readonly Ram _ram;
+    private readonly Ram _resetRom;
+
+    /// <exception cref="MachineException">Something in the options cannot be had.</exception>
+    public VirtMachine(MachineOptions options, Clock clock, IPowerControl power)
+    {
+        _options = options;
+        // Reading the images first: their errors are the common ones, and nothing needs to be undone.
+        _layout = new BootLayout(options);
+        try
+        {
+            _ram = new Ram("ram", options.Memory);
+        }
+        catch (IOException e)
+        {
+            throw new MachineException($"{options.Memory >> 20} MiB of memory cannot be had from the host ({e.Message}); choose less with --memory", e);
+        }
+        _resetRom = new Ram("reset-rom", VirtMemoryMap.ResetRomSize, readOnly: true);
+        Memory.Map(VirtMemoryMap.ResetRom, _resetRom);
+
+        var platform = new SbiPlatform(Memory, power);
+        var firmware = options.Firmware == MachineOptions.FirmwareBuiltIn ? new SbiFirmware(platform) : null;
+        _harts = new Hart[options.Cpus];
+        for (int i = 0; i < _harts.Length; i++)
+        {
+            _harts[i] = new Hart(new HartOptions
+            {
+                HartId = i, Memory = Memory, Clock = clock, TimebaseHertz = VirtMemoryMap.TimebaseHertz,
+                ResetVector = VirtMemoryMap.ResetRom, Firmware = firmware, Log = options.Log["hart"],
+            });
+            HartEngines.Attach(_harts[i], options.Accel);
+        }
+        ulong wallClock = options.WallClock ?? (ulong)(DateTime.UtcNow - DateTime.UnixEpoch).Ticks * 100;
+        _board = new VirtBoard(new VirtWiring(Memory, _ram, clock, _harts, power, wallClock, options.Console), options.FwCfg);
+        platform.Harts = _harts;
+        platform.Console = _board.Uart;
+        MapRam(power);
+        LoadFlash(options.Flash0, 0);
+        LoadFlash(options.Flash1, 1);
+        VirtioDevices.Add(_board, Memory, options);
+
+        byte[] seed = new byte[32];
+        Fill(options, seed);
+        _layout.Place(layout => VirtDeviceTree.Build(_board, new VirtTreeOptions(options.Memory, options.Cpus, IsaDescription.Isa, IsaDescription.Extensions, IsaDescription.MmuType)
+        {
+            BootArguments = options.Append, Initrd = layout.Initrd, RngSeed = seed,
+        }));
+    }
+
+    public AddressSpace Memory { get; } = new();
+    public IReadOnlyList<VirtualCpu> Cpus => _harts;
+    public IReadOnlyList<BoardDevice> Devices => _board.Devices;
+    public Uart16550 Uart => _board.Uart;
+    public IReadOnlyDictionary<string, ulong> Symbols => _layout.Kernel?.Symbols ?? _layout.First.Symbols;
+
+    /// <summary>Everything with saved state, in the order of the stream.</summary>
+    public IEnumerable<IStateful> Stateful => _harts.Cast<IStateful>().Concat(_board.Devices.Select(d => d.State));
+
+    /// <summary>Power-on state of everything, with the images loaded. The harts stand still.</summary>
+    public void PowerOn()
+    {
+        // Harts before devices, so that the devices' lines are what stands at last.
+        foreach (Hart hart in _harts)
+            hart.Reset();
+        foreach (BoardDevice device in _board.Devices)
+            device.Reset();
+        _layout.Load(Memory, _resetRom);
+        if (_options.Firmware == MachineOptions.FirmwareBuiltIn)
+            _harts[0].TryStart(_layout.First.Entry, _layout.TreeAddress);
+    }
+
+    /// <summary>Returns when no device has work under way on another thread.</summary>
+    public void Drain()
+    {
+        foreach (BoardDevice device in _board.Devices)
+            (device.State as IDrainable)?.Drain();
+    }
+
+    public void Dispose()
+    {
+        _ram.Dispose();
+        _resetRom.Dispose();
+        foreach (Ram flash in _board.Flash)
+            flash.Dispose();
+    }
+
+    /// <summary>Fills bytes from the machine's source of randomness.</summary>
+    internal static void Fill(MachineOptions options, Span<byte> bytes)
+    {
+        if (options.Random is not { } random)
+        {
+            RandomNumberGenerator.Fill(bytes);
+            return;
+        }
+        byte[] buffer = new byte[bytes.Length];
+        random(buffer);
+        buffer.CopyTo(bytes);
+    }
+
+    /// <summary>Maps the RAM, less the pages of HTIF when the program defines tohost and fromhost.</summary>
+    private void MapRam(IPowerControl power)
+    {
+        ulong page = Ram.PageSize;
+        if (_options.Firmware == MachineOptions.FirmwareBuiltIn
+            || !(Symbols.TryGetValue("tohost", out ulong tohost) && Symbols.TryGetValue("fromhost", out ulong fromhost))
+            || Math.Min(tohost, fromhost) < VirtMemoryMap.Ram || Math.Max(tohost, fromhost) + 8 > VirtMemoryMap.Ram + _ram.Size)
+        {
+            Memory.Map(VirtMemoryMap.Ram, _ram);
+            return;
+        }
+        ulong start = (Math.Min(tohost, fromhost) - VirtMemoryMap.Ram) / page * page;
+        ulong end = (Math.Max(tohost, fromhost) + 8 - VirtMemoryMap.Ram + page - 1) / page * page;
+        if (end - start > 16 * page)
+            throw new MachineException($"tohost and fromhost of {_layout.First.Path} lie {end - start} bytes apart; put them side by side");
+        var htif = new Htif(Memory, _ram, start, tohost - VirtMemoryMap.Ram - start, fromhost - VirtMemoryMap.Ram - start, power, _board.Uart);
+        if (start != 0)
+            Memory.Map(VirtMemoryMap.Ram, _ram, 0, start);
+        Memory.Map(VirtMemoryMap.Ram + start, end - start, "htif", htif);
+        if (end != _ram.Size)
+            Memory.Map(VirtMemoryMap.Ram + end, _ram, end, _ram.Size - end);
+        _board.Add(new BoardDevice("htif", htif, htif.Reset));
+    }
+
+    private void LoadFlash(string? path, int bank)
+    {
+        if (path is null)
+            return;
+        byte[] bytes = ImageFile.Read(path, "flash image");
+        if ((ulong)bytes.Length > VirtMemoryMap.FlashSize)
+            throw new MachineException($"the flash image {path} has {bytes.Length} bytes; a bank has {VirtMemoryMap.FlashSize >> 20} MiB");
+        Span<byte> cells = _board.Flash[bank].GetForWrite(0, bytes.Length);
+        for (int i = 0; i < bytes.Length; i++)
+            cells[i] = (byte)~bytes[i];
+    }
+}
