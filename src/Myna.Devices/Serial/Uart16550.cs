@@ -44,7 +44,7 @@ public sealed partial class Uart16550 : IMmio, ICharFrontend, IPlatformDevice, I
     [Saved(5)] private byte _lsrErrors;
     [Saved(6)] private byte _msrDelta;
     [Saved(7)] private byte _scr;
-    [Saved(8)] private byte _dll;
+    [Saved(8)] private byte _dll = 1;
     [Saved(9)] private byte _dlm;
     [Saved(10)] private bool _threPending;
     [Saved(11)] private bool _timeoutPending;
@@ -64,7 +64,6 @@ public sealed partial class Uart16550 : IMmio, ICharFrontend, IPlatformDevice, I
         _backend = backend;
         _timeoutTimer = clock.CreateTimer(ReceiveTimeout);
         _flushTimer = clock.CreateTimer(Flush);
-        Reset();
         backend?.Attach(this);
     }
 
