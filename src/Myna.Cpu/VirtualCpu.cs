@@ -201,7 +201,13 @@ public abstract class VirtualCpu : IDisposable
             while (!_standing && _thread is not null && Thread.CurrentThread != _thread)
                 Monitor.Wait(_gate);
         }
+        // A kick that came after the CPU stood still must not end the next run.
+        if (Thread.CurrentThread != _thread)
+            ForgetKick();
     }
+
+    /// <summary>Takes back a <see cref="Kick"/> that has not ended a run. Paused.</summary>
+    private protected abstract void ForgetKick();
 
     /// <summary>Whether the CPU executes nothing now.</summary>
     public bool IsPaused

@@ -17,6 +17,8 @@ public sealed partial class Hart
     /// <inheritdoc/>
     public override void Kick() => RequestExit(ExitRequests.Kick);
 
+    private protected override void ForgetKick() => Interlocked.And(ref Block.Context.ExitRequest, ~(int)ExitRequests.Kick);
+
     // Any thread: execution stops at the next block, or the wait ends.
     private void RequestExit(ExitRequests request)
     {
