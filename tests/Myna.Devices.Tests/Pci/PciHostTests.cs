@@ -5,7 +5,7 @@ using Myna.Hardware.State;
 
 namespace Myna.Devices.Tests.Pci;
 
-public sealed partial class PciHostTests
+public sealed class PciHostTests
 {
     private readonly AddressSpace _space = new();
     private readonly InterruptProbe _probe = new();
@@ -163,8 +163,7 @@ public sealed partial class PciHostTests
         public bool Write(ulong offset, int size, ulong value) => true;
     }
 
-    [Stateful("test")]
-    private sealed partial class TestDevice : PciDevice
+    private sealed class TestDevice : PciDevice
     {
         public TestDevice(string name) : base(name, new PciIdentity(0x1111, 0x2222, 0xff0000))
         {
@@ -174,7 +173,6 @@ public sealed partial class PciHostTests
             AddPciExpress();
         }
 
-        [field: NotSaved("for the test")]
         public (int, ulong, int, ulong) LastWrite { get; private set; }
 
         public void Interrupt(bool level) => SetIntx(level);
