@@ -77,7 +77,7 @@ public static class Disassembler
         _ => throw new InvalidOperationException($"the syntax of {f.Op} has an unknown operand {name}"),
     };
 
-    private static string CsrName(int csr) => $"0x{csr:x}";
+    private static string CsrName(int csr) => CsrTable.Find(csr)?.Name ?? $"0x{csr:x}";
 
     private static string FenceSet(int set)
         => (set & 15) == 0 ? "unknown" : string.Concat((set & 8) != 0 ? "i" : "", (set & 4) != 0 ? "o" : "", (set & 2) != 0 ? "r" : "", (set & 1) != 0 ? "w" : "");
