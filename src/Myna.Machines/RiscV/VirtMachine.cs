@@ -19,6 +19,7 @@ internal sealed class VirtMachine : IDisposable
     private readonly VirtBoard _board;
     private readonly BootLayout _layout;
     private readonly Hart[] _harts;
+    private readonly HartEngines _engines;
     private readonly Ram _ram;
     private readonly Ram _resetRom;
 
@@ -41,6 +42,7 @@ internal sealed class VirtMachine : IDisposable
 
         var platform = new SbiPlatform(Memory, power);
         var firmware = options.Firmware == MachineOptions.FirmwareBuiltIn ? new SbiFirmware(platform) : null;
+        _engines = new HartEngines(Memory, options.Accel);
         _harts = new Hart[options.Cpus];
         for (int i = 0; i < _harts.Length; i++)
         {
@@ -49,7 +51,7 @@ internal sealed class VirtMachine : IDisposable
                 HartId = i, Memory = Memory, Clock = clock, TimebaseHertz = VirtMemoryMap.TimebaseHertz,
                 ResetVector = VirtMemoryMap.ResetRom, Firmware = firmware, Log = options.Log["hart"],
             });
-            HartEngines.Attach(_harts[i], options.Accel);
+            _engines.Attach(_harts[i]);
         }
         ulong wallClock = options.WallClock ?? (ulong)(DateTime.UtcNow - DateTime.UnixEpoch).Ticks * 100;
         _board = new VirtBoard(new VirtWiring(Memory, _ram, clock, _harts, power, wallClock, options.Console), options.FwCfg);
@@ -99,6 +101,7 @@ internal sealed class VirtMachine : IDisposable
 
     public void Dispose()
     {
+        _engines.Dispose();
         _ram.Dispose();
         _resetRom.Dispose();
         foreach (Ram flash in _board.Flash)
