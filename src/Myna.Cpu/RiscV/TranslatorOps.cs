@@ -74,6 +74,7 @@ internal readonly partial struct TranslatorOps(Translator translator, IrBuilder 
         builder.Unsupported();
     }
 
-    /// <summary>A mode that equals the current one needs no change of the host's.</summary>
-    private Rounding Current(Rounding rounding) => rounding == translator.Flags.Rounding ? Rounding.Dynamic : rounding;
+    /// <summary>A mode that equals the current one needs no change of the host's, which has all but one.</summary>
+    private Rounding Current(Rounding rounding)
+        => rounding == translator.Flags.Rounding && rounding != Rounding.NearestMaxMagnitude ? Rounding.Dynamic : rounding;
 }

@@ -82,7 +82,14 @@ internal static unsafe class Callback
         try
         {
             cpu.Engine!.Counters.Interpreted++;
-            return cpu.InterpretOne() ? 1 : Leave(context);
+            if (!cpu.Engine.Options.CountInstructions)
+                return cpu.InterpretOne() ? 1 : Leave(context);
+            // The instruction may read the count; the block adds its own share at its end.
+            context->InstructionCount += (ulong)context->Progress;
+            if (!cpu.InterpretOne())
+                return 0;
+            context->InstructionCount -= (ulong)context->Progress;
+            return 1;
         }
         catch (Exception e)
         {
