@@ -3,34 +3,25 @@ using Myna.Hardware.Memory;
 
 namespace Myna.Machines.RiscV;
 
-/// <summary>Gives a machine's harts the engine that the user chose; its harts share one translator.</summary>
+/// <summary>Gives the harts of one machine the engine that the user chose.</summary>
 internal sealed class HartEngines : IDisposable
 {
     private readonly HartTranslator? _translator;
 
-    /// <exception cref="MachineException">The translator was asked for and this host cannot have it.</exception>
+    /// <exception cref="MachineException">The translator was asked for and cannot be had.</exception>
     public HartEngines(AddressSpace memory, Accel accel)
     {
-        if (accel == Accel.Interp)
+        if (accel == Accel.Interp || (accel == Accel.Auto && !HartTranslator.IsSupported))
             return;
         if (!HartTranslator.IsSupported)
-        {
-            if (accel == Accel.Jit)
-                throw new MachineException("the translator needs an x86-64 processor with AVX2, BMI2 and FMA; use --accel interp");
-            return;
-        }
+            throw new MachineException("this host's processor has no translator yet; use --accel interp");
         try
         {
             _translator = new HartTranslator(memory);
         }
-        catch (IOException e) when (accel == Accel.Auto)
-        {
-            // A host that forbids executable memory still runs the machine.
-            _ = e;
-        }
         catch (IOException e)
         {
-            throw new MachineException($"the translator gets no executable memory from the host ({e.Message}); use --accel interp", e);
+            throw new MachineException($"no memory for translated code ({e.Message}); use --accel interp", e);
         }
     }
 
