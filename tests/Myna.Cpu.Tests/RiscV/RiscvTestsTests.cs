@@ -1,6 +1,5 @@
 using System.Buffers.Binary;
 using System.Text;
-using Myna.Cpu.Engines;
 using Myna.Cpu.RiscV;
 using Myna.Hardware.Memory;
 using Myna.Hardware.Time;
@@ -29,9 +28,12 @@ public sealed class RiscvTestsTests(Xunit.Abstractions.ITestOutputHelper output)
         ["rv64ui", "rv64um", "rv64ua", "rv64uf", "rv64ud", "rv64uc", "rv64si", "rv64mi", "rv64uzba", "rv64uzbb", "rv64uzbc", "rv64uzbs", "rv64mzicbo", "rv64uzicond", "rv64ssvnapot"];
 
     [RiscvTestsFact]
-    public void All_pass_under_the_interpreter() => RunAll(hart => new Interpreter(hart));
+    public void All_pass_under_the_interpreter() => RunAll(translate: false);
 
-    private void RunAll(Func<Hart, ICpuEngine> engine)
+    [RiscvTestsFact]
+    public void All_pass_under_the_translator() => RunAll(translate: true);
+
+    private void RunAll(bool translate)
     {
         string only = Environment.GetEnvironmentVariable("MYNA_RISCV_TESTS_ONLY") ?? "";
         var failures = new List<string>();
@@ -41,7 +43,7 @@ public sealed class RiscvTestsTests(Xunit.Abstractions.ITestOutputHelper output)
             string name = Path.GetFileName(path);
             if (name.Contains('.') || !Suites.Contains(name.Split('-')[0]) || !name.Contains(only, StringComparison.Ordinal))
                 continue;
-            if (Run(File.ReadAllBytes(path), engine) is { } failure)
+            if (Run(File.ReadAllBytes(path), translate) is { } failure)
                 failures.Add($"{name}: {failure}");
             else
                 passed++;
@@ -52,7 +54,7 @@ public sealed class RiscvTestsTests(Xunit.Abstractions.ITestOutputHelper output)
     }
 
     // null, or what went wrong.
-    private static string? Run(byte[] elf, Func<Hart, ICpuEngine> engine)
+    private static string? Run(byte[] elf, bool translate)
     {
         var memory = new AddressSpace();
         using var ram = new Ram("ram", 16 << 20);
@@ -60,8 +62,10 @@ public sealed class RiscvTestsTests(Xunit.Abstractions.ITestOutputHelper output)
         (ulong entry, ulong toHost) = Load(elf, memory);
         var clock = new ManualClock();
         using var hart = new Hart(new HartOptions { Memory = memory, Clock = clock, ResetVector = entry }) { BlocksWhileWaiting = false };
-        hart.Engine = engine(hart);
-        hart.Stepper = new Interpreter(hart);
+        var interpreter = new Interpreter(hart);
+        hart.Stepper = interpreter;
+        using HartTranslator? translator = translate ? new HartTranslator(memory, countInstructions: true) : null;
+        hart.Engine = translator?.CreateEngine(hart, interpreter) ?? interpreter;
         Span<byte> word = stackalloc byte[8];
         for (ulong done = 0; done < InstructionLimit; done += Slice)
         {
