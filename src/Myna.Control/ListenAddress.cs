@@ -34,10 +34,9 @@ public static class ListenAddress
         var socket = new Socket(address.AddressFamily, SocketType.Stream, unix ? ProtocolType.Unspecified : ProtocolType.Tcp);
         try
         {
+            // .NET sets SO_REUSEADDR by itself; its own ReuseAddress would let two programs share the port.
             if (unix)
                 RemoveStale(address);
-            else
-                socket.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.ReuseAddress, true);
             socket.Bind(address);
             socket.Listen(4);
             return socket;

@@ -13,7 +13,7 @@ public enum StopReason
     Waiting,
     /// <summary>pc is at a breakpoint; its instruction has not been executed.</summary>
     Breakpoint,
-    /// <summary>The instruction before pc touched a watched range.</summary>
+    /// <summary>The instruction at pc is about to touch a watched range; it has not been executed.</summary>
     Watchpoint,
 }
 
@@ -65,7 +65,7 @@ public abstract class VirtualCpu : IDisposable
     /// <summary>An internal error ended the CPU's thread.</summary>
     public event Action<VirtualCpu, Exception>? Failed;
 
-    /// <summary>Address of the last access that hit a watchpoint.</summary>
+    /// <summary>The first watched byte of the access that hit a watchpoint last.</summary>
     public ulong WatchedAddress { get; private protected set; }
 
     /// <summary>Executes guest code on the calling thread. Only one thread at a time may do so.</summary>

@@ -20,6 +20,7 @@ internal sealed class GdbConnection : IDisposable
     readonly BlockingCollection<GdbEvent> _events;
     readonly byte[] _buffer = new byte[4096];
     byte[] _lastSent = [];
+    readonly ManualResetEventSlim _closed = new();
     volatile bool _acknowledge = true;
 
     public GdbConnection(Socket socket, BlockingCollection<GdbEvent> events)
@@ -117,6 +118,7 @@ internal sealed class GdbConnection : IDisposable
             }
         }
         Post(new GdbEvent(GdbEventKind.Closed));
+        _closed.Set();
     }
 
     void Post(GdbEvent e)
@@ -141,6 +143,9 @@ internal sealed class GdbConnection : IDisposable
         {
             // Gone already.
         }
+        // The reader is the last to use the socket.
+        _closed.Wait();
+        _closed.Dispose();
         _socket.Dispose();
     }
 }

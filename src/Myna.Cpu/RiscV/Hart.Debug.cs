@@ -193,18 +193,24 @@ public sealed partial class Hart
         return false;
     }
 
-    private void NoteAccess(ulong va, int bytes, WatchKind kind)
+    /// <summary>
+    /// Whether a watchpoint stops this access. The instruction is then abandoned as by a trap, but nothing is raised and pc
+    /// stays: gdb expects RISC-V to stop before the access (as Sdtrig's triggers do), and steps over it by itself.
+    /// </summary>
+    private bool IsWatched(ulong va, int bytes, WatchKind kind)
     {
         if (!_hasWatchpoints)
-            return;
+            return false;
         foreach (Watchpoint w in Watchpoints)
         {
             if (w.Start < va + (ulong)bytes && va < w.Start + w.Length && (w.Kind & kind) != 0)
             {
-                WatchedAddress = va;
+                WatchedAddress = Math.Max(va, w.Start);
                 _watchHit = true;
                 RequestExit(ExitRequests.Debug);
+                return true;
             }
         }
+        return false;
     }
 }

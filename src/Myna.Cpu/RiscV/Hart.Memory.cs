@@ -62,7 +62,8 @@ public sealed partial class Hart
     {
         int bytes = 1 << (int)size;
         raw = 0;
-        NoteAccess(va, bytes, WatchKind.Read);
+        if (IsWatched(va, bytes, WatchKind.Read))
+            return false;
         int first = (int)(Ram.PageSize - (va & PageMask));
         if (first >= bytes)
         {
@@ -77,7 +78,8 @@ public sealed partial class Hart
     public bool SlowStore(ulong va, MemSize size, int mode, ulong value)
     {
         int bytes = 1 << (int)size;
-        NoteAccess(va, bytes, WatchKind.Write);
+        if (IsWatched(va, bytes, WatchKind.Write))
+            return false;
         int first = (int)(Ram.PageSize - (va & PageMask));
         if (first >= bytes)
         {
@@ -225,7 +227,8 @@ public sealed partial class Hart
     {
         int bytes = 1 << (int)size;
         pa = 0;
-        NoteAccess(va, bytes, WatchKind.Access);
+        if (IsWatched(va, bytes, WatchKind.Access))
+            return false;
         if ((va & (ulong)(bytes - 1)) != 0)
             return Raise(Cause.StoreAddressMisaligned, va);
         if (!Resolve(va, _dataMode, PageRights.Write, bytes, out pa))

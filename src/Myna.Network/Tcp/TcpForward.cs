@@ -23,8 +23,7 @@ internal sealed class TcpForward : Timed, ISocketHandler
         _socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { Blocking = false };
         try
         {
-            // As every server on Unix does: connections of an earlier run that still linger do not keep the port.
-            _socket.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.ReuseAddress, true);
+            // .NET sets SO_REUSEADDR by itself; its own ReuseAddress would let two programs share the port.
             _socket.Bind(new Ipv4Endpoint(forward.HostAddress, forward.HostPort).ToIPEndPoint());
             _socket.Listen(Backlog);
         }
