@@ -104,16 +104,19 @@ public sealed class Machine : IPowerControl, IDisposable
         }
     }
 
-    /// <summary>Goes on after <see cref="Pause"/>.</summary>
-    public void Resume()
+    /// <summary>Goes on after <see cref="Pause"/>, or starts.</summary>
+    public void Resume() => Resume(Cpus);
+
+    /// <summary>Lets time pass and these CPUs run; the others stand still until the next pause and resume (debuggers).</summary>
+    public void Resume(IReadOnlyCollection<VirtualCpu> cpus)
     {
         lock (_life)
         {
-            if (State != MachineState.Paused)
+            if (State is not (MachineState.Created or MachineState.Paused))
                 return;
             (_clock as RealClock)?.Resume();
             Enter(MachineState.Running);
-            foreach (VirtualCpu cpu in Cpus)
+            foreach (VirtualCpu cpu in cpus)
                 cpu.Start();
         }
     }

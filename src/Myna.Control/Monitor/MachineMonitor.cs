@@ -1,0 +1,269 @@
+using System.Globalization;
+using System.Text;
+using Myna.Cpu;
+using Myna.Hardware.Diagnostics;
+using Myna.Machines;
+
+namespace Myna.Control.Monitor;
+
+/// <summary>
+/// Shows and drives a machine by lines of text; the same for the prompt (<see cref="MonitorServer"/>), for the terminal's
+/// menu and for gdb's <c>monitor</c>. Not thread-safe: one for each user.
+/// </summary>
+public sealed class MachineMonitor
+{
+    sealed record Command(string Name, string Arguments, string Help, Func<string[], string> Execute);
+
+    readonly Machine _machine;
+    readonly Command[] _commands;
+    readonly Command[] _infos;
+    int _cpu;
+
+    public MachineMonitor(Machine machine)
+    {
+        _machine = machine;
+        _infos =
+        [
+            new("registers", "[all | NAME...]", "the selected CPU's registers", Registers),
+            new("cpus", "", "all CPUs with their program counters", _ => Cpus()),
+            new("mem", "", "what the selected CPU's page tables map", _ => Mappings()),
+            new("mtree", "", "the map of physical addresses", _ => MemoryTree()),
+            new("devices", "", "the devices", _ => Devices()),
+            new("qtree", "", "the devices by bus", _ => Devices()),
+            new("engine", "", "counters of the CPUs, their engines and the back ends", _ => Engine()),
+            new("status", "", "whether the machine runs", _ => Status()),
+        ];
+        _commands =
+        [
+            new("help", "[COMMAND]", "shows this", Help),
+            new("info", "WHAT", "shows something; 'info' alone says what", Info),
+            new("cpu", "N", "selects the CPU that other commands show", SelectCpu),
+            new("stop", "", "pauses the machine", _ => Do(_machine.Pause)),
+            new("cont", "", "lets it run on", _ => Do(_machine.State == MachineState.Created ? _machine.Start : _machine.Resume)),
+            new("reset", "", "power-on state again", _ => Do(_machine.Reset)),
+            new("quit", "", "ends the machine", _ => Do(_machine.PowerOff)),
+            new("x", "[/FORMAT] ADDRESS", "memory at a virtual address: x/8xg, x/20i, x/4db", a => Examine(a, physical: false)),
+            new("xp", "[/FORMAT] ADDRESS", "memory at a physical address", a => Examine(a, physical: true)),
+            new("print", "EXPRESSION", "the value of a number, $register or symbol, with + and -", Print),
+        ];
+    }
+
+    VirtualCpu Cpu => _machine.Cpus[_cpu];
+
+    /// <summary>Carries out one line.</summary>
+    /// <returns>The output, each line ended by a line feed; an error is output too.</returns>
+    public string Execute(string line)
+    {
+        string[] words = line.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries);
+        if (words.Length == 0)
+            return "";
+        // x/8xg is one word.
+        int slash = words[0].IndexOf('/');
+        if (slash > 0)
+            words = [words[0][..slash], words[0][slash..], .. words.AsSpan(1)];
+        try
+        {
+            return Find(_commands, words[0], "command").Execute(words[1..]);
+        }
+        catch (MonitorException e)
+        {
+            return e.Message + "\n";
+        }
+    }
+
+    // A name, or a beginning that only one name has.
+    static Command Find(Command[] commands, string name, string what)
+    {
+        Command[] found = Array.FindAll(commands, c => c.Name == name);
+        if (found.Length == 0)
+            found = Array.FindAll(commands, c => c.Name.StartsWith(name, StringComparison.Ordinal));
+        return found.Length switch
+        {
+            1 => found[0],
+            0 => throw new MonitorException($"unknown {what} '{name}'; try help"),
+            _ => throw new MonitorException($"'{name}' may be {string.Join(" or ", found.Select(c => c.Name))}"),
+        };
+    }
+
+    string Do(Action action)
+    {
+        if (_machine.Ended.IsCompleted)
+            throw new MonitorException("the machine has ended");
+        action();
+        return "";
+    }
+
+    string Help(string[] arguments)
+    {
+        IEnumerable<Command> commands = arguments.Length == 0 ? _commands : [Find(_commands, arguments[0], "command")];
+        var text = new StringBuilder();
+        foreach (Command c in commands)
+            text.Append(CultureInfo.InvariantCulture, $"{$"{c.Name} {c.Arguments}",-26} {c.Help}\n");
+        if (arguments.Length != 0 && commands.First().Name == "info")
+            text.Append(InfoList());
+        return text.ToString();
+    }
+
+    string Info(string[] arguments) =>
+        arguments.Length == 0 ? InfoList() : Find(_infos, arguments[0], "topic").Execute(arguments[1..]);
+
+    string InfoList() => string.Concat(_infos.Select(c => $"info {$"{c.Name} {c.Arguments}",-26} {c.Help}\n"));
+
+    string SelectCpu(string[] arguments)
+    {
+        if (arguments.Length != 1 || !int.TryParse(arguments[0], NumberStyles.None, CultureInfo.InvariantCulture, out int index)
+            || index >= _machine.Cpus.Count)
+            throw new MonitorException($"cpu needs a number from 0 to {_machine.Cpus.Count - 1}");
+        _cpu = index;
+        return "";
+    }
+
+    /// <summary>Does something with the machine standing still.</summary>
+    T Paused<T>(Func<T> action)
+    {
+        bool running = _machine.State == MachineState.Running;
+        if (running)
+            _machine.Pause();
+        try
+        {
+            return action();
+        }
+        finally
+        {
+            if (running)
+                _machine.Resume();
+        }
+    }
+
+    string Registers(string[] names) => Paused(() =>
+    {
+        IReadOnlyList<CpuRegister> all = Cpu.Registers;
+        IEnumerable<CpuRegister> chosen = names switch
+        {
+            [] => all.Where(r => r.Group == all[0].Group || r.Number == all[^1].Number),
+            ["all"] or ["-a"] => all,
+            _ => names.Select(n => all.FirstOrDefault(r => r.Name == n) ?? throw new MonitorException($"CPU {_cpu} has no register '{n}'")),
+        };
+        var text = new StringBuilder();
+        int column = 0;
+        foreach (CpuRegister r in chosen)
+        {
+            string value = Cpu.TryReadRegister(r.Number, out ulong v) ? v.ToString("x16", CultureInfo.InvariantCulture) : "unavailable";
+            text.Append(CultureInfo.InvariantCulture, $"{r.Name,-14} {value,-16}").Append(++column % 4 == 0 ? "\n" : "  ");
+        }
+        return text.ToString().TrimEnd() + "\n";
+    });
+
+    string Cpus() => Paused(() => string.Concat(_machine.Cpus.Select(c => $"{(c.Index == _cpu ? '*' : ' ')} CPU {c.Index}: pc {c.Pc:x16}\n")));
+
+    string Mappings() => Paused(() =>
+    {
+        var text = new StringBuilder();
+        foreach (Mapping m in Cpu.Mappings())
+        {
+            text.Append(CultureInfo.InvariantCulture, $"{m.Start:x16}-{m.Start + m.Size - 1:x16} -> {m.Physical:x16} {Size(m.Size),8} ")
+                .Append(m.Read ? 'r' : '-').Append(m.Write ? 'w' : '-').Append(m.Execute ? 'x' : '-').Append(m.User ? 'u' : '-').Append('\n');
+        }
+        return text.Length == 0 ? "translation is off, or nothing is mapped\n" : text.ToString();
+    });
+
+    static string Size(ulong bytes) => bytes switch
+    {
+        >= 1 << 30 when bytes % (1 << 30) == 0 => $"{bytes >> 30} GiB",
+        >= 1 << 20 when bytes % (1 << 20) == 0 => $"{bytes >> 20} MiB",
+        >= 1 << 10 when bytes % (1 << 10) == 0 => $"{bytes >> 10} KiB",
+        _ => $"{bytes} B",
+    };
+
+    string MemoryTree() => string.Concat(_machine.Memory.Regions.Select(
+        r => $"{r.Start:x16}-{r.Last:x16} {Size(r.Size),8} {(r.Ram is null ? "device" : r.Ram.ReadOnly ? "rom   " : "ram   ")} {r.Name}\n"));
+
+    string Devices() => string.Concat(_machine.Devices.Select(d => $"{d.Name,-20} {d.State.StateName}\n"));
+
+    string Engine() => Paused(() =>
+    {
+        var text = new StringBuilder();
+        foreach (VirtualCpu cpu in _machine.Cpus)
+            Append($"CPU {cpu.Index}", cpu.Counters);
+        foreach (DeviceOptions device in _machine.Options.Devices)
+        {
+            if (device.Peer is ICounterSource source)
+                Append(device.Peer.GetType().Name, source.Counters);
+        }
+        return text.ToString();
+
+        void Append(string title, IEnumerable<(string Name, ulong Value)> counters)
+        {
+            text.Append(title).Append('\n');
+            foreach ((string name, ulong value) in counters)
+                text.Append(CultureInfo.InvariantCulture, $"  {name,-28} {value,20}\n");
+        }
+    });
+
+    string Status() => _machine.Ended.IsCompleted
+        ? $"ended: {_machine.Ended.Result.Reason}, status {_machine.Ended.Result.Status}\n"
+        : $"{_machine.State.ToString().ToLowerInvariant()}\n";
+
+    string Examine(string[] arguments, bool physical)
+    {
+        string format = "";
+        if (arguments.Length != 0 && arguments[0].StartsWith('/'))
+        {
+            format = arguments[0][1..];
+            arguments = arguments[1..];
+        }
+        if (arguments.Length == 0)
+            throw new MonitorException("an address is missing, as in x/8xg 0x80000000");
+        return Paused(() =>
+        {
+            ulong address = Evaluate(string.Concat(arguments));
+            return physical
+                ? MemoryDump.Format(format, address, _machine.Memory.Read, null)
+                : MemoryDump.Format(format, address, Cpu.ReadMemory, Cpu);
+        });
+    }
+
+    string Print(string[] arguments)
+    {
+        if (arguments.Length == 0)
+            throw new MonitorException("an expression is missing, as in print $sp+16");
+        ulong value = Paused(() => Evaluate(string.Concat(arguments)));
+        return $"0x{value:x} ({(long)value})\n";
+    }
+
+    /// <summary>Numbers, $registers and symbols of the kernel, joined by + and -.</summary>
+    ulong Evaluate(string text)
+    {
+        ulong total = 0;
+        int at = 0;
+        bool minus = false;
+        while (true)
+        {
+            int end = text.AsSpan(at).IndexOfAny('+', '-');
+            string term = end < 0 ? text[at..] : text[at..(at + end)];
+            ulong value = Term(term.Trim());
+            total = minus ? total - value : total + value;
+            if (end < 0)
+                return total;
+            minus = text[at + end] == '-';
+            at += end + 1;
+        }
+    }
+
+    ulong Term(string term)
+    {
+        if (term.StartsWith('$'))
+        {
+            CpuRegister? register = Cpu.Registers.FirstOrDefault(r => r.Name == term[1..]);
+            return register is not null && Cpu.TryReadRegister(register.Number, out ulong r)
+                ? r
+                : throw new MonitorException($"CPU {_cpu} has no register '{term[1..]}'");
+        }
+        if (_machine.Symbols.TryGetValue(term, out ulong symbol))
+            return symbol;
+        bool hex = term.StartsWith("0x", StringComparison.OrdinalIgnoreCase);
+        return ulong.TryParse(hex ? term.AsSpan(2) : term, hex ? NumberStyles.AllowHexSpecifier : NumberStyles.None, CultureInfo.InvariantCulture, out ulong value)
+            ? value
+            : throw new MonitorException($"'{term}' is not a number, a $register or a symbol");
+    }
+}
