@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Runtime.CompilerServices;
 using Myna.Cpu.RiscV.Instructions;
 using Myna.Jit.Memory;
 
@@ -19,6 +20,13 @@ internal sealed class CodeCache
     private readonly Page?[] _pages = new Page?[Entries];
     private uint _generation = 1;
 
+    /// <summary>One slot for each even address.</summary>
+    [InlineArray(Slots)]
+    public struct SlotArray
+    {
+        private Fields _first;
+    }
+
     /// <summary>From a copy of the bytes, so that what was decoded and what is compared are the same.</summary>
     public sealed class Page
     {
@@ -27,7 +35,7 @@ internal sealed class CodeCache
         internal readonly byte[] Bytes = new byte[PageSize];
 
         /// <summary>Slots with <see cref="Opcode.Invalid"/> are yet to be decoded.</summary>
-        public readonly Fields[] Code = new Fields[Slots];
+        public SlotArray Code;
 
         /// <summary>Fills a slot.</summary>
         /// <returns>False: the instruction straddles the page's end, or is invalid; neither is kept.</returns>
@@ -66,7 +74,7 @@ internal sealed class CodeCache
         if (page.Source != source || !source.Bytes.SequenceEqual(page.Bytes))
         {
             source.Bytes.CopyTo(page.Bytes);
-            Array.Clear(page.Code);
+            page.Code = default;
             page.Source = source;
             Fills++;
         }

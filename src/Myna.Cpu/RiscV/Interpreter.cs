@@ -51,37 +51,37 @@ public sealed class Interpreter(Hart hart) : ICpuEngine
             return false;
         Fields f = InstructionTable.Decode(raw);
         InterpreterOps ops = new(hart, context.InstructionCount + 1);
-        ops.Begin(in f, pc, 1);
+        ops.Begin(in f, pc);
         InstructionTable.Execute<InterpreterOps, ulong>(ref ops, in f);
-        Finish(ref ops, in f, 0);
+        ops.Left--;
+        Finish(ref ops, pc + f.Length);
         return ops.Flow == Flow.Next;
     }
 
     private void RunPage(CodeCache.Page cached, ulong limit)
     {
         ref JitContext context = ref hart.Block.Context;
-        Fields[] code = cached.Code;
         ulong pc = context.Pc;
         ulong page = pc & ~(ulong)(CodeCache.PageSize - 1);
-        ulong left = limit - context.InstructionCount;
         InterpreterOps ops = new(hart, limit);
         do
         {
             int slot = (int)(pc >> 1) & (CodeCache.Slots - 1);
-            ref readonly Fields f = ref code[slot];
+            ref readonly Fields f = ref cached.Code[slot];
             if (f.Op == Opcode.Invalid && !cached.Decode(slot))
             {
                 context.Pc = pc;
-                context.InstructionCount = ops.Retired(left);
+                context.InstructionCount = ops.Retired;
                 Step();
                 return;
             }
-            ops.Begin(in f, pc, left);
+            ulong next = pc + f.Length;
+            ops.Begin(in f, pc);
             InstructionTable.Execute<InterpreterOps, ulong>(ref ops, in f);
-            left--;
+            ops.Left--;
             if (ops.Flow == Flow.Next)
             {
-                pc += f.Length;
+                pc = next;
             }
             else if (ops.Flow == Flow.Jump)
             {
@@ -91,27 +91,27 @@ public sealed class Interpreter(Hart hart) : ICpuEngine
             }
             else
             {
-                Finish(ref ops, in f, left);
+                Finish(ref ops, next);
                 return;
             }
         }
-        while (left != 0 && pc - page < CodeCache.PageSize);
+        while (ops.Left != 0 && pc - page < CodeCache.PageSize);
         context.Pc = pc;
-        context.InstructionCount = ops.Retired(left);
+        context.InstructionCount = ops.Retired;
     }
 
     // Brings the context behind an instruction that was executed.
-    private void Finish(ref InterpreterOps ops, in Fields f, ulong left)
+    private void Finish(ref InterpreterOps ops, ulong next)
     {
         ref JitContext context = ref hart.Block.Context;
         // Neither retired nor moved on: the hart has set pc, and the count stands where it saw it.
         if (ops.Flow == Flow.Trap)
             return;
-        context.InstructionCount = ops.Retired(left);
+        context.InstructionCount = ops.Retired;
         if (ops.Flow == Flow.Jump)
             context.Pc = ops.Target;
         else if (ops.Flow != Flow.Return)
-            context.Pc = ops.Pc + f.Length;
+            context.Pc = next;
         if (ops.Flow == Flow.Refetch)
             _cache.Invalidate();
     }

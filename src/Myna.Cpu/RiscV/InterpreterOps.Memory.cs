@@ -112,7 +112,7 @@ internal ref partial struct InterpreterOps
     {
         _hart.Instruction = _raw;
         _hart.Block.Context.Pc = Pc;
-        _hart.Block.Context.InstructionCount = Retired(Left);
+        _hart.Block.Context.InstructionCount = Retired;
     }
 
     private bool Retires(bool done)

@@ -38,7 +38,7 @@ internal ref partial struct InterpreterOps : IRiscVOps<ulong>
     /// <summary>Where <see cref="Flow.Jump"/> goes.</summary>
     public ulong Target;
 
-    /// <summary>Instructions left to the limit, this one included.</summary>
+    /// <summary>Instructions left to the limit; while one executes it is included.</summary>
     public ulong Left;
 
     /// <summary>The value of the context's instruction count at which the run ends.</summary>
@@ -54,22 +54,22 @@ internal ref partial struct InterpreterOps : IRiscVOps<ulong>
         _mode = hart.DataMode;
         _registers = ref hart.Registers64;
         _limit = limit;
+        Left = limit - hart.Block.Context.InstructionCount;
     }
 
     public ulong Pc { get; private set; }
 
     /// <summary>Makes an instruction the current one.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public void Begin(in Fields instruction, ulong pc, ulong left)
+    public void Begin(in Fields instruction, ulong pc)
     {
         _raw = instruction.Raw;
         Pc = pc;
-        Left = left;
         Flow = Flow.Next;
     }
 
-    /// <summary>Instructions retired when <paramref name="left"/> are left to the limit.</summary>
-    public readonly ulong Retired(ulong left) => _limit - left;
+    /// <summary>The instruction count now.</summary>
+    public readonly ulong Retired => _limit - Left;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public readonly ulong X(int register) => _registers.X[register & 31];
