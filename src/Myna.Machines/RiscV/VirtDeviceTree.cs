@@ -100,7 +100,7 @@ internal static class VirtDeviceTree
     /// <summary>PCI Bus Binding to IEEE 1275, sections 2.2 and 4.3; Linux binding pci/host-generic-pci.</summary>
     private static void PciHost(DeviceTreeNode node, VirtTreeOptions options, uint plic)
     {
-        const uint Memory32 = 0x0200_0000, PrefetchableMemory64 = 0x4300_0000;
+        const uint Memory32 = 0x0200_0000, Memory64 = 0x0300_0000;
         ulong high = VirtMemoryMap.PcieMmio64(options.RamSize);
         node.SetStrings("compatible", "pci-host-ecam-generic").SetStrings("device_type", "pci")
             .SetCells("#address-cells", 3).SetCells("#size-cells", 2).SetCells("#interrupt-cells", 1)
@@ -108,7 +108,7 @@ internal static class VirtDeviceTree
             .SetCells("linux,pci-domain", 0).SetCells("bus-range", 0, 0xff).SetFlag("dma-coherent");
         List<uint> ranges = [];
         Range(Memory32, VirtMemoryMap.PcieMmio32, VirtMemoryMap.PcieMmio32Size);
-        Range(PrefetchableMemory64, high, VirtMemoryMap.PcieMmio64Size);
+        Range(Memory64, high, VirtMemoryMap.PcieMmio64Size);
         node.SetCells("ranges", [.. ranges]);
 
         // Four devices describe the swizzle; the mask leaves the low two bits of the device number and the pin.
