@@ -1,4 +1,3 @@
-using Myna.Hardware.Firmware;
 using Myna.Hardware.Interrupts;
 using Myna.Hardware.Memory;
 using Myna.Hardware.State;
@@ -10,7 +9,7 @@ namespace Myna.Devices.Interrupts;
 /// is the hart's mip.MSIP. The low 16 KiB of a SiFive CLINT.
 /// </summary>
 [Stateful("aclint-mswi")]
-public sealed partial class Mswi : IMmio, IPlatformDevice
+public sealed partial class Mswi : IMmio
 {
     private readonly Lock _lock = new();
     [NotSaved("wiring")] private readonly InterruptLine[] _lines;
@@ -23,11 +22,8 @@ public sealed partial class Mswi : IMmio, IPlatformDevice
         _msip = new bool[lines.Length];
     }
 
-    /// <inheritdoc/>
-    public string NodeName => "mswi";
-
-    /// <inheritdoc/>
-    public ulong Size => 0x4000;
+    /// <summary>Bytes of registers.</summary>
+    public const ulong RegisterSize = 0x4000;
 
     /// <inheritdoc/>
     public bool Read(ulong offset, int size, out ulong value)
@@ -57,15 +53,12 @@ public sealed partial class Mswi : IMmio, IPlatformDevice
         return true;
     }
 
-    /// <inheritdoc/>
+    /// <summary>Power-on state.</summary>
     public void Reset()
     {
         Array.Clear(_msip);
         Sync();
     }
-
-    /// <inheritdoc/>
-    public void Describe(DeviceTreeNode node) => node.SetStrings("compatible", "riscv,aclint-mswi").SetCells("#interrupt-cells", 0).SetFlag("interrupt-controller");
 
     private void Sync()
     {

@@ -1,4 +1,3 @@
-using Myna.Hardware.Firmware;
 using Myna.Hardware.Interrupts;
 using Myna.Hardware.Memory;
 using Myna.Hardware.State;
@@ -13,8 +12,11 @@ namespace Myna.Devices.Timers;
 /// shows too.
 /// </summary>
 [Stateful("aclint-mtimer")]
-public sealed partial class Mtimer : IMmio, IPlatformDevice
+public sealed partial class Mtimer : IMmio
 {
+    /// <summary>Bytes of registers.</summary>
+    public const ulong RegisterSize = 0x8000;
+
     private const ulong MTIME = 0x7ff8;
     private readonly Lock _lock = new();
     private readonly Clock _clock;
@@ -39,12 +41,6 @@ public sealed partial class Mtimer : IMmio, IPlatformDevice
         }
         Reset();
     }
-
-    /// <inheritdoc/>
-    public string NodeName => "timer";
-
-    /// <inheritdoc/>
-    public ulong Size => 0x8000;
 
     /// <summary>MTIME, in ticks.</summary>
     public ulong Time => Clock.ToTicks(_clock.Now, _hertz);
@@ -87,16 +83,13 @@ public sealed partial class Mtimer : IMmio, IPlatformDevice
         return true;
     }
 
-    /// <inheritdoc/>
+    /// <summary>Power-on state.</summary>
     public void Reset()
     {
         // The specification leaves MTIMECMP undefined; all ones keeps the interrupt away until someone asks for it.
         Array.Fill(_mtimecmp, ulong.MaxValue);
         Sync();
     }
-
-    /// <inheritdoc/>
-    public void Describe(DeviceTreeNode node) => node.SetStrings("compatible", "riscv,aclint-mtimer");
 
     private void Sync()
     {

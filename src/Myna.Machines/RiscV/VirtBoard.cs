@@ -39,8 +39,7 @@ internal sealed class VirtBoard
         InterruptLine[] Lines(int input) => [.. wiring.Harts.Select(h => new InterruptLine(h, input))];
 
         Plic = new Plic(VirtMemoryMap.Sources, [.. wiring.Harts.SelectMany(h => new[] { new InterruptLine(h, MachineExternal), new InterruptLine(h, SupervisorExternal) })]);
-        Add(VirtMemoryMap.Mswi, new Mswi(Lines(MachineSoftware)));
-        Add(VirtMemoryMap.Mtimer, new Mtimer(wiring.Clock, VirtMemoryMap.TimebaseHertz, Lines(MachineTimer)));
+        Add(VirtMemoryMap.Clint, new Clint(wiring.Clock, VirtMemoryMap.TimebaseHertz, Lines(MachineSoftware), Lines(MachineTimer)));
         Add(VirtMemoryMap.Plic, Plic);
         Add(VirtMemoryMap.Test, new SifiveTest(wiring.Power));
         Add(VirtMemoryMap.Rtc, new GoldfishRtc(wiring.Clock, wiring.WallClock, Irq(VirtMemoryMap.RtcIrq)), VirtMemoryMap.RtcIrq);

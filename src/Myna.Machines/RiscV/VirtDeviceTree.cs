@@ -39,13 +39,8 @@ internal static class VirtDeviceTree
                 node.SetCells("interrupts", (uint)entry.Irq).SetCells("interrupt-parent", plic);
             switch (entry.Address)
             {
-                case VirtMemoryMap.Mswi:
-                    node.SetCells("interrupts-extended", Extended(cpuInterrupts, MachineSoftware));
-                    break;
-                case VirtMemoryMap.Mtimer:
-                    // The binding wants MTIME and MTIMECMP as ranges of their own.
-                    node.SetNumbers("reg", entry.Address + 0x7ff8, 8, entry.Address, 0x7ff8);
-                    node.SetCells("interrupts-extended", Extended(cpuInterrupts, MachineTimer));
+                case VirtMemoryMap.Clint:
+                    node.SetCells("interrupts-extended", Extended(cpuInterrupts, MachineSoftware, MachineTimer));
                     break;
                 case VirtMemoryMap.Plic:
                     node.SetCells("interrupts-extended", Extended(cpuInterrupts, MachineExternal, SupervisorExternal)).SetCells("phandle", plic);

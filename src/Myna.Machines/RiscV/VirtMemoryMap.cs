@@ -9,8 +9,7 @@ internal static class VirtMemoryMap
     public const ulong ResetRom = 0x1000, ResetRomSize = 0xf000;
     public const ulong Test = 0x10_0000;
     public const ulong Rtc = 0x10_1000;
-    public const ulong Mswi = 0x200_0000;
-    public const ulong Mtimer = 0x200_4000;
+    public const ulong Clint = 0x200_0000;
     public const ulong Plic = 0xc00_0000;
     public const ulong Uart = 0x1000_0000;
     public const ulong VirtioMmio = 0x1000_1000, VirtioMmioStride = 0x1000;
