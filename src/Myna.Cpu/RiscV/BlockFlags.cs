@@ -20,6 +20,9 @@ public readonly record struct BlockFlags(uint Bits)
     public bool FloatOn => (Bits >> 4 & 3) != 0;
     public bool FloatDirty => (Bits >> 4 & 3) == 3;
 
+    /// <summary>fcsr.frm.</summary>
+    public int Frm => (int)(Bits >> 6 & 7);
+
     /// <summary>The current rounding mode; <see cref="Rounding.Dynamic"/> for a reserved value of frm.</summary>
     public Rounding Rounding => (Rounding)Math.Min(Bits >> 6 & 7, (uint)Rounding.Dynamic);
 }

@@ -50,9 +50,25 @@ internal readonly partial struct TranslatorOps(Translator translator, IrBuilder 
 
     public bool Csr(int csr, CsrOp op, Value operand, bool writes, out Value old)
     {
-        builder.Unsupported();
         old = default;
+        if (csr is (int)CsrNumber.Fflags or (int)CsrNumber.Fcsr && FloatCsr(csr, op, operand, writes, ref old))
+            return true;
+        builder.Unsupported();
         return false;
+    }
+
+    // fflags in full, fcsr when read.
+    private bool FloatCsr(int csr, CsrOp op, Value operand, bool writes, ref Value old)
+    {
+        BlockFlags state = translator.Flags;
+        if (!state.FloatOn || (writes && (!state.FloatDirty || csr == (int)CsrNumber.Fcsr || op != CsrOp.Write)))
+            return false;
+        old = builder.ReadFlags();
+        if (writes)
+            builder.WriteFlags(operand);
+        else if (csr == (int)CsrNumber.Fcsr)
+            old = _ir.Or(old, _ir.Const((ulong)state.Frm << 5));
+        return true;
     }
 
     public bool CacheBlock(CacheBlockOp op, Value address)

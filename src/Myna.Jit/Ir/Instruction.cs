@@ -10,12 +10,12 @@ internal enum Op : byte
     And, Or, Xor, Not, Shl, ShrU, ShrS, RotateRight, RotateRight32, SignExtend, ZeroExtend,
     SetCond, Select, CountLeadingZeros, CountTrailingZeros, PopCount, ByteSwap, OrCombineBytes, ClMul, ClMulHigh,
     Load, Atomic, LoadReserved, StoreConditional,
-    FloatToBits, FCompare, FToInt,
+    FloatToBits, FCompare, FToInt, ReadFlags,
     // Floating-point values.
     GetFloat, LoadFloat, BitsToFloat, UnboxF32, BoxF32,
     FAdd, FSub, FMul, FDiv, FSqrt, FMulAdd, FMin, FMax, FSignCopy, FSignNot, FSignXor, FFromInt, FConvert,
     // No value.
-    Set, SetFloat, Store, StoreFloat, Fence, Branch, Interpret,
+    Set, SetFloat, Store, StoreFloat, Fence, WriteFlags, Branch, Interpret,
     // Ends of a block.
     Jump, JumpIndirect, Leave,
 }
@@ -42,12 +42,16 @@ internal struct Instruction
     /// <summary>Slot of a pinned guest register that gets this value with nothing in between that looks at it; -1 when none.</summary>
     public int Hint;
 
+    /// <summary>In Aux of an FCompare: a NaN is left to the interpreter, so that the comparison raises no flag.</summary>
+    public const int CheckNaN = 0x80;
+
     public readonly bool IsFloat => Op is >= Op.GetFloat and <= Op.FConvert;
-    public readonly bool IsPure => Op is (>= Op.Const and <= Op.ClMulHigh) or Op.FloatToBits or Op.GetFloat
+    public readonly bool IsPure => Op is (>= Op.Const and <= Op.ClMulHigh) or Op.FloatToBits or Op.ReadFlags or Op.GetFloat
         or Op.BitsToFloat or Op.UnboxF32 or Op.BoxF32 or (>= Op.FSignCopy and <= Op.FSignXor);
     /// <summary>May leave the block in its middle, with the state as before the guest instruction.</summary>
     public readonly bool MayExit => Op is (>= Op.Load and <= Op.StoreConditional) or Op.LoadFloat or Op.FToInt
-        or Op.FMulAdd or Op.FMin or Op.FMax or Op.FFromInt or (>= Op.Store and <= Op.StoreFloat) or (>= Op.Branch and <= Op.Leave);
+        or Op.FMulAdd or Op.FMin or Op.FMax or Op.FFromInt or (>= Op.Store and <= Op.StoreFloat) or (>= Op.Branch and <= Op.Leave)
+        || (Op == Op.FCompare && (Aux & CheckNaN) != 0);
 }
 
 /// <summary>A value of the IR: the index of the instruction that makes it.</summary>

@@ -114,6 +114,34 @@ public sealed class IrBuilder
         HasEnded = true;
     }
 
+    /// <summary>The accrued floating-point flags as RISC-V's fflags has them.</summary>
+    public Value ReadFlags() => new(Narrow(Append(Op.ReadFlags), 6, 5));
+
+    /// <summary>Replaces the accrued flags by the low five bits.</summary>
+    public void WriteFlags(Value flags)
+    {
+        // Compilers make a quiet comparison of a signalling one by saving and restoring the flags around it.
+        if (Code[flags.Id].Op == Op.ReadFlags)
+        {
+            int compare = -1, others = 0;
+            for (int i = flags.Id + 1; i < Count; i++)
+            {
+                Op op = Code[i].Op;
+                if (op == Op.FCompare && compare < 0)
+                    compare = i;
+                else if (op is Op.FCompare or Op.FToInt or Op.WriteFlags or Op.Interpret or (>= Op.FAdd and <= Op.FMax) or Op.FFromInt or Op.FConvert)
+                    others++;
+            }
+            if (others == 0)
+            {
+                if (compare >= 0)
+                    Code[compare].Aux |= Instruction.CheckNaN;
+                return;
+            }
+        }
+        Append(Op.WriteFlags, flags.Id);
+    }
+
     internal void Jump(ulong target)
     {
         HasJumped = true;

@@ -35,6 +35,7 @@ public sealed class CpuBlock : IDisposable
         context.Base = _memory.Address + Bias;
         context.JumpTag = 1u << 16;
         context.Constants = Constants.Create();
+        context.FlagTables = FlagTables.Create();
     }
 
     public int MmuModes { get; }

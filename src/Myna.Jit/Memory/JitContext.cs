@@ -64,4 +64,5 @@ public struct JitContext
     // Constants of floating point, 16 bytes each; the offsets are repeated in the compiler.
     [FieldOffset(128)] internal Constants Constants;
     // 256 and up: registers saved around calls.
+    [FieldOffset(FlagTables.ToFlags)] internal FlagTables FlagTables;
 }

@@ -182,8 +182,13 @@ internal sealed partial class Compiler
 
     private void EmitFCompare(in Instruction n, int i)
     {
-        FloatCompare compare = (FloatCompare)n.Aux;
+        FloatCompare compare = (FloatCompare)(n.Aux & ~Instruction.CheckNaN);
         int a = Use(n.A), b = Use(n.B);
+        if ((n.Aux & Instruction.CheckNaN) != 0)
+        {
+            EmitQuietCompare(n, i, compare, a, b);
+            return;
+        }
         int dst = Destination(n);
         if (compare == FloatCompare.EqQuiet)
         {
@@ -203,6 +208,45 @@ internal sealed partial class Compiler
             _hot.SetCC(less ? CC.A : CC.AE, dst);
         }
         Define(n, i, dst);
+    }
+
+    // A NaN leaves the block: the interpreter executes the comparison, and what restores the flags comes in a block of its own.
+    private void EmitQuietCompare(in Instruction n, int i, FloatCompare compare, int a, int b)
+    {
+        int t = Allocate(false);
+        _hot.Alu(Assembler.Xor, t, t, w: false);
+        bool equal = compare == FloatCompare.EqQuiet;
+        bool less = compare is FloatCompare.LtQuiet or FloatCompare.LtSignalling;
+        _hot.VexRR(1, Packed(n.Size), 0x2E, b & 15, 0, a & 15);
+        BindCold(HotJcc(CC.P));
+        ColdFallback(n);
+        _hot.SetCC(equal ? CC.E : less ? CC.A : CC.AE, t);
+        TakeFrom(n, i, t);
+    }
+
+    private void EmitReadFlags(in Instruction n, int i)
+    {
+        int t = Allocate(false);
+        int dst = Destination(n);
+        _hot.Stmxcsr(Context(24));
+        _hot.Load32(t, Context(24));
+        _hot.AluImm(Assembler.And, t, 0x3F, w: false);
+        _hot.RM(Assembler.Esc | 0xB6, dst, new Mem(Reg.Rbp, FlagTables.ToFlags - CpuBlock.Bias, t), w: false);
+        Define(n, i, dst);
+    }
+
+    private void EmitWriteFlags(in Instruction n)
+    {
+        int v = Use(n.A);
+        int t = Allocate(false);
+        _hot.Stmxcsr(Context(24));
+        _hot.Mov32(t, v);
+        _hot.AluImm(Assembler.And, t, 31, w: false);
+        _hot.RM(Assembler.Esc | 0xB6, t, new Mem(Reg.Rbp, FlagTables.ToMxcsr - CpuBlock.Bias, t), w: false);
+        _hot.AluImm(Assembler.And, Context(24), ~0x3F, w: false);
+        _hot.AluTo(Assembler.Or, Context(24), t, w: false);
+        _hot.Ldmxcsr(Context(24));
+        ReleaseOperands(n);
     }
 
     private void EmitToInt(in Instruction n, int i)

@@ -166,6 +166,8 @@ internal sealed unsafe partial class Compiler : IDisposable
             case Op.LoadReserved: EmitLoadReserved(n, i); break;
             case Op.StoreConditional: EmitStoreConditional(n, i); break;
             case Op.Fence: EmitFence(); break;
+            case Op.ReadFlags: EmitReadFlags(n, i); break;
+            case Op.WriteFlags: EmitWriteFlags(n); break;
             case Op.Branch: EmitBranch(n); break;
             case Op.Interpret: EmitInterpret(n); break;
             case Op.Jump or Op.Leave: EmitJump(n.Imm, n.Guest + 1); break;
