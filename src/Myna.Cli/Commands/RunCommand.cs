@@ -43,7 +43,7 @@ internal static class RunCommand
         var trace = new Option<string?>("--trace")
         {
             HelpName = "FILE",
-            Description = "Writes every executed instruction to standard error or to FILE; implies --accel interp.",
+            Description = "Writes every executed instruction to standard error or to FILE; slow.",
             Arity = ArgumentArity.ZeroOrOne,
         };
         Option<string?> signature = Text("--signature", "FILE", "At exit writes the memory from begin_signature to end_signature there.");

@@ -1,5 +1,5 @@
-using System.Runtime.InteropServices;
 using Myna.Cli.Consoles;
+using Myna.Hardware.Diagnostics;
 using Myna.Hardware.Time;
 using Myna.Host;
 using Myna.Machines;
@@ -10,9 +10,6 @@ namespace Myna.Cli.Commands;
 /// <summary>Builds the machine that <c>myna run</c> describes, connects it with the user, and waits for its end.</summary>
 internal static class Runner
 {
-    private static readonly (PosixSignal Signal, int Status)[] EndingSignals =
-        [(PosixSignal.SIGINT, 130), (PosixSignal.SIGTERM, 143), (PosixSignal.SIGHUP, 129), (PosixSignal.SIGQUIT, 131)];
-
     public static async Task<int> RunAsync(RunSettings settings, CancellationToken cancellation)
     {
         Check(settings);
@@ -30,12 +27,13 @@ internal static class Runner
                 Board = settings.Board,
                 Cpus = settings.Cpus,
                 Memory = settings.Memory,
-                Accel = settings.Trace is null ? settings.Accel : Accel.Interp,
+                Accel = settings.Accel,
                 Kernel = guest?.Kernel ?? settings.Kernel,
                 Initrd = settings.Initrd ?? guest?.Initrd,
                 Append = settings.Append,
                 Firmware = settings.Firmware,
                 Clock = clock,
+                Log = new Log(line => Output.Note("myna: " + line), settings.Log),
                 NoReboot = settings.NoReboot,
                 Signature = settings.Signature,
                 SignatureGranularity = settings.SignatureGranularity,
@@ -59,8 +57,6 @@ internal static class Runner
             throw new UserException("--firmware none starts the kernel in M-mode; say which with --kernel FILE", Usage);
         if (settings.Kernel is not null && settings.GuestSuite is not null)
             throw new UserException("--guest-suite chooses the default guest; leave out --kernel", Usage);
-        if (settings.Trace is not null && settings.Accel == Accel.Jit)
-            throw new UserException("--trace sees every instruction only with --accel interp", Usage);
     }
 
     private static Task<Guest> GuestAsync(RunSettings settings, CancellationToken cancellation)
@@ -80,7 +76,7 @@ internal static class Runner
             // The shell is on a virtio console: it knows the window's size and takes input in blocks, none of it too early.
             keyboard = new CharPort(output.Write);
             devices.Add(new ConsoleDevice(keyboard));
-            options = options with { Append = Words(GuestRecipe.For(options.Arch).CommandLine, "myna.tty=hvc0", SizeWord(), settings.Append) };
+            options = options with { Append = Words(GuestRecipe.For(options.Arch).CommandLine, "myna.tty=hvc0", settings.Append) };
         }
         options = options with { Console = serial, Devices = devices.Options };
         using var session = new MachineSession(settings, options);
@@ -132,57 +128,5 @@ internal static class Runner
         throw new UserException($"the guest ended before the command did; its console said last:\n{last.Read(5)}");
     }
 
-    private static string SizeWord() => Terminal.Size is TerminalSize size ? $"myna.size={size.Rows}x{size.Columns}" : "";
-
     private static string Words(params string?[] words) => string.Join(' ', words.Where(w => !string.IsNullOrEmpty(w)));
-
-    /// <summary>A machine's run: signals end it, and the way it ended becomes an exit status.</summary>
-    private sealed class MachineSession : IDisposable
-    {
-        private readonly Machine _machine;
-        private readonly List<PosixSignalRegistration> _signals = [];
-        private int _status = -1;
-
-        public MachineSession(RunSettings settings, MachineOptions options)
-        {
-            _ = settings;
-            _machine = Machine.Create(options);
-            foreach ((PosixSignal signal, int status) in EndingSignals)
-            {
-                _signals.Add(PosixSignalRegistration.Create(signal, context =>
-                {
-                    context.Cancel = true;
-                    End(status);
-                }));
-            }
-        }
-
-        public bool EndedByHost => _status >= 0;
-
-        public void Start() => _machine.Start();
-
-        /// <summary>Ends the machine from outside; the first caller decides the exit status.</summary>
-        public void End(int status)
-        {
-            Interlocked.CompareExchange(ref _status, status, -1);
-            _machine.PowerOff();
-        }
-
-        public int Wait()
-        {
-            MachineExit exit = _machine.WaitForExit();
-            if (_status >= 0)
-                return _status;
-            return exit.Reason == ExitReason.InternalError
-                ? throw new UserException($"the machine stopped: {exit.Message ?? "internal error"}")
-                : exit.Status & 0xFF;
-        }
-
-        public void Dispose()
-        {
-            foreach (PosixSignalRegistration signal in _signals)
-                signal.Dispose();
-            _machine.Dispose();
-        }
-    }
 }

@@ -1,0 +1,86 @@
+using System.Runtime.InteropServices;
+using Myna.Devices.Virtio.Console;
+using Myna.Host;
+using Myna.Machines;
+
+namespace Myna.Cli.Commands;
+
+/// <summary>A machine's run: signals end it, what watches it is attached, and the way it ended becomes an exit status.</summary>
+internal sealed class MachineSession : IDisposable
+{
+    private static readonly (PosixSignal Signal, int Status)[] EndingSignals =
+        [(PosixSignal.SIGINT, 130), (PosixSignal.SIGTERM, 143), (PosixSignal.SIGHUP, 129), (PosixSignal.SIGQUIT, 131)];
+
+    private readonly Machine _machine;
+    private readonly List<IDisposable> _attached = [];
+    private int _status = -1;
+
+    public MachineSession(RunSettings settings, MachineOptions options)
+    {
+        _machine = Machine.Create(options);
+        try
+        {
+            foreach ((PosixSignal signal, int status) in EndingSignals)
+            {
+                _attached.Add(PosixSignalRegistration.Create(signal, context =>
+                {
+                    context.Cancel = true;
+                    End(status);
+                }));
+            }
+            FollowTerminalSize();
+            if (settings.Trace is not null)
+                _attached.Add(new InstructionTrace(_machine, settings.Trace));
+        }
+        catch
+        {
+            Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Whether the user, not the guest, ended the machine.</summary>
+    public bool EndedByHost => _status >= 0;
+
+    public void Start() => _machine.Start();
+
+    /// <summary>Ends the machine from outside; the first caller decides the exit status.</summary>
+    public void End(int status)
+    {
+        Interlocked.CompareExchange(ref _status, status, -1);
+        _machine.PowerOff();
+    }
+
+    /// <summary>Waits for the machine's end.</summary>
+    /// <returns>The exit status for this program.</returns>
+    /// <exception cref="UserException">It ended by a failure.</exception>
+    public int Wait()
+    {
+        MachineExit exit = _machine.WaitForExit();
+        if (_status >= 0)
+            return _status;
+        return exit.Reason == ExitReason.InternalError
+            ? throw new UserException($"the machine stopped: {exit.Message ?? "internal error"}")
+            : exit.Status & 0xFF;
+    }
+
+    public void Dispose()
+    {
+        foreach (IDisposable item in _attached)
+            item.Dispose();
+        _machine.Dispose();
+    }
+
+    private void FollowTerminalSize()
+    {
+        VirtioConsole[] consoles = [.. _machine.Devices.Select(d => d.State).OfType<VirtioConsole>()];
+        void Resize(TerminalSize size)
+        {
+            foreach (VirtioConsole console in consoles)
+                console.Resize(size.Columns, size.Rows);
+        }
+        if (Terminal.Size is TerminalSize now)
+            Resize(now);
+        _attached.Add(Terminal.OnResize(Resize));
+    }
+}

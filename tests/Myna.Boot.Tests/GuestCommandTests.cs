@@ -1,0 +1,49 @@
+namespace Myna.Boot.Tests;
+
+/// <summary>One command in the default guest: what a user sees of it.</summary>
+public class GuestCommandTests
+{
+    [Fact]
+    public void Output_error_and_status_are_the_commands()
+    {
+        Result result = MynaProgram.Run("run", "--", "sh", "-c", "uname -sm; echo wrong >&2; exit 7");
+        Assert.Equal((7, "Linux riscv64\n", "wrong\n"), (result.Status, result.Output, result.Error));
+    }
+
+    [Fact]
+    public void Words_and_standard_input_arrive_unchanged()
+    {
+        string input = string.Concat(Enumerable.Range(0, 3000).Select(i => $"line {i}\n"));
+        Result result = MynaProgram.Run(input, ["run", "--", "sh", "-c", "echo \"$1|$2|$#\"; cat | md5sum", "x", "two  words", "it's $HOME"]);
+        string sum = Convert.ToHexStringLower(System.Security.Cryptography.MD5.HashData(System.Text.Encoding.ASCII.GetBytes(input)));
+        Assert.Equal((0, $"two  words|it's $HOME|2\n{sum}  -\n", ""), (result.Status, result.Output, result.Error));
+    }
+
+    [Fact]
+    public void A_command_that_does_not_exist_gives_127()
+    {
+        Result result = MynaProgram.Run("run", "--", "no-such-command");
+        Assert.Equal(127, result.Status);
+        Assert.Contains("no-such-command", result.Error, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("jit", 1)]
+    [InlineData("jit", 2)]
+    [InlineData("jit", 4)]
+    [InlineData("interp", 1)]
+    public void Every_hart_works_under_every_engine(string engine, int cpus)
+    {
+        // Each processor counts; all of them together must not lose one.
+        string script = $"nproc; for c in $(seq {cpus}); do (taskset $((1 << (c - 1))) sh -c 'i=0; while [ $i -lt 2000 ]; do i=$((i+1)); done; echo $i') & done; wait";
+        Result result = MynaProgram.Run("run", "--accel", engine, "--cpus", $"{cpus}", "--", "sh", "-c", script);
+        Assert.Equal((0, $"{cpus}\n" + string.Concat(Enumerable.Repeat("2000\n", cpus)), ""), (result.Status, result.Output, result.Error));
+    }
+
+    [Fact]
+    public void Binary_output_is_not_touched()
+    {
+        Result result = MynaProgram.Run("run", "--", "sh", "-c", "printf 'a\\r\\nb\\n\\004\\177c'");
+        Assert.Equal("a\r\nb\n\u0004\u007fc", result.Output);
+    }
+}
