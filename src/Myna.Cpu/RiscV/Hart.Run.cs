@@ -41,6 +41,8 @@ public sealed partial class Hart
         try
         {
             RequestExit(ExitRequests.Interrupt | ExitRequests.Request);
+            // A breakpoint where the run begins was reported before; execution goes on past it.
+            ulong resumed = Block.Context.Pc;
             bool first = true;
             while (true)
             {
@@ -50,7 +52,7 @@ public sealed partial class Hart
                     return StopReason.InstructionLimit;
                 if (HasBreakpoints || _hasWatchpoints || Tracer is not null)
                 {
-                    if (!first && IsBreakpoint(Block.Context.Pc))
+                    if ((!first || Block.Context.Pc != resumed) && IsBreakpoint(Block.Context.Pc))
                         return StopReason.Breakpoint;
                     Tracer?.Invoke(this);
                     Stepper.Step();

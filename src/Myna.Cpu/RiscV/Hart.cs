@@ -283,6 +283,7 @@ public sealed partial class Hart : VirtualCpu, IInterruptSink, ISbiHart
             context.Pc = 0;
             context.InstructionCount = 0;
             context.ReservedSize = 0;
+            context.ReservedAddress = context.ReservedValue = 0;
             context.Mxcsr = 0x1F80;
         }
 
