@@ -64,6 +64,9 @@ public sealed class Machine : IPowerControl, IDisposable
     /// <summary>Raised after <see cref="State"/> changed, on the thread that changed it, which still holds the machine: return soon.</summary>
     public event Action<MachineState>? StateChanged;
 
+    /// <summary>Whether the guest has asked for the end of the machine, or for a reset, which then comes on another thread.</summary>
+    internal bool IsEnding => Volatile.Read(ref _asked) != 0;
+
     /// <summary>Completes when the machine has ended.</summary>
     public Task<MachineExit> Ended => _ended.Task;
 

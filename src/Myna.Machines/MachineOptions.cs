@@ -11,6 +11,9 @@ public enum Accel
     Auto,
     Interp,
     Jit,
+
+    /// <summary>Both, compared: a <see cref="LockstepMachine"/>, not a <see cref="Machine"/>.</summary>
+    Lockstep,
 }
 
 /// <summary>How a virtio device is attached.</summary>
@@ -72,6 +75,9 @@ public sealed record MachineOptions
     public ulong Memory { get; init; } = 512UL << 20;
 
     public Accel Accel { get; init; } = Accel.Auto;
+
+    /// <summary>The translator counts instructions exactly, which slows it down; the interpreter always does.</summary>
+    public bool CountInstructions { get; init; }
 
     /// <summary>Path of the kernel: ELF, a RISC-V Image, a gzip-compressed one of these, or raw code.</summary>
     public string? Kernel { get; init; }

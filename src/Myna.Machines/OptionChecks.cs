@@ -27,6 +27,8 @@ internal static class OptionChecks
             throw new MachineException($"{options.Memory} bytes of memory are not a multiple of 4096");
         if (options.SignatureGranularity is not (4 or 8 or 16))
             throw new MachineException($"a signature granularity of {options.SignatureGranularity} is not possible; choose 4, 8 or 16");
+        if (options.Accel == Accel.Lockstep)
+            throw new MachineException("a lockstep run is a pair of machines; choose --accel jit or interp for one");
         if (options.Firmware.Length == 0)
             throw new MachineException("the firmware's name is empty; use sbi, none or a file");
         if (options.Firmware == MachineOptions.FirmwareNone && options.Initrd is not null)

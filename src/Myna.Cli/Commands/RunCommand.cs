@@ -29,7 +29,7 @@ internal static class RunCommand
         Setting<int> cpus = Value("--cpus", "N", "Virtual processors, 1 to 64 (default 1).", 1, Cpus);
         Setting<ulong> memory = Value("--memory", "SIZE", "RAM, as in 512M or 2G (default 1G).", 1UL << 30,
             s => MemoryOption.Parse(s, (ulong)GC.GetGCMemoryInfo().TotalAvailableMemoryBytes));
-        Setting<Accel> accel = Value("--accel", "ENGINE", "What executes guest code: jit (translator, the default) or interp (interpreter).", Accel.Auto, AccelOf);
+        Setting<Accel> accel = Value("--accel", "ENGINE", "What executes guest code: jit (translator, the default), interp (interpreter), or lockstep: both, compared after every few blocks.", Accel.Auto, AccelOf);
         Option<string?> kernel = Text("--kernel", "FILE", "A kernel (Image, ELF, or one of them gzipped) instead of the default guest.");
         Option<string?> initrd = Text("--initrd", "FILE", "Its initial RAM disk.");
         Option<string?> append = Text("--append", "TEXT", "Its command line; with the default guest, words added to it.");
@@ -102,7 +102,8 @@ internal static class RunCommand
         "jit" => Accel.Jit,
         "interp" => Accel.Interp,
         "auto" => Accel.Auto,
-        _ => throw new FormatException($"'{text}' is unknown; use jit or interp"),
+        "lockstep" => Accel.Lockstep,
+        _ => throw new FormatException($"'{text}' is unknown; use jit, interp or lockstep"),
     };
 
     private static string Net(string text)

@@ -14,6 +14,8 @@ internal static class Runner
     {
         Check(settings);
         Guest? guest = settings.Kernel is null ? await GuestAsync(settings, cancellation).ConfigureAwait(false) : null;
+        if (settings.Accel == Accel.Lockstep)
+            return LockstepRunner.Run(settings, guest, cancellation);
         var clock = new RealClock();
         var devices = new DeviceSet();
         try
@@ -57,6 +59,8 @@ internal static class Runner
             throw new UserException("--firmware none starts the kernel in M-mode; say which with --kernel FILE", Usage);
         if (settings.Kernel is not null && settings.GuestSuite is not null)
             throw new UserException("--guest-suite chooses the default guest; leave out --kernel", Usage);
+        if (settings.Accel == Accel.Lockstep && (settings.Command.Length > 0 || settings.Disks.Count > 0 || settings.Networks.Count > 0))
+            throw new UserException("--accel lockstep runs a machine without disks, networks and commands after --, whose timing is the host's; leave them out", Usage);
     }
 
     private static Task<Guest> GuestAsync(RunSettings settings, CancellationToken cancellation)

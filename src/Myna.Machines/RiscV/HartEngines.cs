@@ -9,7 +9,7 @@ internal sealed class HartEngines : IDisposable
     private readonly HartTranslator? _translator;
 
     /// <exception cref="MachineException">The translator was asked for and cannot be had.</exception>
-    public HartEngines(AddressSpace memory, Accel accel)
+    public HartEngines(AddressSpace memory, Accel accel, bool countInstructions)
     {
         if (accel == Accel.Interp || (accel == Accel.Auto && !HartTranslator.IsSupported))
             return;
@@ -17,7 +17,7 @@ internal sealed class HartEngines : IDisposable
             throw new MachineException("this host's processor has no translator yet; use --accel interp");
         try
         {
-            _translator = new HartTranslator(memory);
+            _translator = new HartTranslator(memory, countInstructions);
         }
         catch (IOException e)
         {

@@ -42,7 +42,7 @@ internal sealed class VirtMachine : IDisposable
 
         var platform = new SbiPlatform(Memory, power);
         var firmware = options.Firmware == MachineOptions.FirmwareBuiltIn ? new SbiFirmware(platform) : null;
-        _engines = new HartEngines(Memory, options.Accel);
+        _engines = new HartEngines(Memory, options.Accel, options.CountInstructions);
         _harts = new Hart[options.Cpus];
         for (int i = 0; i < _harts.Length; i++)
         {
