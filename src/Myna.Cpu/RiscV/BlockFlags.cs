@@ -3,7 +3,7 @@ using Myna.Jit.Operations;
 namespace Myna.Cpu.RiscV;
 
 /// <summary>What a translation depends on besides pc and code, packed as <c>GuestCpu.BlockFlags</c> wants it.</summary>
-/// <param name="Bits">Bits 0-1 privilege, 2-3 MMU mode of data accesses, 4-5 mstatus.FS, 6-8 frm.</param>
+/// <param name="Bits">Bits 0-1 privilege, 2-3 MMU mode of data accesses, 4-5 mstatus.FS, 6-8 frm, 9 CBO.ZERO allowed, 10 count instructions.</param>
 public readonly record struct BlockFlags(uint Bits)
 {
     /// <param name="privilege">0 U, 1 S, 3 M.</param>
@@ -19,6 +19,9 @@ public readonly record struct BlockFlags(uint Bits)
     public int DataMode => (int)(Bits >> 2 & 3);
     public bool FloatOn => (Bits >> 4 & 3) != 0;
     public bool FloatDirty => (Bits >> 4 & 3) == 3;
+
+    public bool CacheBlockZero => (Bits >> 9 & 1) != 0;
+    public bool CountInstructions => (Bits >> 10 & 1) != 0;
 
     /// <summary>fcsr.frm.</summary>
     public int Frm => (int)(Bits >> 6 & 7);

@@ -5,8 +5,8 @@ namespace Myna.Cpu.RiscV;
 /// <summary>
 /// cycle, instret and the programmable counters with overflow interrupts (Sscofpmf).
 /// DEVIATION: a cycle is a nanosecond of the machine's clock, plus one for each instruction so that the counter moves while the clock stands.
-/// LIMIT: the filters MINH, SINH and UINH are kept but count nothing less; instret counts interpreted instructions alone
-/// when the translator does not count.
+/// LIMIT: the filters MINH, SINH and UINH are kept but count nothing less; before a guest first reads or writes a counter
+/// of instructions, translated code counts none.
 /// </summary>
 public sealed partial class Hart
 {
@@ -35,7 +35,19 @@ public sealed partial class Hart
             return Time;
         if (counter >= _counterValues.Length)
             return 0;
-        return Runs(counter) ? SourceOf(counter) - _counterBases[counter] : _counterValues[counter];
+        CountFrom(counter);
+        return ValueOf(counter);
+    }
+
+    private ulong ValueOf(int counter) => Runs(counter) ? SourceOf(counter) - _counterBases[counter] : _counterValues[counter];
+
+    // Translated code counts instructions once the guest has looked: from then on the counts are exact.
+    private void CountFrom(int counter)
+    {
+        if (_countsInstructions || EventOf(counter) != CounterEvent.Instructions)
+            return;
+        _countsInstructions = true;
+        UpdateMode();
     }
 
     /// <summary>Sets mcycle (0), minstret (2) or a programmable counter (3 and up).</summary>
@@ -43,6 +55,7 @@ public sealed partial class Hart
     {
         if (counter == 1 || counter >= _counterValues.Length)
             return;
+        CountFrom(counter);
         _counterValues[counter] = value;
         // The write takes effect after this instruction, which is not counted itself.
         StartCounter(counter, value, EventOf(counter) == CounterEvent.Instructions ? 1UL : 0);
@@ -60,7 +73,7 @@ public sealed partial class Hart
     private void StoreCounters()
     {
         for (int i = 0; i < _counterValues.Length; i++)
-            _counterValues[i] = i == 1 ? 0 : ReadCounter(i);
+            _counterValues[i] = i == 1 ? 0 : ValueOf(i);
     }
 
     private void StartCounters()

@@ -147,7 +147,10 @@ public sealed partial class Hart
             case CsrNumber.Menvcfg:
                 WriteEnvironmentConfig(value);
                 break;
-            case CsrNumber.Senvcfg: _senvcfg = LegalizeCbie(value); break;
+            case CsrNumber.Senvcfg:
+                _senvcfg = LegalizeCbie(value);
+                UpdateMode();
+                break;
             case CsrNumber.Stimecmp:
                 Volatile.Write(ref _stimecmp, value);
                 ArmTimer();
@@ -215,6 +218,7 @@ public sealed partial class Hart
     {
         ulong changed = value ^ _menvcfg;
         _menvcfg = LegalizeCbie(value);
+        UpdateMode();
         if ((changed & (EnvironmentConfig.Pbmte | EnvironmentConfig.Adue)) != 0)
             FlushTranslations();
         if ((changed & EnvironmentConfig.Stce) != 0)

@@ -251,21 +251,21 @@ public sealed partial class Hart
         return old == expected;
     }
 
+    private bool CacheBlockEnabled(ulong enable) => _privilege == PrivilegeLevel.Machine
+        || ((_menvcfg & enable) != 0 && (_privilege == PrivilegeLevel.Supervisor || (_senvcfg & enable) != 0));
+
     /// <summary>CBO.*: acts on the block that holds the address. Caches are coherent, so only CBO.ZERO does anything.</summary>
     /// <returns>False when an exception was raised.</returns>
     public bool CacheBlock(CacheBlockOp op, ulong va)
     {
-        if (_privilege != PrivilegeLevel.Machine)
+        ulong enable = op switch
         {
-            ulong enable = op switch
-            {
-                CacheBlockOp.Zero => EnvironmentConfig.Cbze,
-                CacheBlockOp.Inval => EnvironmentConfig.Cbie,
-                _ => EnvironmentConfig.Cbcfe,
-            };
-            if ((_menvcfg & enable) == 0 || (_privilege == PrivilegeLevel.User && (_senvcfg & enable) == 0))
-                return RaiseIllegal();
-        }
+            CacheBlockOp.Zero => EnvironmentConfig.Cbze,
+            CacheBlockOp.Inval => EnvironmentConfig.Cbie,
+            _ => EnvironmentConfig.Cbcfe,
+        };
+        if (!CacheBlockEnabled(enable))
+            return RaiseIllegal();
         ulong block = va & ~(ulong)(CacheBlockSize - 1);
         if (op == CacheBlockOp.Zero)
         {

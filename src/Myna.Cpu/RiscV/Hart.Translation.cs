@@ -165,7 +165,6 @@ public sealed partial class Hart
             Block.Tlb.Flush();
         else
             Block.Tlb.FlushPage(address);
-        Block.FlushJumps();
         Generation++;
     }
 

@@ -69,6 +69,7 @@ public sealed partial class Hart : VirtualCpu, IInterruptSink, ISbiHart
     [NotSaved("follows from the saved CSRs")] private int _dataMode;
     [NotSaved("follows from the saved CSRs")] private uint _blockFlags;
     [NotSaved("follows from satp")] private int _levels;
+    [NotSaved("an engine's matter: set again when the guest looks at a counter")] private bool _countsInstructions;
     [NotSaved("levels driven by their devices")] private ulong _linesPending;
     [NotSaved("follows from stimecmp and the clock")] private ulong _timerPending;
 
@@ -118,7 +119,7 @@ public sealed partial class Hart : VirtualCpu, IInterruptSink, ISbiHart
 
     /// <summary>
     /// What a translation depends on besides the code: bits 0-1 privilege, 2-3 <see cref="DataMode"/>, 4-5 mstatus.FS,
-    /// 6-8 frm.
+    /// 6-8 frm, 9 CBO.ZERO allowed, 10 the guest has looked at a counter of instructions.
     /// </summary>
     public uint BlockFlags => _blockFlags;
 
@@ -144,6 +145,7 @@ public sealed partial class Hart : VirtualCpu, IInterruptSink, ISbiHart
         _frm = 0;
         Array.Clear(_events);
         Array.Clear(_counterValues);
+        _countsInstructions = false;
         StartCounters();
         _waiting = false;
         _hsmValue = (int)HartState.Started;
@@ -181,7 +183,8 @@ public sealed partial class Hart : VirtualCpu, IInterruptSink, ISbiHart
             _ => MmuMode.Machine,
         };
         _levels = (_satp >> 60) switch { 8 => 3, 9 => 4, 10 => 5, _ => 0 };
-        _blockFlags = (uint)_privilege | (uint)_dataMode << 2 | (uint)((_mstatus & Mstatus.Fs) >> Mstatus.FsShift) << 4 | (uint)_frm << 6;
+        _blockFlags = (uint)_privilege | (uint)_dataMode << 2 | (uint)((_mstatus & Mstatus.Fs) >> Mstatus.FsShift) << 4 | (uint)_frm << 6
+            | (CacheBlockEnabled(EnvironmentConfig.Cbze) ? 1u << 9 : 0) | (_countsInstructions ? 1u << 10 : 0);
         Generation++;
     }
 

@@ -118,8 +118,12 @@ public sealed class HartTranslator : IDisposable
 
         public override bool InterpretOne()
         {
-            uint flags = hart.BlockFlags;
-            return interpreter.Step() && hart.BlockFlags == flags;
+            ref JitContext context = ref hart.Block.Context;
+            uint flags = hart.BlockFlags, generation = hart.Generation;
+            ulong next = context.Pc + 4;
+            // Instructions that might have changed something mostly have not: interrupts masked, CSRs set to what they were.
+            return (interpreter.Step() && hart.BlockFlags == flags)
+                || (hart.Generation == generation && context.Pc == next && Volatile.Read(ref context.ExitRequest) == 0);
         }
 
         public override void Translate(IrBuilder builder, ulong pc, uint flags, ReadOnlySpan<byte> page, int maxLength)

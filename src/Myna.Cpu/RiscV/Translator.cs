@@ -18,6 +18,9 @@ public sealed class Translator
     /// <summary>The instruction being built never goes on behind itself: the interpreter ends the block.</summary>
     internal bool Leaves { get; set; }
 
+    /// <summary>The instruction being built is the block's last.</summary>
+    internal bool EndsBlock { get; set; }
+
     internal BlockFlags Flags { get; private set; }
 
     /// <summary>Builds the superblock that starts at <paramref name="pc"/>.</summary>
@@ -29,6 +32,7 @@ public sealed class Translator
         Flags = new BlockFlags(flags);
         ulong start = pc & ~(ulong)(Ram.PageSize - 1);
         builder.MmuMode = Flags.DataMode;
+        builder.CountInstructions = Flags.CountInstructions;
         TranslatorOps ops = new(this, builder);
         while (true)
         {
@@ -47,7 +51,7 @@ public sealed class Translator
             }
             Fields f = InstructionTable.Decode(raw);
             builder.StartInstruction(pc, f.Length);
-            Leaves = false;
+            Leaves = EndsBlock = false;
             if (f.Op == Opcode.Invalid)
             {
                 builder.Interpret();
@@ -70,6 +74,11 @@ public sealed class Translator
             if (builder.HasEnded)
                 return;
             pc += f.Length;
+            if (EndsBlock)
+            {
+                builder.EndJump(pc);
+                return;
+            }
             if (builder.HasJumped)
             {
                 // A jump forward inside the page goes on in the same block; a loop's closing jump ends it.

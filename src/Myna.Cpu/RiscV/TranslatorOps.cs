@@ -73,15 +73,19 @@ internal readonly partial struct TranslatorOps(Translator translator, IrBuilder 
 
     public bool CacheBlock(CacheBlockOp op, Value address)
     {
-        builder.Unsupported();
-        return false;
+        if (op == CacheBlockOp.Zero && translator.Flags.CacheBlockZero)
+            builder.ZeroLine(address);
+        else
+            builder.Unsupported();
+        return true;
     }
 
     public void Wfi() => builder.Unsupported();
     public void WaitOnReservation(bool shortTimeout) => builder.Unsupported();
     public void SfenceVma(bool anyAddress, Value address, bool anyAsid, Value asid) => builder.Unsupported();
     public void SfenceInval() => builder.Unsupported();
-    public void FenceI() => builder.Unsupported();
+    // A store to translated code invalidates it at once, so only this block must not go on with what it read before.
+    public void FenceI() => translator.EndsBlock = true;
     public void Pause() => builder.Unsupported();
 
     private void Leave()

@@ -100,7 +100,7 @@ internal static unsafe class Callback
 
     private static int Leave(JitContext* context)
     {
-        // Only counting engines read the count; without counting the interpreter's share alone is kept.
+        // Zero when the block does not count.
         context->InstructionCount += (ulong)context->Progress;
         return 0;
     }

@@ -15,7 +15,7 @@ internal enum Op : byte
     GetFloat, LoadFloat, BitsToFloat, UnboxF32, BoxF32,
     FAdd, FSub, FMul, FDiv, FSqrt, FMulAdd, FMin, FMax, FSignCopy, FSignNot, FSignXor, FFromInt, FConvert,
     // No value.
-    Set, SetFloat, Store, StoreFloat, Fence, WriteFlags, Branch, Interpret,
+    Set, SetFloat, Store, StoreFloat, ZeroLine, Fence, WriteFlags, Branch, Interpret,
     // Ends of a block.
     Jump, JumpIndirect, Leave,
 }
@@ -50,7 +50,7 @@ internal struct Instruction
         or Op.BitsToFloat or Op.UnboxF32 or Op.BoxF32 or (>= Op.FSignCopy and <= Op.FSignXor);
     /// <summary>May leave the block in its middle, with the state as before the guest instruction.</summary>
     public readonly bool MayExit => Op is (>= Op.Load and <= Op.StoreConditional) or Op.LoadFloat or Op.FToInt
-        or Op.FMulAdd or Op.FMin or Op.FMax or Op.FFromInt or (>= Op.Store and <= Op.StoreFloat) or (>= Op.Branch and <= Op.Leave)
+        or Op.FMulAdd or Op.FMin or Op.FMax or Op.FFromInt or (>= Op.Store and <= Op.ZeroLine) or (>= Op.Branch and <= Op.Leave)
         || (Op == Op.FCompare && (Aux & CheckNaN) != 0);
 }
 

@@ -33,6 +33,9 @@ public sealed class IrBuilder
     /// <summary>MMU mode of the data accesses that follow.</summary>
     public int MmuMode { get; set; }
 
+    /// <summary>The block keeps the count of instructions (<see cref="Memory.JitContext.InstructionCount"/>); <see cref="Begin"/> clears it.</summary>
+    public bool CountInstructions { get; set; }
+
     /// <summary>pc of the guest instruction being built.</summary>
     public ulong Pc { get; private set; }
 
@@ -59,6 +62,7 @@ public sealed class IrBuilder
         GuestCount = 0;
         HasEnded = false;
         Chunks = 0;
+        CountInstructions = false;
         SlotValue.AsSpan().Fill(-1);
     }
 
@@ -113,6 +117,9 @@ public sealed class IrBuilder
         Append(Op.Leave, imm: next);
         HasEnded = true;
     }
+
+    /// <summary>Zeroes the 64 bytes that hold the address, which lie in one page.</summary>
+    public void ZeroLine(Value line) => Append(Op.ZeroLine, line.Id, mode: MmuMode);
 
     /// <summary>The accrued floating-point flags as RISC-V's fflags has them.</summary>
     public Value ReadFlags() => new(Narrow(Append(Op.ReadFlags), 6, 5));

@@ -60,6 +60,21 @@ public sealed class CpuBlock : IDisposable
             next += 1u << 16;
         }
         context.JumpTag = next;
+        _jumpPages.AsSpan().Clear();
+    }
+
+    // Pages that cached jump targets lie in, hashed: most pages that are flushed alone hold data.
+    private const int JumpPageBits = 12;
+    private readonly ulong[] _jumpPages = new ulong[1 << (JumpPageBits - 6)];
+
+    private static int JumpPage(ulong pc) => (int)(((pc >> 12) * 0x9E37_79B9_7F4A_7C15) >> (64 - JumpPageBits));
+
+    /// <summary>Forgets cached jump targets in one page.</summary>
+    internal void FlushJumpsTo(ulong va)
+    {
+        int page = JumpPage(va);
+        if ((_jumpPages[page >> 6] >> (page & 63) & 1) != 0)
+            FlushJumps();
     }
 
     private struct JumpEntry
@@ -74,6 +89,8 @@ public sealed class CpuBlock : IDisposable
         e.Pc = pc;
         e.Tag = tag;
         e.Code = (ulong)code;
+        int page = JumpPage(pc);
+        _jumpPages[page >> 6] |= 1UL << (page & 63);
     }
 
     public void Dispose() => _memory.Dispose();

@@ -124,7 +124,7 @@ public sealed unsafe class SoftTlb
             Flush();
             return;
         }
-        _owner.FlushJumps();
+        _owner.FlushJumpsTo(va);
         ulong page = va & ~PageMask;
         for (int mode = 0; mode < _modes; mode++)
         {

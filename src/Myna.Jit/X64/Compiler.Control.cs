@@ -101,11 +101,12 @@ internal sealed unsafe partial class Compiler
         return at;
     }
 
-    private int Retired(int guest) => guest - _interpreted;
+    // Guest instructions of this block, before that one, that nothing has counted yet.
+    private int Retired(int guest) => guest - _accounted;
 
     private void CountRetired(Assembler a, int count)
     {
-        if (_options.CountInstructions && count > 0)
+        if (_counting && count > 0)
             a.AluImm(Assembler.Add, Context(16), count);
     }
 
@@ -132,7 +133,7 @@ internal sealed unsafe partial class Compiler
     {
         CC cc = Compare((Cond)n.Aux, n.A, n.B);
         ReleaseOperands(n);
-        bool bare = _dirty == 0 && !_options.CountInstructions && InPage(n.Imm);
+        bool bare = _dirty == 0 && !_counting && InPage(n.Imm);
         if (bare)
         {
             KeepInLine(_hot, 2);
@@ -242,12 +243,15 @@ internal sealed unsafe partial class Compiler
     private void EmitInterpret(in Instruction n)
     {
         WriteBack(_hot);
+        CountRetired(_hot, Retired(n.Guest));
+        _accounted = n.Guest;
         int to = HotJmp();
         BindCold(to);
         ColdCall(_thunks.Interpret);
         ColdJmpHot();
         SiteData(n);
-        _interpreted++;
+        // It counts itself.
+        _accounted = n.Guest + 1;
         _dirty = 0;
         _spills = 0;
         _regValue.AsSpan().Fill(NoValue);
@@ -259,7 +263,7 @@ internal sealed unsafe partial class Compiler
     private void SiteData(in Instruction n)
     {
         _cold.Qword(_ir.GuestPc[n.Guest]);
-        _cold.Dword(Retired(n.Guest));
+        _cold.Dword(_counting ? Retired(n.Guest) : 0);
         _cold.Dword(n.Size | n.Aux << 8 | n.Mode << 16);
     }
 

@@ -85,7 +85,7 @@ internal sealed unsafe partial class Compiler
     private void SlowData(in Instruction n, MemSize size, bool signed)
     {
         _cold.Qword(_ir.GuestPc[n.Guest]);
-        _cold.Dword(Retired(n.Guest));
+        _cold.Dword(_counting ? Retired(n.Guest) : 0);
         _cold.Dword((int)size | (signed ? 1 << 8 : 0) | n.Mode << 16);
     }
 
@@ -145,6 +145,21 @@ internal sealed unsafe partial class Compiler
         ColdCall(_thunks.Store);
         ColdJmpHot();
         SlowData(n, size, false);
+        ReleaseOperands(n);
+    }
+
+    private void EmitZeroLine(in Instruction n)
+    {
+        int a = Use(n.A);
+        int t = Allocate(false), index = Allocate(false), x = Allocate(true);
+        int miss = Lookup(a, 0, 1, n.Mode, WriteTag, t, index);
+        _hot.VexRR(1, 0, 0x57, x & 15, x & 15, x & 15);
+        _hot.Mov(t, a);
+        _hot.AluImm(Assembler.And, t, -64);
+        for (int i = 0; i < 64; i += 16)
+            _hot.VexRM(1, 0, 0x11, x & 15, 0, new Mem(index, i, t));
+        BindCold(miss);
+        ColdFallback(n);
         ReleaseOperands(n);
     }
 

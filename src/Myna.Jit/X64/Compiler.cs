@@ -54,7 +54,8 @@ internal sealed unsafe partial class Compiler : IDisposable
     private ulong _spills;
     private uint _locked;
     private int _at;
-    private int _interpreted;
+    private int _accounted;
+    private bool _counting;
     private ulong _blockPc;
     private int _blockId;
 
@@ -111,7 +112,8 @@ internal sealed unsafe partial class Compiler : IDisposable
         _fixups = 0;
         _blockPc = blockPc;
         _blockId = blockId;
-        _interpreted = 0;
+        _accounted = 0;
+        _counting = _options.CountInstructions || _ir.CountInstructions;
         _dirty = 0;
         _spills = 0;
         _locked = 0;
@@ -162,6 +164,7 @@ internal sealed unsafe partial class Compiler : IDisposable
             case Op.ClMul or Op.ClMulHigh: EmitClMul(n, i); break;
             case Op.Load or Op.LoadFloat: EmitLoad(n, i); break;
             case Op.Store or Op.StoreFloat: EmitStore(n); break;
+            case Op.ZeroLine: EmitZeroLine(n); break;
             case Op.Atomic: EmitAtomic(n, i); break;
             case Op.LoadReserved: EmitLoadReserved(n, i); break;
             case Op.StoreConditional: EmitStoreConditional(n, i); break;
