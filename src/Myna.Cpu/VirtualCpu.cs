@@ -129,6 +129,7 @@ public abstract class VirtualCpu : IDisposable
             _breakpoints.Add(pc);
         else
             _breakpoints.Remove(pc);
+        BreakpointVersion++;
     }
 
     /// <summary>Sets or removes a watchpoint on guest virtual addresses. Paused.</summary>
@@ -143,6 +144,11 @@ public abstract class VirtualCpu : IDisposable
     }
 
     private protected IReadOnlyList<Watchpoint> Watchpoints => _watchpoints;
+    /// <summary>Changes with the set of breakpoints.</summary>
+    internal int BreakpointVersion { get; private set; }
+
+    internal IReadOnlySet<ulong> Breakpoints => _breakpoints;
+
     private protected bool HasBreakpoints => _breakpoints.Count != 0;
     private protected bool IsBreakpoint(ulong pc) => _breakpoints.Contains(pc);
     private protected abstract void OnWatchpointsChanged();

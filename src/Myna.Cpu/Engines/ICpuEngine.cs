@@ -7,6 +7,12 @@ public interface ICpuEngine
     string Name { get; }
 
     /// <summary>
+    /// Whether <see cref="Run"/> returns when it comes to a breakpoint of its CPU, unless it begins there. Without that the CPU
+    /// steps from instruction to instruction while there are any.
+    /// </summary>
+    bool StopsAtBreakpoints => false;
+
+    /// <summary>
     /// Executes until <c>JitContext.ExitRequest</c> is not zero (seen between instructions, at the latest at the next block)
     /// or <c>JitContext.InstructionCount</c> has reached <paramref name="limit"/>.
     /// </summary>

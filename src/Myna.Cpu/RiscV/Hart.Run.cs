@@ -50,12 +50,15 @@ public sealed partial class Hart
                     return reason;
                 if (Block.Context.InstructionCount >= limit)
                     return StopReason.InstructionLimit;
-                if (HasBreakpoints || _hasWatchpoints || Tracer is not null)
+                if (HasBreakpoints || Tracer is not null)
                 {
                     if ((!first || Block.Context.Pc != resumed) && IsBreakpoint(Block.Context.Pc))
                         return StopReason.Breakpoint;
                     Tracer?.Invoke(this);
-                    Stepper.Step();
+                    if (Tracer is null && Engine.StopsAtBreakpoints && !IsBreakpoint(Block.Context.Pc))
+                        Engine.Run(limit);
+                    else
+                        Stepper.Step();
                 }
                 else
                 {

@@ -14,6 +14,10 @@ public sealed class HartTranslator : IDisposable
     private readonly CodePages _pages = new();
     private readonly JitEngine _engine;
     private readonly HashSet<Ram> _known = [];
+    private readonly Lock _breakpointLock = new();
+
+    // What the translations know of. All CPUs share them, so all have the same breakpoints.
+    private IReadOnlySet<ulong>? _breakpoints;
 
     /// <param name="memory">Its RAM and ROM, now and later, can hold code.</param>
     /// <param name="countInstructions">Exact instruction counts and limits, at a price: for lockstep and instruction-counted time.</param>
@@ -100,7 +104,13 @@ public sealed class HartTranslator : IDisposable
             }
         }
 
-        public void Run(ulong limit) => owner._engine.Run(guest, limit);
+        public bool StopsAtBreakpoints => true;
+
+        public void Run(ulong limit)
+        {
+            guest.UpdateBreakpoints(owner);
+            owner._engine.Run(guest, limit);
+        }
 
         public bool Step() => guest.InterpretOne();
     }
@@ -109,6 +119,7 @@ public sealed class HartTranslator : IDisposable
     private sealed class Guest(Hart hart, Interpreter interpreter) : GuestCpu(hart.Block)
     {
         private readonly Translator _translator = new();
+        private int _breakpointVersion;
 
         public override uint BlockFlags => hart.BlockFlags;
         public override int FetchMode => hart.FetchMode;
@@ -124,6 +135,27 @@ public sealed class HartTranslator : IDisposable
             // Instructions that might have changed something mostly have not: interrupts masked, CSRs set to what they were.
             return (interpreter.Step() && hart.BlockFlags == flags)
                 || (hart.Generation == generation && context.Pc == next && Volatile.Read(ref context.ExitRequest) == 0);
+        }
+
+        public override bool IsBreakpoint(ulong pc) => hart.Breakpoints.Contains(pc);
+
+        public void UpdateBreakpoints(HartTranslator owner)
+        {
+            if (_breakpointVersion == hart.BreakpointVersion)
+                return;
+            lock (owner._breakpointLock)
+            {
+                // A debugger takes them all out at every stop and puts them back: that changes nothing.
+                bool same = owner._breakpoints is null ? hart.Breakpoints.Count == 0 : owner._breakpoints.SetEquals(hart.Breakpoints);
+                if (!same)
+                {
+                    owner._breakpoints = hart.Breakpoints.Count == 0 ? null : new HashSet<ulong>(hart.Breakpoints);
+                    owner._engine.Forget(this);
+                }
+                _translator.Breakpoints = owner._breakpoints;
+                HasBreakpoints = hart.Breakpoints.Count != 0;
+                _breakpointVersion = hart.BreakpointVersion;
+            }
         }
 
         public override void Translate(IrBuilder builder, ulong pc, uint flags, ReadOnlySpan<byte> page, int maxLength)

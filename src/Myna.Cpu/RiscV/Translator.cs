@@ -23,6 +23,9 @@ public sealed class Translator
 
     internal BlockFlags Flags { get; private set; }
 
+    /// <summary>Addresses at which a block may begin but not go on; null when there are none.</summary>
+    internal IReadOnlySet<ulong>? Breakpoints { get; set; }
+
     /// <summary>Builds the superblock that starts at <paramref name="pc"/>.</summary>
     /// <param name="flags"><see cref="BlockFlags.Bits"/> at the time.</param>
     /// <param name="page">The page that holds pc.</param>
@@ -36,7 +39,8 @@ public sealed class Translator
         TranslatorOps ops = new(this, builder);
         while (true)
         {
-            if (builder.IsFull || builder.Length >= maxLength || pc - start >= Ram.PageSize)
+            if (builder.IsFull || builder.Length >= maxLength || pc - start >= Ram.PageSize
+                || Breakpoints is not null && builder.Length != 0 && Breakpoints.Contains(pc))
             {
                 builder.EndJump(pc);
                 return;

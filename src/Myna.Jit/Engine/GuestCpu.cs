@@ -59,6 +59,15 @@ public abstract class GuestCpu(CpuBlock block)
     /// <param name="maxLength">Guest instructions at most.</param>
     public abstract void Translate(IrBuilder builder, ulong pc, uint flags, ReadOnlySpan<byte> page, int maxLength);
 
+    /// <summary>Whether <see cref="IsBreakpoint"/> needs to be asked.</summary>
+    public bool HasBreakpoints { get; protected set; }
+
+    /// <summary>
+    /// Whether a run ends in front of the instruction at <paramref name="pc"/>. No translation goes past such an address;
+    /// <see cref="JitEngine.Forget"/> after the set changed.
+    /// </summary>
+    public virtual bool IsBreakpoint(ulong pc) => false;
+
     // The engine's own state of this CPU.
     internal volatile bool InCode;
     internal int Generation;

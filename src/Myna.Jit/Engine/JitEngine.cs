@@ -16,6 +16,8 @@ public enum RunOutcome
     Requested,
     /// <summary>The instruction count was reached.</summary>
     Limit,
+    /// <summary>pc is at a breakpoint.</summary>
+    Breakpoint,
 }
 
 /// <summary>The translator of a machine: one code cache for all its virtual CPUs.</summary>
@@ -99,6 +101,8 @@ public sealed unsafe class JitEngine : ICodeListener, IDisposable
             }
             if (context.InstructionCount >= limit)
                 return RunOutcome.Limit;
+            if (cpu.HasBreakpoints && cpu.IsBreakpoint(context.Pc))
+                return RunOutcome.Breakpoint;
             int generation = _generation;
             if (cpu.Generation != generation)
             {
@@ -230,6 +234,9 @@ public sealed unsafe class JitEngine : ICodeListener, IDisposable
         int source = *(int*)(data + 4);
         ulong pc = *(ulong*)(data + 8);
         context.Pc = pc;
+        // Never linked to: the run ends here each time.
+        if (cpu.HasBreakpoints && cpu.IsBreakpoint(pc))
+            return;
         int generation = _generation;
         int target = FindOrTranslate(cpu, ref context, out byte* code);
         if (code == null)
@@ -278,12 +285,15 @@ public sealed unsafe class JitEngine : ICodeListener, IDisposable
             return _table.Invalidate(page.Address, chunks, this);
     }
 
+    /// <summary>Forgets all translations. On the thread of <paramref name="self"/>, outside <see cref="Run"/>.</summary>
+    public void Forget(GuestCpu self) => FlushCache(self, always: true);
+
     // Everything is forgotten once all CPUs are out of generated code.
-    private void FlushCache(GuestCpu self)
+    private void FlushCache(GuestCpu self, bool always = false)
     {
         lock (_flushGate)
         {
-            if (_memory.Size - (_next - _cache) >= BlockRoom)
+            if (!always && _memory.Size - (_next - _cache) >= BlockRoom)
                 return;
             _flushing = true;
             Interlocked.MemoryBarrier();

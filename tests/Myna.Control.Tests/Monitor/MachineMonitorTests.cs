@@ -123,24 +123,52 @@ public sealed class MachineMonitorTests : IDisposable
         Assert.False(File.Exists(path));
     }
 
-    [Fact]
-    public void Gdb_debugs_the_machine_from_its_first_instruction()
+    [Theory]
+    [InlineData(Accel.Interp)]
+    [InlineData(Accel.Auto)]
+    public void Gdb_debugs_the_machine_from_its_first_instruction(Accel accel)
     {
-        using var server = new GdbServer(new MachineTarget(_machine), ":0", _monitor.Execute);
+        using Machine machine = Machine.Create(_machine.Options with { Accel = accel });
+        using var server = new GdbServer(new MachineTarget(machine), ":0", new MachineMonitor(machine).Execute);
         using var client = new GdbClient(server.Address);
         Assert.Equal(GdbPackets.ToHex(0x1000, 64), client.Ask("p20"));
-        Assert.Equal("OK", client.Ask("Z0,80000004,4"));
-        Assert.StartsWith("T05thread:", client.Ask("vCont;c"), StringComparison.Ordinal);
-        Assert.Equal(GdbPackets.ToHex(0x80000004, 64), client.Ask("p20"));
-        Assert.Equal(MachineState.Paused, _machine.State);
-        Assert.Equal("OK", client.Ask("z0,80000004,4"));
+        // Into the middle of the loop's block, again and again, first before and then after it was translated.
+        for (int i = 1; i <= 3; i++)
+        {
+            Assert.Equal("OK", client.Ask("Z0,80000008,4"));
+            Assert.Equal("T05thread:1;", client.Ask("vCont;c:1"));
+            Assert.Equal(GdbPackets.ToHex(0x80000008, 64), client.Ask("p20"));
+            Assert.Equal(GdbPackets.ToHex((ulong)i, 64), client.Ask("pa"));
+            Assert.Equal(MachineState.Paused, machine.State);
+            Assert.Equal("OK", client.Ask("z0,80000008,4"));
+            Assert.StartsWith("T05thread:1;", client.Ask("vCont;s:1"), StringComparison.Ordinal);
+            Assert.Equal(GdbPackets.ToHex(0x8000000C, 64), client.Ask("p20"));
+        }
+        // At full speed for a while, then a new breakpoint in code that is long translated and chained.
+        client.Send("vCont;c:1");
+        Assert.True(SpinWait.SpinUntil(() => machine.Memory.Load(0x80001000, 8, out ulong count) && count > 100_000, 20_000));
+        client.Raw([3]);
+        Assert.Equal("T02thread:1;", client.Receive());
+        Assert.Equal("OK", client.Ask("Z0,80000008,4"));
+        Assert.Equal("T05thread:1;", client.Ask("vCont;c:1"));
+        string stopped = client.Ask("pa");
+        Assert.Equal("OK", client.Ask("z0,80000008,4"));
+        client.Ask("vCont;s:1");
+        Assert.Equal("OK", client.Ask("Z0,80000008,4"));
+        Assert.Equal("T05thread:1;", client.Ask("vCont;c:1"));
+        Assert.True(GdbPackets.TryValue(stopped, 64, out ulong before) && GdbPackets.TryValue(client.Ask("pa"), 64, out ulong after)
+            && after == before + 1);
+        Assert.Equal("OK", client.Ask("z0,80000008,4"));
+        client.Ask("vCont;s:1");
+
         Assert.Equal("OK", client.Ask("Z2,80001000,8"));
-        Assert.StartsWith("T05thread:1;watch:80001000", client.Ask("vCont;c:1"), StringComparison.Ordinal);
+        Assert.Equal("T05thread:1;watch:80001000;", client.Ask("vCont;c:1"));
+        Assert.Equal(GdbPackets.ToHex(0x80000008, 64), client.Ask("p20"));
         Assert.Equal("O" + Convert.ToHexString(Encoding.ASCII.GetBytes("paused\n")).ToLowerInvariant(),
             client.Ask("qRcmd," + Convert.ToHexString("info status"u8)));
         Assert.Equal("OK", client.Receive());
         Assert.Equal("OK", client.Ask("D"));
-        Assert.True(SpinWait.SpinUntil(() => _machine.State == MachineState.Running, 20_000));
-        _machine.PowerOff();
+        Assert.True(SpinWait.SpinUntil(() => machine.State == MachineState.Running, 20_000));
+        machine.PowerOff();
     }
 }
