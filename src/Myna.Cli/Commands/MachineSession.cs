@@ -1,4 +1,7 @@
 using System.Runtime.InteropServices;
+using Myna.Control;
+using Myna.Control.Gdb;
+using Myna.Control.Monitor;
 using Myna.Devices.Virtio.Console;
 using Myna.Host;
 using Myna.Machines;
@@ -13,6 +16,7 @@ internal sealed class MachineSession : IDisposable
 
     private readonly Machine _machine;
     private readonly List<IDisposable> _attached = [];
+    private bool _waitsForGdb;
     private int _status = -1;
 
     public MachineSession(RunSettings settings, MachineOptions options)
@@ -31,6 +35,7 @@ internal sealed class MachineSession : IDisposable
             FollowTerminalSize();
             if (settings.Trace is not null)
                 _attached.Add(new InstructionTrace(_machine, settings.Trace));
+            AttachControl(settings);
         }
         catch
         {
@@ -42,7 +47,12 @@ internal sealed class MachineSession : IDisposable
     /// <summary>Whether the user, not the guest, ended the machine.</summary>
     public bool EndedByHost => _status >= 0;
 
-    public void Start() => _machine.Start();
+    /// <summary>Lets the guest run; with --gdb the debugger does.</summary>
+    public void Start()
+    {
+        if (!_waitsForGdb)
+            _machine.Start();
+    }
 
     /// <summary>Ends the machine from outside; the first caller decides the exit status.</summary>
     public void End(int status)
@@ -70,6 +80,29 @@ internal sealed class MachineSession : IDisposable
             item.Dispose();
         _machine.Dispose();
     }
+
+    private void AttachControl(RunSettings settings)
+    {
+        try
+        {
+            if (settings.Gdb is string gdb)
+            {
+                var server = new GdbServer(new MachineTarget(_machine), gdb, new MachineMonitor(_machine).Execute);
+                _attached.Add(server);
+                _waitsForGdb = true;
+                Output.Note($"myna: waiting for gdb: target remote {server.Address}");
+            }
+            if (settings.Monitor is string monitor && monitor != RunSettings.MonitorStdio)
+                _attached.Add(new MonitorServer(_machine, monitor));
+        }
+        catch (FormatException e)
+        {
+            throw new UserException(e.Message, 2);
+        }
+    }
+
+    /// <summary>The monitor's prompt on standard input and output, until either ends.</summary>
+    public void ServeMonitor(TextReader input, TextWriter output) => MonitorServer.Serve(_machine, input, output);
 
     private void FollowTerminalSize()
     {

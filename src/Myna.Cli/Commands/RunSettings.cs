@@ -16,8 +16,13 @@ internal sealed record RunSettings
     public required string Firmware { get; init; }
     public IReadOnlyList<DiskOption> Disks { get; init; } = [];
     public IReadOnlyList<string> Networks { get; init; } = [];
+    /// <summary>Where gdb may attach; the guest waits for it.</summary>
     public string? Gdb { get; init; }
+
+    /// <summary>Where the monitor's prompt is: an address, or <see cref="MonitorStdio"/>.</summary>
     public string? Monitor { get; init; }
+
+    public const string MonitorStdio = "stdio";
     public IReadOnlyList<string> Log { get; init; } = [];
 
     /// <summary>Null: no trace; empty: on standard error; otherwise a file.</summary>

@@ -55,6 +55,8 @@ internal static class Runner
         const int Usage = 2;
         if (settings.Command.Length > 0 && (settings.Kernel is not null || settings.Initrd is not null))
             throw new UserException("a command after -- runs in the default guest alone; leave out --kernel and --initrd", Usage);
+        if (settings.Command.Length > 0 && settings.Monitor == RunSettings.MonitorStdio)
+            throw new UserException("the command after -- takes standard input; use --monitor unix:PATH", Usage);
         if (settings.Kernel is null && settings.Firmware == MachineOptions.FirmwareNone)
             throw new UserException("--firmware none starts the kernel in M-mode; say which with --kernel FILE", Usage);
         if (settings.Kernel is not null && settings.GuestSuite is not null)
@@ -86,7 +88,8 @@ internal static class Runner
         using var session = new MachineSession(settings, options);
         output.Broken += () => session.End(1);
         // Raw mode only where the keys go to this program; a job in the background would be stopped for it.
-        bool raw = Terminal.InputIsTerminal && Terminal.IsForeground;
+        bool prompt = settings.Monitor == RunSettings.MonitorStdio;
+        bool raw = !prompt && Terminal.InputIsTerminal && Terminal.IsForeground;
         using Terminal? terminal = raw ? Terminal.EnterRaw() : null;
         Output.Raw = terminal is not null;
         try
@@ -95,7 +98,10 @@ internal static class Runner
                 Output.Note($"myna: {EscapeKey.Name} leaves");
             using var keys = new InputPump(StandardStreams.OpenInput(), keyboard, terminal is null ? null : () => session.End(0));
             session.Start();
-            keys.Start();
+            if (prompt)
+                StartMonitor(session);
+            else
+                keys.Start();
             int status = session.Wait();
             output.Drain(TimeSpan.FromSeconds(5));
             return status;
@@ -105,6 +111,25 @@ internal static class Runner
             terminal?.Dispose();
             Output.Raw = false;
         }
+    }
+
+    /// <summary>The user's input is the monitor's; the console's output still comes to the same place.</summary>
+    private static void StartMonitor(MachineSession session)
+    {
+        var thread = new Thread(() =>
+        {
+            try
+            {
+                session.ServeMonitor(new StreamReader(StandardStreams.OpenInput()), new StreamWriter(StandardStreams.OpenOutput()));
+            }
+            catch (IOException)
+            {
+                // Nobody reads it any more.
+            }
+        });
+        thread.IsBackground = true;
+        thread.Name = "monitor";
+        thread.Start();
     }
 
     /// <summary>The user's streams are the command's; the console is kept for when something fails.</summary>

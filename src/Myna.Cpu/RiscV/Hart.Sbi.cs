@@ -68,6 +68,13 @@ public sealed partial class Hart
         return true;
     }
 
+    /// <summary>As <see cref="TryStart"/> for a stopped hart whose thread stands still: it is there when this returns.</summary>
+    public void Boot(ulong address, ulong opaque)
+    {
+        if (TryStart(address, opaque))
+            BeginSupervisor();
+    }
+
     private void BeginSupervisor()
     {
         _privilege = PrivilegeLevel.Supervisor;

@@ -89,7 +89,7 @@ internal sealed class VirtMachine : IDisposable
             device.Reset();
         _layout.Load(Memory, _resetRom);
         if (_options.Firmware == MachineOptions.FirmwareBuiltIn)
-            _harts[0].TryStart(_layout.First.Entry, _layout.TreeAddress);
+            _harts[0].Boot(_layout.First.Entry, _layout.TreeAddress);
     }
 
     /// <summary>Returns when no device has work under way on another thread.</summary>
