@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics.X86;
 using System.Threading;
 using Myna.Jit.Operations;
 
@@ -81,10 +82,10 @@ internal ref partial struct InterpreterOps
         return Retires(_hart.StoreConditional(address, size, value, out failed));
     }
 
-    // The host's locked operations order everything; plain ones lack only the order of stores before loads.
+    // On x86 plain accesses lack only the order of stores before loads.
     public readonly void Fence(bool storeLoad)
     {
-        if (storeLoad)
+        if (storeLoad || !X86Base.IsSupported)
             Interlocked.MemoryBarrier();
     }
 

@@ -256,6 +256,7 @@ public sealed partial class Uart16550 : IMmio, ICharFrontend, IPlatformDevice, I
         {
             _ier = _fcr = _lcr = _mcr = _lsrErrors = _msrDelta = _scr = _fifoHead = _fifoCount = _dlm = 0;
             _dll = 1;
+            Array.Clear(_fifo);
             _threPending = _timeoutPending = false;
         }
         Sync();

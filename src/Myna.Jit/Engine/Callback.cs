@@ -83,7 +83,7 @@ internal static unsafe class Callback
         {
             cpu.Engine!.Counters.Interpreted++;
             if (!cpu.Engine.Options.CountInstructions)
-                return cpu.InterpretOne() ? 1 : Leave(context);
+                return cpu.InterpretOne() ? 1 : 0;
             // The instruction may read the count; the block adds its own share at its end.
             context->InstructionCount += (ulong)context->Progress;
             if (!cpu.InterpretOne())

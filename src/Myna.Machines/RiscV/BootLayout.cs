@@ -131,8 +131,8 @@ internal sealed class BootLayout
         {
             if (s.Address < VirtMemoryMap.Ram || s.End > _ramEnd)
             {
-                string remedy = s.Address >= VirtMemoryMap.Ram && s.Address < _ramEnd ? "raise --memory" : "link it for an address in RAM, or use the kernel's Image";
-                throw new MachineException($"the {what} {image!.Path} loads at 0x{s.Address:x}-0x{s.End - 1:x}, outside RAM (0x{VirtMemoryMap.Ram:x}-0x{_ramEnd - 1:x}); {remedy}");
+                string remedy = image!.Kind != ImageKind.Elf || (s.Address >= VirtMemoryMap.Ram && s.Address < _ramEnd) ? "raise --memory" : "link it for an address in RAM, or use the kernel's Image";
+                throw new MachineException($"the {what} {image.Path} loads at 0x{s.Address:x}-0x{s.End - 1:x}, outside RAM (0x{VirtMemoryMap.Ram:x}-0x{_ramEnd - 1:x}); {remedy}");
             }
         }
         if (image is { Kind: ImageKind.Elf } && (image.Entry < VirtMemoryMap.Ram || image.Entry >= _ramEnd))

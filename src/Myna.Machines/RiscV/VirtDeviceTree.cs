@@ -80,7 +80,7 @@ internal static class VirtDeviceTree
                 .SetStrings("mmu-type", options.MmuType)
                 .SetCells("riscv,cbom-block-size", 64).SetCells("riscv,cboz-block-size", 64);
             interrupts[hart] = ++phandle;
-            cpu.Add("interrupt-controller").SetCells("#interrupt-cells", 1).SetFlag("interrupt-controller")
+            cpu.Add("interrupt-controller").SetCells("#address-cells", 0).SetCells("#interrupt-cells", 1).SetFlag("interrupt-controller")
                 .SetStrings("compatible", "riscv,cpu-intc").SetCells("phandle", interrupts[hart]);
         }
         return interrupts;

@@ -259,6 +259,23 @@ public sealed class BlockTests
     }
 
     [Fact]
+    public void A_request_of_a_queue_disabled_meanwhile_is_forgotten()
+    {
+        var disk = new TestDisk(1 << 20) { Deferred = true };
+        using Rig rig = Start(new Way("mmio", false, true, true), disk);
+        DriverQueue q = rig.Driver.Queues[0];
+        q.Add(false, Header(rig, 1, 0), rig.Readable(new byte[512]), rig.Writable(1));
+        q.Kick();
+        var mmio = (MmioDriver)rig.Driver;
+        mmio.Set(0x44, 0);
+        Assert.Equal(0u, mmio.Get(0x44));
+        mmio.Set(0x44, 1);
+        disk.CompleteOne(new Random(1));
+        rig.Device.Drain();
+        Assert.Null(q.Take());
+    }
+
+    [Fact]
     public void A_request_without_header_or_status_stops_the_device()
     {
         using Rig rig = Start(new Way("mmio", false, true, true), new TestDisk(1 << 20));

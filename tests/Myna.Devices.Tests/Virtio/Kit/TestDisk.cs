@@ -24,19 +24,20 @@ internal sealed class TestDisk(int length, bool readOnly = false) : IBlockBacken
         }
     }
 
-    public void CompleteOne(Random random)
+    public bool CompleteOne(Random random)
     {
         (TaskCompletionSource<BlockStatus> Done, Action Work) next;
         lock (_pending)
         {
             if (_pending.Count == 0)
-                return;
+                return false;
             int i = random.Next(_pending.Count);
             next = _pending[i];
             _pending.RemoveAt(i);
         }
         next.Work();
         next.Done.SetResult(Fail);
+        return true;
     }
 
     public ValueTask<BlockStatus> ReadAsync(ulong offset, IReadOnlyList<Memory<byte>> buffers)

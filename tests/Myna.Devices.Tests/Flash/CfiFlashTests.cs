@@ -1,0 +1,103 @@
+using Myna.Devices.Flash;
+using Myna.Devices.Tests.Support;
+using Myna.Hardware.Memory;
+
+namespace Myna.Devices.Tests.Flash;
+
+/// <summary>JEDEC JESD68.01 and Intel's command set 0001, as a driver for two chips side by side uses them.</summary>
+public sealed class CfiFlashTests : IDisposable
+{
+    private readonly Ram _cells = new("flash", 1 << 20);
+    private readonly CfiFlash _flash;
+
+    public CfiFlashTests() => _flash = new CfiFlash(_cells);
+
+    public void Dispose() => _cells.Dispose();
+
+    private void Command(ulong offset, byte command) => _flash.Store(offset, command | (uint)command << 16);
+
+    [Fact]
+    public void Erased_flash_reads_as_ones_at_any_width()
+    {
+        Assert.Equal(0xffu, _flash.Load(1, 1));
+        Assert.Equal(ulong.MaxValue, _flash.Load(0x8_0000, 8));
+    }
+
+    [Fact]
+    public void Programming_clears_bits_and_never_sets_them()
+    {
+        Command(0x100, 0x40);
+        _flash.Store(0x100, 0x1234_5678);
+        Assert.Equal(0x0080_0080u, _flash.Load(0));
+        Command(0, 0xff);
+        Assert.Equal(0x1234_5678u, _flash.Load(0x100));
+        Command(0x100, 0x40);
+        _flash.Store(0x100, 0xffff_0000);
+        Command(0, 0xff);
+        Assert.Equal(0x1234_0000u, _flash.Load(0x100));
+    }
+
+    [Fact]
+    public void Erasing_sets_one_sector_to_ones()
+    {
+        foreach (ulong at in new ulong[] { 0x3_fffc, 0x4_0000, 0x7_fffc, 0x8_0000 })
+        {
+            Command(at, 0x10);
+            _flash.Store(at, 0);
+        }
+        Command(0x4_1000, 0x20);
+        Command(0x4_1000, 0xd0);
+        Assert.Equal(0x80u, _flash.Load(0, 1));
+        Command(0, 0xff);
+        Assert.Equal([0u, uint.MaxValue, uint.MaxValue, 0u],
+            new ulong[] { 0x3_fffc, 0x4_0000, 0x7_fffc, 0x8_0000 }.Select(at => (uint)_flash.Load(at)));
+    }
+
+    [Fact]
+    public void An_erase_that_is_not_confirmed_reports_a_sequence_error()
+    {
+        Command(0, 0x20);
+        Command(0, 0x00);
+        Assert.Equal(0xb0u, _flash.Load(0, 1));
+        Command(0, 0x50);
+        Command(0, 0x70);
+        Assert.Equal(0x80u, _flash.Load(0, 1));
+    }
+
+    [Fact]
+    public void A_buffered_write_programs_a_run_of_words()
+    {
+        Command(0x200, 0xe8);
+        Assert.Equal(0x0080_0080u, _flash.Load(0x200));
+        Command(0x200, 3);
+        for (uint i = 0; i < 4; i++)
+            _flash.Store(0x200 + i * 4, 0xa0 + i);
+        Command(0x200, 0xd0);
+        Command(0, 0xff);
+        Assert.Equal([0xa0u, 0xa1u, 0xa2u, 0xa3u, uint.MaxValue], Enumerable.Range(0, 5).Select(i => (uint)_flash.Load(0x200 + (ulong)i * 4)));
+    }
+
+    [Fact]
+    public void The_query_describes_two_chips_with_all_of_the_bank()
+    {
+        Command(0x55 * 4, 0x98);
+        uint Word(int index) => (uint)_flash.Load((ulong)index * 4) & 0xffff;
+        Assert.Equal("QRY", string.Concat((char)Word(0x10), (char)Word(0x11), (char)Word(0x12)));
+        Assert.Equal(_flash.Load(0x10 * 4) >> 16, _flash.Load(0x10 * 4) & 0xffff);
+        Assert.Equal(_cells.Size, 2ul << (int)Word(0x27));
+        ulong sectors = Word(0x2d) + (Word(0x2e) << 8) + 1, sector = (Word(0x2f) + (Word(0x30) << 8)) * 256;
+        Assert.Equal(_cells.Size, 2 * sectors * sector);
+        Command(0, 0x90);
+        Assert.Equal(0x0089_0089u, _flash.Load(0));
+        Command(0, 0xff);
+        Assert.Equal(uint.MaxValue, _flash.Load(0));
+    }
+
+    [Fact]
+    public void Reset_returns_to_reading_the_array()
+    {
+        Command(0, 0x70);
+        _flash.Reset();
+        Assert.Equal(uint.MaxValue, _flash.Load(0));
+    }
+}
