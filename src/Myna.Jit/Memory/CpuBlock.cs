@@ -18,7 +18,7 @@ public sealed class CpuBlock : IDisposable
     public const int MaxRegistersSize = 3072;
 
     internal const int TlbOffset = RegistersOffset + MaxRegistersSize;
-    internal const int JumpCacheBits = 11;
+    internal const int JumpCacheBits = 13;
     internal const int JumpCacheEntry = 32;
 
     private readonly NativeBlock _memory;

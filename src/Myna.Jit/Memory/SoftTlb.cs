@@ -17,18 +17,19 @@ public enum PageRights { None = 0, Read = 1, Write = 2, Execute = 4 }
 /// </summary>
 public sealed unsafe class SoftTlb
 {
-    internal const int IndexBits = 10;
+    internal const int IndexBits = 12;
     internal const int EntrySize = 32;
     internal const int BytesPerMode = EntrySize << IndexBits;
     internal const ulong PageMask = Ram.PageSize - 1;
     /// <summary>In a write tag: writable, but stores must take the slow path because the page holds translated code.</summary>
     private const ulong Watched = 1;
-    private const int LogSize = 256;
+    private const int LogSize = 1024;
 
     private readonly Entry* _entries;
     private readonly int _modes;
     private readonly int[] _log = new int[LogSize];
     private int _logged;
+    private uint _usedModes;
     private ulong _largeStart = ulong.MaxValue, _largeEnd;
     private readonly CpuBlock _owner;
     private CodePages? _pages;
@@ -47,7 +48,8 @@ public sealed unsafe class SoftTlb
         _ = memory.Span<byte>(offset, modes * BytesPerMode);
         _entries = (Entry*)(memory.Address + offset);
         _modes = modes;
-        ClearAll();
+        for (int mode = 0; mode < modes; mode++)
+            ClearMode(mode);
     }
 
     /// <summary>Entries filled and whole flushes, for the engine's counters.</summary>
@@ -72,6 +74,13 @@ public sealed unsafe class SoftTlb
         int index = Index(mode, va);
         // SAFETY: index is below modes << IndexBits.
         Entry* e = _entries + index;
+        Fills++;
+        _usedModes |= 1u << mode;
+        // In the log before in the table: ForceSlowWrites goes by the log.
+        int logged = _logged;
+        if (logged < LogSize)
+            _log[logged] = index;
+        Volatile.Write(ref _logged, logged + 1);
         e->Read = e->Write = e->Fetch = ulong.MaxValue;
         e->Addend = (ulong)ram.HostAddress + offset - page;
         if ((rights & PageRights.Read) != 0)
@@ -85,10 +94,6 @@ public sealed unsafe class SoftTlb
             if (ram.IsWatched(offset))
                 e->Write = page | Watched;
         }
-        Fills++;
-        if (_logged < LogSize)
-            _log[_logged] = index;
-        _logged++;
         if (reach > Ram.PageSize)
         {
             ulong start = va & ~(reach - 1);
@@ -109,8 +114,13 @@ public sealed unsafe class SoftTlb
         }
         else
         {
-            ClearAll();
+            for (int mode = 0; mode < _modes; mode++)
+            {
+                if ((_usedModes >> mode & 1) != 0)
+                    ClearMode(mode);
+            }
         }
+        _usedModes = 0;
         _logged = 0;
         _largeStart = ulong.MaxValue;
         _largeEnd = 0;
@@ -250,15 +260,27 @@ public sealed unsafe class SoftTlb
     /// <summary>Makes stores to a page take the slow path from now on. Any thread.</summary>
     internal void ForceSlowWrites(nint hostPage)
     {
-        int count = _modes << IndexBits;
-        for (int i = 0; i < count; i++)
+        int logged = Volatile.Read(ref _logged);
+        if (logged <= LogSize)
         {
-            // SAFETY: i is below the number of entries.
-            Entry* e = _entries + i;
-            ulong tag = Volatile.Read(ref e->Write);
-            if ((tag & PageMask) == 0 && tag + e->Addend == (ulong)hostPage)
-                Interlocked.CompareExchange(ref e->Write, tag | Watched, tag);
+            for (int i = 0; i < logged; i++)
+                ForceSlow(_entries + _log[i], hostPage);
+            return;
         }
+        uint used = Volatile.Read(ref _usedModes);
+        for (int i = 0; i < _modes << IndexBits; i++)
+        {
+            if ((used >> (i >> IndexBits) & 1) != 0)
+                ForceSlow(_entries + i, hostPage);
+        }
+    }
+
+    // SAFETY: e lies in the table.
+    private static void ForceSlow(Entry* e, nint hostPage)
+    {
+        ulong tag = Volatile.Read(ref e->Write);
+        if ((tag & PageMask) == 0 && tag + e->Addend == (ulong)hostPage)
+            Interlocked.CompareExchange(ref e->Write, tag | Watched, tag);
     }
 
     private bool Writable(Entry* e, ulong va, int size)
@@ -290,5 +312,5 @@ public sealed unsafe class SoftTlb
 
     private static void Clear(Entry* e) => e->Read = e->Write = e->Fetch = ulong.MaxValue;
 
-    private void ClearAll() => new Span<byte>(_entries, _modes * BytesPerMode).Fill(0xFF);
+    private void ClearMode(int mode) => new Span<byte>((byte*)_entries + (mode * BytesPerMode), BytesPerMode).Fill(0xFF);
 }

@@ -227,7 +227,7 @@ internal sealed unsafe partial class Compiler
             JmpThunk(_hot, _thunks.IndirectMiss);
             return;
         }
-        // Index bits 1..11 of pc at bits 5..15.
+        // Bits 1 and up of pc become the offset of an entry of 32 bytes.
         _hot.Mov32(Reg.Rcx, Reg.Rax);
         _hot.ShiftImm(4, Reg.Rcx, 4, w: false);
         _hot.AluImm(Assembler.And, Reg.Rcx, ((1 << CpuBlock.JumpCacheBits) - 1) << 5, w: false);
