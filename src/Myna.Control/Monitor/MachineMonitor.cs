@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text;
 using Myna.Cpu;
 using Myna.Hardware.Diagnostics;
+using Myna.Hardware.State;
 using Myna.Machines;
 
 namespace Myna.Control.Monitor;
@@ -28,8 +29,8 @@ public sealed class MachineMonitor
             new("cpus", "", "all CPUs with their program counters", _ => Cpus()),
             new("mem", "", "what the selected CPU's page tables map", _ => Mappings()),
             new("mtree", "", "the map of physical addresses", _ => MemoryTree()),
-            new("devices", "", "the devices", _ => Devices()),
-            new("qtree", "", "the devices by bus", _ => Devices()),
+            new("devices", "[DEVICE...]", "the devices, or the state of some: a name or its beginning", Devices),
+            new("qtree", "", "every device with its state", _ => Devices([""])),
             new("engine", "", "counters of the CPUs, their engines and the back ends", _ => Engine()),
             new("status", "", "whether the machine runs", _ => Status()),
         ];
@@ -178,7 +179,24 @@ public sealed class MachineMonitor
     string MemoryTree() => string.Concat(_machine.Memory.Regions.Select(
         r => $"{r.Start:x16}-{r.Last:x16} {Size(r.Size),8} {(r.Ram is null ? "device" : r.Ram.ReadOnly ? "rom   " : "ram   ")} {r.Name}\n"));
 
-    string Devices() => string.Concat(_machine.Devices.Select(d => $"{d.Name,-20} {d.State.StateName}\n"));
+    string Devices(string[] names)
+    {
+        if (names.Length == 0)
+            return string.Concat(_machine.Devices.Select(d => $"{d.Name,-28} {d.State.StateName}\n"));
+        return Paused(() =>
+        {
+            var text = new StringBuilder();
+            foreach (string name in names)
+            {
+                BoardDevice[] found = [.. _machine.Devices.Where(d => d.Name.StartsWith(name, StringComparison.Ordinal))];
+                if (found.Length == 0)
+                    throw new MonitorException($"no device's name begins with '{name}'; 'info devices' lists them");
+                foreach (BoardDevice device in found)
+                    text.Append(device.Name).Append('\n').Append(StateDump.Format(StateWriter.Describe(device.State)));
+            }
+            return text.ToString();
+        });
+    }
 
     string Engine() => Paused(() =>
     {

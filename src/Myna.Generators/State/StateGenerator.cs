@@ -90,6 +90,7 @@ public sealed class StateGenerator : IIncrementalGenerator
                 problems.Add(Diagnostic.Create(BadTag, place, shown, type.Name));
             string name = field.AssociatedSymbol is null ? "this." + field.Name : "this." + field.AssociatedSymbol.Name;
             Shape shape = ShapeOf(field);
+            save.AppendLine($"        writer.Name(\"{shown.TrimStart('_')}\");");
             // A property's backing field cannot be passed by reference.
             bool property = field.AssociatedSymbol is not null;
             switch (shape)

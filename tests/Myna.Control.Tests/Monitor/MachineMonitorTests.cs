@@ -44,6 +44,10 @@ public sealed class MachineMonitorTests : IDisposable
         Assert.Equal("created\n", _monitor.Execute("info status"));
         Assert.Contains("0000000080000000-0000000080ffffff   16 MiB ram    ram\n", _monitor.Execute("info mtree"), StringComparison.Ordinal);
         Assert.Contains("serial", _monitor.Execute("info devices"), StringComparison.Ordinal);
+        string serial = _monitor.Execute("info devices serial");
+        Assert.Contains("serial@10000000\n", serial, StringComparison.Ordinal);
+        Assert.Contains(" 0x", serial, StringComparison.Ordinal);
+        Assert.Contains("no device", _monitor.Execute("info devices xyz"), StringComparison.Ordinal);
         Assert.Contains("instructions", _monitor.Execute("info engine"), StringComparison.Ordinal);
         Assert.Equal("translation is off, or nothing is mapped\n", _monitor.Execute("info mem"));
         Assert.Contains("* CPU 0: pc 0000000000001000\n", _monitor.Execute("info cpus"), StringComparison.Ordinal);
