@@ -109,6 +109,6 @@ echo 'Type "exit" or "poweroff" to switch the machine off.'
 # busybox's poweroff, halt and reboot tell PID 1 by signal. A trap runs while the shell waits, not while it runs a program.
 trap off USR1 USR2
 trap 'sync; reboot -f' TERM
-setsid cttyhack sh -l <"$tty" >"$tty" 2>&1 &
+setsid -c sh -l <"$tty" >"$tty" 2>&1 &
 wait $!
 off

@@ -17,7 +17,7 @@ public sealed partial class SbiFirmware
             case 0:
                 if (hart.GetArgument(2) != 0 || !platform.ReadPhysical(address, buffer))
                     return SbiError.InvalidParameter;
-                platform.ConsoleWrite(buffer);
+                WriteText(buffer);
                 return SbiResult.Ok((ulong)buffer.Length);
             case 1:
                 // The range is checked before input is taken from the console, lest bytes are lost.
@@ -31,6 +31,21 @@ public sealed partial class SbiFirmware
             default:
                 return SbiError.NotSupported;
         }
+    }
+
+    /// <summary>The console is a terminal in raw mode more often than not: as OpenSBI does, a line feed brings its carriage return.</summary>
+    private void WriteText(ReadOnlySpan<byte> text)
+    {
+        while (true)
+        {
+            int end = text.IndexOf((byte)'\n');
+            if (end < 0)
+                break;
+            platform.ConsoleWrite(text[..end]);
+            platform.ConsoleWrite("\r\n"u8);
+            text = text[(end + 1)..];
+        }
+        platform.ConsoleWrite(text);
     }
 
     /// <summary>Chapter 5: the calls of SBI 0.1, which only set a0.</summary>

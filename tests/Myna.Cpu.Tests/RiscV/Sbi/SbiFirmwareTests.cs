@@ -196,9 +196,9 @@ public sealed class SbiFirmwareTests
     public void Debug_console_writes_and_reads_physical_memory_and_checks_it()
     {
         var p = new Platform(1);
-        "hello"u8.CopyTo(p.Memory);
-        Assert.Equal((0, 5UL), p.Call(0, Dbcn, 0, 5, Ram, 0));
-        Assert.Equal("hello"u8.ToArray(), p.Output);
+        "hi\nyou"u8.CopyTo(p.Memory);
+        Assert.Equal((0, 6UL), p.Call(0, Dbcn, 0, 6, Ram, 0));
+        Assert.Equal("hi\r\nyou"u8.ToArray(), p.Output);
         Assert.Equal(-3, p.Call(0, Dbcn, 0, 5, Ram + 4093, 0).Error);
         Assert.Equal(-3, p.Call(0, Dbcn, 0, 5, 0, 0).Error);
         // A length beyond any memory must neither be allocated nor hang.
