@@ -57,6 +57,42 @@ public class DeviceTests
     }
 
     [Fact]
+    public void A_forwarded_port_leads_to_a_server_in_the_guest()
+    {
+        int port;
+        using (var free = new TcpListener(IPAddress.Loopback, 0))
+        {
+            free.Start();
+            port = ((IPEndPoint)free.LocalEndpoint).Port;
+        }
+        using var over = new CancellationTokenSource();
+        // Refused until the guest listens: connections made too early are reset.
+        Task<string> answer = Task.Run(() =>
+        {
+            while (!over.IsCancellationRequested)
+            {
+                try
+                {
+                    using var client = new TcpClient();
+                    client.Connect(IPAddress.Loopback, port);
+                    string text = new StreamReader(client.GetStream()).ReadToEnd();
+                    if (text.Length != 0)
+                        return text;
+                }
+                catch (Exception e) when (e is SocketException or IOException)
+                {
+                    over.Token.WaitHandle.WaitOne(100);
+                }
+            }
+            return "";
+        });
+        Result result = MynaProgram.Run("run", "--net", $"user,hostfwd=tcp:127.0.0.1:{port}-:7777", "--", "sh", "-c", "echo from inside | nc -l -p 7777");
+        over.Cancel();
+        Assert.Equal((0, ""), (result.Status, result.Error));
+        Assert.Equal("from inside\n", answer.Result);
+    }
+
+    [Fact]
     public void Without_a_network_there_is_no_card() =>
         Assert.Equal("lo\n", MynaProgram.Run("run", "--net", "none", "--", "ls", "/sys/class/net").Output);
 
