@@ -39,6 +39,7 @@ public sealed class BadInputTests : IDisposable
         Refused(Kernel([]), "empty");
         Refused(new() { Kernel = _scratch.Path("") }, "directory");
         Refused(Kernel(s_code) with { Initrd = _scratch.Path("nothing") }, "initrd", "does not exist");
+        Refused(Kernel(s_code) with { Initrd = "/dev/zero" }, "initrd", "does not end");
         Refused(Kernel(s_code) with { Firmware = _scratch.Path("nothing") }, "firmware", "does not exist");
         Refused(Kernel(s_code) with { Flash0 = _scratch.Path("nothing") }, "flash", "does not exist");
     }

@@ -8,6 +8,9 @@ internal static class ImageFile
     /// <summary>The largest image that is read, 2 GiB less a page: more is a mistake, such as a disk given as a kernel.</summary>
     private const long MaximumLength = (2L << 30) - 4096;
 
+    /// <summary>A pipe or a device tells no length: /dev/zero never ends, and nobody boots half a gigabyte from a pipe.</summary>
+    private const int MaximumStream = 512 << 20;
+
     /// <param name="what">What the file is for, as in "kernel".</param>
     /// <exception cref="MachineException">It is missing, empty, unreadable or too large.</exception>
     public static byte[] Read(string path, string what)
@@ -19,7 +22,7 @@ internal static class ImageFile
             var info = new FileInfo(path);
             if (info.Exists && info.Length > MaximumLength)
                 throw new MachineException($"the {what} {path} has {info.Length} bytes, more than 2 GiB; is it a disk image? (use --disk)");
-            byte[] bytes = File.ReadAllBytes(path);
+            byte[] bytes = info.Exists && info.Length > 0 ? File.ReadAllBytes(path) : ReadStream(path, what);
             if (bytes.Length == 0)
                 throw new MachineException($"the {what} {path} is empty; fetch or build it again");
             return bytes;
@@ -73,5 +76,20 @@ internal static class ImageFile
         while (end > 4 && BitConverter.ToUInt32(bytes, end - 4) != (uint)length && bytes[end - 1] == 0)
             end--;
         return BitConverter.ToUInt32(bytes, end - 4) == (uint)length;
+    }
+
+    private static byte[] ReadStream(string path, string what)
+    {
+        using FileStream stream = new(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite, bufferSize: 0);
+        using var all = new MemoryStream();
+        byte[] buffer = new byte[1 << 16];
+        int count;
+        while ((count = stream.Read(buffer)) > 0)
+        {
+            if (all.Length + count > MaximumStream)
+                throw new MachineException($"the {what} {path} does not end within {MaximumStream >> 20} MiB; name a file");
+            all.Write(buffer, 0, count);
+        }
+        return all.ToArray();
     }
 }
