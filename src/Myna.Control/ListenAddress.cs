@@ -51,6 +51,9 @@ public static class ListenAddress
     static void RemoveStale(EndPoint address)
     {
         string path = address.ToString()!;
+        // The system's own message would not say it.
+        if (!Directory.Exists(Path.GetDirectoryName(Path.GetFullPath(path))))
+            throw new DirectoryNotFoundException("its folder does not exist");
         if (!File.Exists(path))
             return;
         using var probe = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);

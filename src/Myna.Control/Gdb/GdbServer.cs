@@ -12,7 +12,6 @@ public sealed class GdbServer : IDisposable
     readonly Socket _listener;
     readonly Thread _thread;
     readonly Lock _lock = new();
-    Socket? _client;
     volatile bool _stop;
 
     /// <param name="address">As <see cref="ListenAddress.Parse"/> reads it; port 0 takes any.</param>
@@ -70,14 +69,12 @@ public sealed class GdbServer : IDisposable
                 client.Dispose();
                 return;
             }
-            _client = client;
             _events = events;
         }
         using (var connection = new GdbConnection(client, events))
             new GdbSession(_target, connection, events, _monitor).Serve();
         lock (_lock)
         {
-            _client = null;
             _events = null;
         }
     }
@@ -90,6 +87,9 @@ public sealed class GdbServer : IDisposable
         _stop = true;
         EndPoint address = Address;
         _listener.Dispose();
+        // The machine's end first, if that is why: its continuation may be late.
+        if (_target.Ended.IsCompleted)
+            Post(new GdbEvent(GdbEventKind.Ended));
         Post(new GdbEvent(GdbEventKind.Closed));
         _thread.Join(2000);
         if (address is UnixDomainSocketEndPoint)
