@@ -7,7 +7,10 @@ internal enum Op : byte
     // Integer values.
     Const, Get,
     Add, Sub, Mul, MulHighS, MulHighU, MulHighSU, DivS, DivU, RemS, RemU,
-    And, Or, Xor, Not, Shl, ShrU, ShrS, RotateRight, RotateRight32, SignExtend, ZeroExtend,
+    And, Or, Xor, Not, Shl, ShrU, ShrS,
+    // Made by the builder: a + (b << Aux), and the logical shift of the low 32 bits.
+    AddShifted, ShrU32,
+    RotateRight, RotateRight32, SignExtend, ZeroExtend,
     SetCond, Select, CountLeadingZeros, CountTrailingZeros, PopCount, ByteSwap, OrCombineBytes, ClMul, ClMulHigh,
     Load, Atomic, LoadReserved, StoreConditional,
     FloatToBits, FCompare, FToInt, ReadFlags,
@@ -39,6 +42,12 @@ internal struct Instruction
     public int Guest;
     /// <summary>The last instruction that has this value as an operand; -1 when none.</summary>
     public int LastUse;
+    /// <summary>The next instruction that uses this value, as of where the emitter stands; <see cref="Never"/> when none.</summary>
+    public int NextUse;
+    /// <summary>The instruction that uses operand A, B, C, D next after this one.</summary>
+    public int NextA, NextB, NextC, NextD;
+    public const int Never = int.MaxValue;
+
     /// <summary>Slot of a pinned guest register that gets this value with nothing in between that looks at it; -1 when none.</summary>
     public int Hint;
 

@@ -253,6 +253,7 @@ public sealed class IrBuilder
         for (int i = 0; i < Count; i++)
         {
             code[i].LastUse = -1;
+            code[i].NextUse = Instruction.Never;
             code[i].Hint = -1;
         }
         ulong overwritten = 0;
@@ -305,19 +306,26 @@ public sealed class IrBuilder
                     nextExit = i;
                 }
             }
-            Use(code, n.A, i);
-            Use(code, n.B, i);
-            Use(code, n.C, i);
-            Use(code, n.D, i);
+            n.NextA = Use(code, n.A, i);
+            n.NextB = Use(code, n.B, i);
+            n.NextC = Use(code, n.C, i);
+            n.NextD = Use(code, n.D, i);
         }
     }
 
     private readonly int[] _hintAt = new int[Capacity];
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Use(Instruction[] code, int value, int user)
+    private static int Use(Instruction[] code, int value, int user)
     {
-        if (value >= 0 && code[value].LastUse < user)
-            code[value].LastUse = user;
+        if (value < 0)
+            return 0;
+        ref Instruction v = ref code[value];
+        if (v.LastUse < user)
+            v.LastUse = user;
+        // Going backward: the use found before is the one that comes after.
+        int next = v.NextUse;
+        v.NextUse = user;
+        return next;
     }
 }

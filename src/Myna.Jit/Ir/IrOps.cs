@@ -40,7 +40,22 @@ public readonly partial struct IrOps(IrBuilder builder) : IOps<Value>
             if (inner.Op == Op.Add && _b.IsConst(inner.B, out ulong c1))
                 return Two(Op.Add, new Value(inner.A), Const(c1 + c));
         }
+        if (IsSmallShift(b, out int shift))
+            return new(_b.Append(Op.AddShifted, a.Id, _b.Code[b.Id].A, aux: shift));
+        if (IsSmallShift(a, out shift))
+            return new(_b.Append(Op.AddShifted, b.Id, _b.Code[a.Id].A, aux: shift));
         return Two(Op.Add, a, b);
+    }
+
+    // What LEA can do on the way.
+    private bool IsSmallShift(Value v, out int shift)
+    {
+        ref Instruction i = ref _b.Code[v.Id];
+        shift = 0;
+        if (i.Op != Op.Shl || !_b.IsConst(i.B, out ulong count) || count is < 1 or > 3)
+            return false;
+        shift = (int)count;
+        return true;
     }
 
     public Value Sub(Value a, Value b)
@@ -113,9 +128,40 @@ public readonly partial struct IrOps(IrBuilder builder) : IOps<Value>
         }
         if (_b.IsConst(b.Id, 0) || a.Id == b.Id)
             return a;
+        if (IsRotation(a, b, out Value rotated) || IsRotation(b, a, out rotated))
+            return rotated;
         Value v = Two(Op.Or, a, b);
         _b.Narrow(v.Id, Math.Max(_b.SignBits(a.Id), _b.SignBits(b.Id)), Math.Max(_b.ZeroBits(a.Id), _b.ZeroBits(b.Id)));
         return v;
+    }
+
+    // x << n | x >> (64 - n), or the same of the low 32 bits with the left part sign-extended.
+    private bool IsRotation(Value left, Value right, out Value rotated)
+    {
+        ref Instruction l = ref _b.Code[left.Id];
+        ref Instruction r = ref _b.Code[right.Id];
+        rotated = left;
+        if (r.Op is not (Op.ShrU or Op.ShrU32) || !_b.IsConst(r.B, out ulong down))
+            return false;
+        if (r.Op == Op.ShrU && l.Op == Op.Shl && l.A == r.A && _b.IsConst(l.B, out ulong up) && up + down == 64)
+        {
+            rotated = new(_b.Append(Op.RotateRight, l.A, r.B));
+            return true;
+        }
+        if (r.Op != Op.ShrU32 || l.Op != Op.SignExtend || l.Size != (int)MemSize.B4)
+            return false;
+        ref Instruction s = ref _b.Code[l.A];
+        if (s.Op != Op.Shl || !_b.IsConst(s.B, out up) || up + down != 32 || Low32(s.A) != Low32(r.A))
+            return false;
+        rotated = SignExtend(RotateRight32(new Value(s.A), new Value(r.B)), MemSize.B4);
+        return true;
+    }
+
+    // The value that has the same low 32 bits.
+    private int Low32(int id)
+    {
+        ref Instruction i = ref _b.Code[id];
+        return i.Op is Op.SignExtend or Op.ZeroExtend && i.Size >= (int)MemSize.B4 ? i.A : id;
     }
 
     public Value Xor(Value a, Value b)
@@ -174,10 +220,20 @@ public readonly partial struct IrOps(IrBuilder builder) : IOps<Value>
                 return a;
             if (_b.IsConst(a.Id, out ulong c))
                 return Const(c >> (int)n);
+            ref Instruction i = ref _b.Code[a.Id];
+            if (i.Op == Op.ZeroExtend && i.Size == (int)MemSize.B4 && n < 32)
+                return new(_b.Narrow(_b.Append(Op.ShrU32, i.A, count.Id), 64, 32 - (int)n));
+            if (i.Op == Op.Shl && _b.IsConst(i.B, out ulong up) && up >= n && up is 32 or 48 && up - n < 32)
+                // Zero extension said in two shifts, possibly of an index that is scaled on the way.
+                return Shl(ZeroExtend(new Value(i.A), up == 32 ? MemSize.B4 : MemSize.B2), Const(up - n));
             Value v = Two(Op.ShrU, a, count);
             _b.Narrow(v.Id, 64, Math.Max(1, Math.Max(0, _b.ZeroBits(a.Id) - (int)n)));
             return v;
         }
+        ref Instruction z = ref _b.Code[a.Id];
+        ref Instruction mask = ref _b.Code[count.Id];
+        if (z.Op == Op.ZeroExtend && z.Size == (int)MemSize.B4 && mask.Op == Op.And && _b.IsConst(mask.B, 31))
+            return new(_b.Narrow(_b.Append(Op.ShrU32, z.A, mask.A), 64, 32));
         Value r = Two(Op.ShrU, a, Masked(count));
         _b.Narrow(r.Id, 64, _b.ZeroBits(a.Id));
         return r;
@@ -192,6 +248,9 @@ public readonly partial struct IrOps(IrBuilder builder) : IOps<Value>
                 return a;
             if (_b.IsConst(a.Id, out ulong c))
                 return Const((ulong)((long)c >> (int)n));
+            ref Instruction i = ref _b.Code[a.Id];
+            if (i.Op == Op.Shl && _b.IsConst(i.B, n) && n is 32 or 48 or 56)
+                return SignExtend(new Value(i.A), n == 32 ? MemSize.B4 : n == 48 ? MemSize.B2 : MemSize.B1);
             Value v = Two(Op.ShrS, a, count);
             _b.Narrow(v.Id, Math.Max(1, _b.SignBits(a.Id) - (int)n), 64);
             return v;

@@ -275,6 +275,31 @@ internal sealed partial class Compiler
         Define(n, i, dst);
     }
 
+    private void EmitAddShifted(in Instruction n, int i)
+    {
+        int ra = Use(n.A), rb = Use(n.B);
+        int dst = Destination(n, ra);
+        _hot.Lea(dst, new Mem(ra, 0, rb, n.Aux));
+        Define(n, i, dst);
+    }
+
+    private void EmitShift32(in Instruction n, int i)
+    {
+        if (IsConst(n.B, out ulong count))
+        {
+            int src = Use(n.A);
+            int to = Destination(n, src);
+            _hot.Mov32(to, src);
+            _hot.ShiftImm(5, to, (int)(count & 31), w: false);
+            Define(n, i, to);
+            return;
+        }
+        int ra = Use(n.A), rb = Use(n.B);
+        int dst = Destination(n, ra);
+        _hot.VexRR(2, 3, 0xF7, dst, rb, ra);
+        Define(n, i, dst);
+    }
+
     private void EmitRotate(in Instruction n, int i)
     {
         bool wide = n.Op == Op.RotateRight;

@@ -47,7 +47,6 @@ internal sealed unsafe partial class Compiler : IDisposable
     private readonly int[] _spill = new int[IrBuilder.Capacity];
     private readonly int[] _dirtyRefs = new int[IrBuilder.Capacity];
     private readonly int[] _regValue = new int[32];
-    private readonly int[] _stamp = new int[32];
     private readonly int[] _slotValue = new int[IrBuilder.MaxSlots];
     private readonly int[] _homeValue = new int[IrBuilder.MaxSlots];
     private ulong _dirty;
@@ -133,9 +132,21 @@ internal sealed unsafe partial class Compiler : IDisposable
             if (n.Op is not (Op.Nop or Op.Const))
                 Emit(ref n, i);
             _locked = 0;
+            // An operand that occurs twice has its true next use with the first occurrence.
+            Advance(n.D, n.NextD);
+            Advance(n.C, n.NextC);
+            Advance(n.B, n.NextB);
+            Advance(n.A, n.NextA);
         }
         int length = Link(cacheStart);
         return new Result(length, requestExit + _hot.Offset);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private void Advance(int v, int next)
+    {
+        if (v >= 0)
+            _code[v].NextUse = next;
     }
 
     private void Emit(ref Instruction n, int i)
@@ -154,6 +165,8 @@ internal sealed unsafe partial class Compiler : IDisposable
             case Op.DivS or Op.DivU or Op.RemS or Op.RemU: EmitDivide(n, i); break;
             case Op.Not: EmitNot(n, i); break;
             case Op.Shl or Op.ShrU or Op.ShrS: EmitShift(n, i); break;
+            case Op.AddShifted: EmitAddShifted(n, i); break;
+            case Op.ShrU32: EmitShift32(n, i); break;
             case Op.RotateRight or Op.RotateRight32: EmitRotate(n, i); break;
             case Op.SignExtend or Op.ZeroExtend: EmitExtend(n, i); break;
             case Op.SetCond: EmitSetCond(n, i); break;
@@ -208,7 +221,7 @@ internal sealed unsafe partial class Compiler : IDisposable
     private int Allocate(bool isFloat)
     {
         uint candidates = _tempMask & ~_locked & (isFloat ? 0xFFFF0000u : 0xFFFFu);
-        int best = -1, bestScore = int.MaxValue;
+        int best = -1, bestScore = int.MinValue;
         for (uint m = candidates; m != 0; m &= m - 1)
         {
             int r = BitOperations.TrailingZeroCount(m);
@@ -218,9 +231,11 @@ internal sealed unsafe partial class Compiler : IDisposable
                 _locked |= 1u << r;
                 return r;
             }
-            // Values that can come back for nothing go first, then the least recently used.
-            int score = _stamp[r] + (_home[v] >= 0 || _code[v].Op == Op.Const ? 0 : 1 << 20);
-            if (score < bestScore)
+            // What is needed furthest away goes, rather if it need not be stored.
+            ref Instruction n = ref _code[v];
+            int distance = Math.Min(n.NextUse - _at, 1000);
+            int score = distance * (n.Op == Op.Const || (_dirtyRefs[v] == 0 && (_home[v] >= 0 || _spill[v] >= 0)) ? 3 : 2);
+            if (score > bestScore)
             {
                 bestScore = score;
                 best = r;
@@ -301,7 +316,6 @@ internal sealed unsafe partial class Compiler : IDisposable
     {
         _regValue[reg] = v;
         _location[v] = reg;
-        _stamp[reg] = _at;
     }
 
     private static void StoreReg(Assembler a, in Mem m, int reg)
@@ -346,7 +360,6 @@ internal sealed unsafe partial class Compiler : IDisposable
                 LoadReg(_hot, reg, MemoryOf(v));
             Place(v, reg);
         }
-        _stamp[reg] = _at;
         _locked |= 1u << reg;
         return reg;
     }

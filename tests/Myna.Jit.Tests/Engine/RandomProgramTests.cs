@@ -133,6 +133,25 @@ public class RandomProgramTests
                 case 40: ops.StoreFloat(Address<TOps, T>(ref ops), fs, ops.GetFloat(256 + (b * 8))); break;
                 case 41: ops.SetFloat(256 + (d * 8), ops.GetFloat(256 + (a * 8))); break;
                 case 42: ops.Fence(true); break;
+                case 44:
+                {
+                    // Rotations as shifts, of 64 and of 32 bits; sometimes the counts or the sources do not match.
+                    T p = ops.Get(a * 8), q = (variant & 7) == 0 ? ops.Get(b * 8) : p;
+                    ulong n = imm % 31 + 1, m = (variant & 24) == 0 ? (imm >> 8) % 31 + 1 : 32 - n;
+                    ops.Set(d * 8, variant < 32
+                        ? ops.Or(ops.SignExtend(ops.Shl(p, ops.Const(n)), MemSize.B4), ops.SignExtend(ops.ShrU(ops.ZeroExtend(q, MemSize.B4), ops.Const(m)), MemSize.B4))
+                        : ops.Or(ops.ShrU(q, ops.Const(m + 32)), ops.Shl(p, ops.Const(n))));
+                    break;
+                }
+                case 45: ops.Set(d * 8, ops.Add(ops.Shl(ops.Get(a * 8), ops.Const(imm & 3)), ops.Get(b * 8))); break;
+                case 46:
+                {
+                    ulong up = (variant & 3) switch { 0 => 32, 1 => 48, 2 => 56, _ => imm & 63 };
+                    T shifted = ops.Shl(ops.Get(a * 8), ops.Const(up)), down = ops.Const((variant & 4) == 0 ? up : imm >> 8 & 63);
+                    ops.Set(d * 8, variant < 32 ? ops.ShrU(shifted, down) : ops.ShrS(shifted, down));
+                    break;
+                }
+                case 47: ops.Set(d * 8, ops.SignExtend(ops.ShrU(ops.ZeroExtend(ops.Get(a * 8), MemSize.B4), ops.And(ops.Get(b * 8), ops.Const(31))), MemSize.B4)); break;
                 case 43: ops.Set(d * 8, ops.FClass(fs, ops.Get(a * 8))); break;
             }
         }
@@ -179,7 +198,7 @@ public class RandomProgramTests
         int spread = random.Next(3) switch { 0 => 6, 1 => 14, _ => 32 };
         for (int i = 0; i < length; i++)
         {
-            program[i] = new RandomInstruction(random.Next(44), random.Next(spread), random.Next(spread), random.Next(spread),
+            program[i] = new RandomInstruction(random.Next(48), random.Next(spread), random.Next(spread), random.Next(spread),
                 random.Next(spread), random.Next(3) == 0 ? (ulong)random.NextInt64() : RandomValue(random), random.Next(64), i);
         }
         return program;
