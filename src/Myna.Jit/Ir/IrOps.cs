@@ -40,11 +40,28 @@ public readonly partial struct IrOps(IrBuilder builder) : IOps<Value>
             if (inner.Op == Op.Add && _b.IsConst(inner.B, out ulong c1))
                 return Two(Op.Add, new Value(inner.A), Const(c1 + c));
         }
+        // (x + c) + y = (x + y) + c: an access through the sum then takes c as displacement.
+        if (IsOffset(a, out Value x, out c))
+            return Add(Add(x, b), Const(c));
+        if (IsOffset(b, out x, out c))
+            return Add(Add(a, x), Const(c));
         if (IsSmallShift(b, out int shift))
             return new(_b.Append(Op.AddShifted, a.Id, _b.Code[b.Id].A, aux: shift));
         if (IsSmallShift(a, out shift))
             return new(_b.Append(Op.AddShifted, b.Id, _b.Code[a.Id].A, aux: shift));
         return Two(Op.Add, a, b);
+    }
+
+    private bool IsOffset(Value v, out Value x, out ulong c)
+    {
+        ref Instruction i = ref _b.Code[v.Id];
+        c = 0;
+        x = v;
+        // Only just computed: an older sum probably lives on.
+        if (i.Op != Op.Add || i.Guest < _b.GuestCount - 2 || !_b.IsConst(i.B, out c))
+            return false;
+        x = new Value(i.A);
+        return true;
     }
 
     // What LEA can do on the way.
