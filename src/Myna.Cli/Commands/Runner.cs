@@ -79,8 +79,8 @@ internal static class Runner
         CharPort keyboard = serial;
         if (guest is not null)
         {
-            // The shell is on a virtio console: it knows the window's size and takes input in blocks, none of it too early.
-            keyboard = new CharPort(output.Write);
+            // The shell is on a virtio console: it knows the window's size and takes input in blocks.
+            keyboard = new CharPort(output.Write, guestSpeaksFirst: true);
             devices.Add(new ConsoleDevice(keyboard));
             options = options with { Append = Words(GuestRecipe.For(options.Arch).CommandLine, "myna.tty=hvc0", settings.Append) };
         }

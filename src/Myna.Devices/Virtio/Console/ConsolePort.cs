@@ -44,8 +44,9 @@ internal sealed partial class ConsolePort : ICharFrontend
     {
         get
         {
+            // Nothing before the driver is there: its first act is a reset, which loses what has been taken.
             lock (_receive.Lock)
-                return InputSize - _inputLength;
+                return CanReceive ? InputSize - _inputLength : 0;
         }
     }
 
@@ -66,14 +67,15 @@ internal sealed partial class ConsolePort : ICharFrontend
         bool room;
         lock (_receive.Lock)
         {
-            int before = _inputLength;
             Deliver();
-            room = _inputLength < before;
+            room = CanReceive && _inputLength < InputSize;
         }
         // Outside the lock: the back end may deliver more at once.
         if (room)
             Backend.ReceiveReady();
     }
+
+    private bool CanReceive => _receive.Live && _device.IsOpen(_index);
 
     /// <summary>Hands the guest's output to the host.</summary>
     public void Transmit()
@@ -113,7 +115,7 @@ internal sealed partial class ConsolePort : ICharFrontend
 
     private void Deliver()
     {
-        if (_inputLength == 0 || !_receive.Live || !_device.IsOpen(_index))
+        if (_inputLength == 0 || !CanReceive)
             return;
         int done = 0;
         do
