@@ -57,7 +57,7 @@ public class DeviceTests
     }
 
     [Fact]
-    public void A_forwarded_port_leads_to_a_server_in_the_guest()
+    public async Task A_forwarded_port_leads_to_a_server_in_the_guest()
     {
         int port;
         using (var free = new TcpListener(IPAddress.Loopback, 0))
@@ -87,9 +87,9 @@ public class DeviceTests
             return "";
         });
         Result result = MynaProgram.Run("run", "--net", $"user,hostfwd=tcp:127.0.0.1:{port}-:7777", "--", "sh", "-c", "echo from inside | nc -l -p 7777");
-        over.Cancel();
+        await over.CancelAsync();
         Assert.Equal((0, ""), (result.Status, result.Error));
-        Assert.Equal("from inside\n", answer.Result);
+        Assert.Equal("from inside\n", await answer);
     }
 
     [Fact]

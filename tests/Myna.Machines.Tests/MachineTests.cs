@@ -170,7 +170,7 @@ public sealed class MachineTests : IDisposable
     }
 
     [Fact]
-    public void Disposing_a_machine_that_never_started_or_still_runs_is_harmless()
+    public async Task Disposing_a_machine_that_never_started_or_still_runs_is_harmless()
     {
         byte[] image = new Rv().Wfi().Loop().ToArray();
         Machine.Create(Bare(image)).Dispose();
@@ -178,6 +178,6 @@ public sealed class MachineTests : IDisposable
         machine.Start();
         machine.Dispose();
         machine.Dispose();
-        Assert.Equal(ExitReason.Host, machine.Ended.Result.Reason);
+        Assert.Equal(ExitReason.Host, (await machine.Ended).Reason);
     }
 }
