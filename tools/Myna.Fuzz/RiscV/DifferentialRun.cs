@@ -13,7 +13,7 @@ internal sealed class DifferentialRun(string reference, string subject, bool cou
     /// <summary>Instructions executed so far, on each engine.</summary>
     public ulong Instructions { get; private set; }
 
-    /// <summary>Programs that differed after they wrote over their code without FENCE.I.</summary>
+    /// <summary>Programs that differed after they wrote over their code without FENCE.I, or that trap without end.</summary>
     public ulong Undecided { get; private set; }
 
     /// <summary>Runs the program with this number.</summary>
@@ -25,7 +25,7 @@ internal sealed class DifferentialRun(string reference, string subject, bool cou
         Instructions += _reference.Hart.Block.Context.InstructionCount;
         if (same)
             return null;
-        if (_reference.CodeChanged(program) || _subject.CodeChanged(program))
+        if (_reference.TimedOut || _reference.CodeChanged(program) || _subject.CodeChanged(program))
         {
             Undecided++;
             return null;

@@ -11,9 +11,9 @@ internal static class Firmware
     private const int T4 = 29, T5 = 30, T6 = 31;
     private const int Mstatus = 0x300, Mie = 0x304, Mscratch = 0x340, Mepc = 0x341, Mcause = 0x342, Mtval = 0x343;
 
-    /// <summary>CSRs that the prologue sets, in this order (mstatus.FS before fcsr); their values lie behind those of the registers.</summary>
+    /// <summary>CSRs that the prologue sets, in this order (mstatus.FS before fcsr, mcountinhibit before the counters); their values lie behind those of the registers.</summary>
     public static readonly int[] InitialCsrs =
-        [Mstatus, 0x003, 0x180, Mepc, Mie, 0x30A, 0x10A, 0x306, 0x106, 0x3B0, 0x3B1, 0x3B2, 0x3A0, 0x305, Mscratch, 0x105, 0x302, 0x303, 0xB00, 0xB02, 0x320];
+        [Mstatus, 0x003, 0x180, Mepc, Mie, 0x30A, 0x10A, 0x306, 0x106, 0x3B0, 0x3B1, 0x3B2, 0x3A0, 0x305, Mscratch, 0x105, 0x302, 0x303, 0x320, 0xB00, 0xB02];
 
     /// <summary>Where a value lies in the initial block, in bytes.</summary>
     public static int SlotX(int register) => register * 8;

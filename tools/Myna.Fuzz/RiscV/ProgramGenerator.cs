@@ -121,6 +121,11 @@ internal sealed class ProgramGenerator(ulong seed, bool counted)
             SelfModify(count);
             return;
         }
+        if (_random.Chance(1))
+        {
+            Loop(count);
+            return;
+        }
         int at = _random.Below(Weights.Sum(w => w.Weight));
         Kind kind = Weights.First(w => (at -= w.Weight) < 0).Kind;
         InstructionRow row = _random.Pick<InstructionRow>(Rows[kind]);
@@ -132,7 +137,9 @@ internal sealed class ProgramGenerator(ulong seed, bool counted)
             case Kind.Jump:
                 Jump(row, count);
                 break;
-            case Kind.System when row.Mnemonic is "wfi" or "mret" or "sret" && !_random.Chance(10):
+            case Kind.System when row.Mnemonic is "wfi" or "wrs.nto" && !_random.Chance(4):
+            case Kind.System when row.Mnemonic is "mret" or "sret" && !_random.Chance(25):
+                // Most of the time these end the program.
                 break;
             default:
                 _items.Add(new Item(Synthesise(row)));
@@ -140,7 +147,20 @@ internal sealed class ProgramGenerator(ulong seed, bool counted)
         }
     }
 
-    private int Target(int count) => _random.Chance(12) ? Math.Max(0, _items.Count - _random.Below(12)) : _items.Count + 1 + _random.Below(Math.Min(count, 10));
+    /// <summary>Some instructions a number of times: blocks that are entered again and linked with each other.</summary>
+    private void Loop(int count)
+    {
+        uint counter = (uint)_random.Pick<int>([5, 14, 23, 31]);
+        _items.Add(new Item(new Fields(Opcode.Addi, 4, 0, counter, imm: _random.Between(2, 12))));
+        int start = _items.Count;
+        int length = _random.Between(1, 12);
+        while (_items.Count < start + length)
+            Add(count);
+        _items.Add(new Item(new Fields(Opcode.Addi, 4, 0, counter, counter, imm: -1)));
+        _items.Add(new Item(new Fields(Opcode.Blt, 4, 0, 0, 0, counter), start));
+    }
+
+    private int Target(int count) => _random.Chance(6) ? Math.Max(0, _items.Count - _random.Below(12)) : _items.Count + 1 + _random.Below(Math.Min(count, 10));
 
     private void Jump(InstructionRow row, int count)
     {

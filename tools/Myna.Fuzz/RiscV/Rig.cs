@@ -15,10 +15,16 @@ internal sealed class Rig : IDisposable
     private bool _counted;
     private readonly IReadOnlyList<CpuRegister> _compared;
     private readonly IDisposable? _translator;
+    private readonly Timer _watchdog;
 
     public Rig(string engine)
     {
         Engine = engine;
+        _watchdog = new Timer(_ =>
+        {
+            TimedOut = true;
+            Hart!.Kick();
+        });
         var memory = new AddressSpace();
         memory.Map(Layout.Base, _ram);
         memory.Map(Layout.Finisher, Layout.PageSize, "finisher", new Finisher(this));
@@ -41,24 +47,34 @@ internal sealed class Rig : IDisposable
     {
         program.Build(_image);
         _image.AsSpan(Layout.Code).CopyTo(_ram.GetForWrite(Layout.Code, Layout.RamSize - Layout.Code));
-        Finished = false;
+        Finished = TimedOut = false;
         _counted = program.Counted;
         Hart.SetLevel(3, false);
         Hart.Reset();
     }
 
     /// <summary>Runs until the program's end, without a limit that the engine would have to count for.</summary>
-    /// <returns>False when it waits, or did not get there within two seconds.</returns>
+    /// <returns>False when it waits, or did not get there in time.</returns>
     public bool RunToEnd()
     {
-        // Only an engine gone wrong keeps a program that ends from its end: the time decides nothing about a correct one.
-        using var watchdog = new Timer(_ => Hart.Kick(), null, 2000, Timeout.Infinite);
-        Hart.Run();
+        Run(ulong.MaxValue);
         return Finished;
+    }
+
+    // The watchdog is for engines gone wrong, and for traps into traps without end, which count as no instruction.
+    private StopReason Run(ulong count)
+    {
+        _watchdog.Change(2000, Timeout.Infinite);
+        StopReason reason = Hart.Run(count);
+        _watchdog.Change(Timeout.Infinite, Timeout.Infinite);
+        return reason;
     }
 
     /// <summary>Whether the program got to its end.</summary>
     public bool Finished { get; private set; }
+
+    /// <summary>Whether the watchdog stopped the program.</summary>
+    public bool TimedOut { get; private set; }
 
     private sealed class Finisher(Rig rig) : IMmio
     {
@@ -84,12 +100,12 @@ internal sealed class Rig : IDisposable
         ulong done = Hart.Block.Context.InstructionCount;
         if (program.InterruptAfter > done && program.InterruptAfter <= count)
         {
-            if (Hart.Run(program.InterruptAfter - done) != StopReason.InstructionLimit)
+            if (Run(program.InterruptAfter - done) != StopReason.InstructionLimit)
                 return false;
             Hart.SetLevel(3, true);
             done = Hart.Block.Context.InstructionCount;
         }
-        return done >= count || Hart.Run(count - done) == StopReason.InstructionLimit;
+        return done >= count || Run(count - done) == StopReason.InstructionLimit;
     }
 
     /// <summary>
@@ -141,6 +157,7 @@ internal sealed class Rig : IDisposable
 
     public void Dispose()
     {
+        _watchdog.Dispose();
         Hart.Dispose();
         _translator?.Dispose();
         _ram.Dispose();
