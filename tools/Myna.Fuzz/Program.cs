@@ -1,8 +1,10 @@
 using System.Diagnostics;
 using System.Globalization;
+using Myna.Fuzz;
 using Myna.Fuzz.RiscV;
 
-// Runs random programs on the first engine and on one of the others in turn, and compares. [--trace]
+// Runs random programs on the first engine and on one of the others in turn, and compares. Besides the engines of this
+// build there is qemu-user: Debian's qemu-riscv64. [--trace]
 ulong seed = 1, cases = ulong.MaxValue;
 double minutes = 1;
 string[] engines = ["interp", "jit", "jit-counting"];
@@ -30,10 +32,15 @@ for (int i = 0; i < args.Length; i++)
     }
 }
 
-DifferentialRun[] runs = [.. engines[1..].Select(subject => new DifferentialRun(engines[0], subject, Engines.Counts(subject)))];
+IComparison[] runs =
+[
+    .. engines[1..].Select<string, IComparison>(subject => subject == "qemu-user"
+        ? new QemuComparison(engines[0])
+        : new DifferentialRun(engines[0], subject, Engines.Counts(subject))),
+];
 if (trace)
 {
-    runs[seed % (ulong)runs.Length].Trace(seed, Console.Out);
+    (runs[seed % (ulong)runs.Length] as DifferentialRun)?.Trace(seed, Console.Out);
     return 0;
 }
 var watch = Stopwatch.StartNew();
@@ -59,6 +66,6 @@ for (; done < cases && watch.Elapsed.TotalMinutes < minutes; done++)
     }
 }
 Console.WriteLine(Summary());
-foreach (DifferentialRun run in runs)
+foreach (IComparison run in runs)
     run.Dispose();
 return failed == 0 ? 0 : 1;

@@ -5,7 +5,7 @@ using Myna.Cpu.RiscV.Instructions;
 namespace Myna.Fuzz.RiscV;
 
 /// <summary>Runs programs on two engines and, when they part, finds the shortest way to it.</summary>
-internal sealed class DifferentialRun(string reference, string subject, bool counted) : IDisposable
+internal sealed class DifferentialRun(string reference, string subject, bool counted) : IComparison
 {
     private readonly Rig _reference = new(reference);
     private readonly Rig _subject = new(subject);

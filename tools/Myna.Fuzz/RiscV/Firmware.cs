@@ -21,11 +21,14 @@ internal static class Firmware
     public static int SlotCsr(int csr) => (64 + Array.IndexOf(InitialCsrs, csr)) * 8;
 
     /// <summary>Byte offset of a count in the save area: how much of the log is used, modulo its size.</summary>
-    private const int Used = 16;
+    public const int Used = 16;
 
     /// <summary>Byte offset of the address of the program's end in the save area.</summary>
     public const int EndSlot = 24;
-    private const int Log = 1024, LogMask = 0x7E0;
+    
+    /// <summary>Byte offset of the log in the save area: cause, epc, tval and status of each trap.</summary>
+    public const int Log = 1024;
+    private const int LogMask = 0x7E0;
 
     public static uint[] Code { get; }
     public static int HandlerOffset { get; }

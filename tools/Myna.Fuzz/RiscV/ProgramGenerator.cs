@@ -7,7 +7,7 @@ namespace Myna.Fuzz.RiscV;
 internal sealed class ProgramGenerator(ulong seed, bool counted)
 {
     /// <summary>Registers that mostly hold addresses of data: sp, and two that compressed loads and stores reach.</summary>
-    private static readonly int[] Pointers = [2, 8, 9, 15];
+    public static readonly int[] Pointers = [2, 8, 9, 15];
 
     /// <summary>CSRs that programs may write: the others would take the machine away from under the program.</summary>
     private static readonly int[] Writable =
@@ -50,9 +50,10 @@ internal sealed class ProgramGenerator(ulong seed, bool counted)
         return row.Extension is Extension.F or Extension.D ? Kind.Float : Kind.Plain;
     }
 
-    public TestProgram Generate()
+    /// <param name="only">The environment to run in, instead of a random one.</param>
+    public TestProgram Generate(Environment? only = null)
     {
-        Environment environment = _random.Pick<Environment>([Environment.MachineBare, Environment.MachineBare, Environment.SupervisorSv39, Environment.UserSv39, Environment.UserBare]);
+        Environment environment = only ?? _random.Pick<Environment>([Environment.MachineBare, Environment.MachineBare, Environment.SupervisorSv39, Environment.UserSv39, Environment.UserBare]);
         int count = _random.Pick<int>([8, 20, 40, 80, 150]);
         for (int i = 0; i < count; i++)
             Add(count);
