@@ -28,7 +28,8 @@ internal sealed class QemuComparison : IComparison
     public QemuComparison(string engine)
     {
         _rig = new Rig(engine);
-        File.SetUnixFileMode(_path, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        if (!OperatingSystem.IsWindows())
+            File.SetUnixFileMode(_path, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
         Header();
     }
 
