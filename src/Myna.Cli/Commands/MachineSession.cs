@@ -3,6 +3,7 @@ using Myna.Control;
 using Myna.Control.Gdb;
 using Myna.Control.Monitor;
 using Myna.Devices.Virtio.Console;
+using Myna.Devices.Virtio.Transport;
 using Myna.Host;
 using Myna.Machines;
 
@@ -106,7 +107,7 @@ internal sealed class MachineSession : IDisposable
 
     private void FollowTerminalSize()
     {
-        VirtioConsole[] consoles = [.. _machine.Devices.Select(d => d.State).OfType<VirtioConsole>()];
+        VirtioConsole[] consoles = [.. _machine.Devices.Select(d => (d.State as VirtioPci)?.Device ?? (d.State as VirtioMmio)?.Device).OfType<VirtioConsole>()];
         void Resize(TerminalSize size)
         {
             foreach (VirtioConsole console in consoles)
