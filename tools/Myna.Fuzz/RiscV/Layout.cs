@@ -32,8 +32,8 @@ internal static class Layout
 
     public const int Data = 0xA000;
 
-    /// <summary>A store here ends the run: a device outside RAM.</summary>
-    public const ulong Finisher = 0x10000000;
+    /// <summary>A store here ends the run: a device outside RAM, where no likely value points.</summary>
+    public const ulong Finisher = 0x13579000;
 
     /// <summary>Sv39 maps the data pages once more, writable, here.</summary>
     public const ulong DataAlias = Base + 0x20000;
