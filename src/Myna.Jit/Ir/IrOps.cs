@@ -38,7 +38,8 @@ public readonly partial struct IrOps(IrBuilder builder) : IOps<Value>
             ref Instruction inner = ref _b.Code[a.Id];
             // (x + c1) + c2: chains of address arithmetic shorten, and the middle value may die.
             if (inner.Op == Op.Add && _b.IsConst(inner.B, out ulong c1))
-                return Two(Op.Add, new Value(inner.A), Const(c1 + c));
+                return c1 + c == 0 ? new Value(inner.A) : Two(Op.Add, new Value(inner.A), Const(c1 + c));
+            return Two(Op.Add, a, b);
         }
         // (x + c) + y = (x + y) + c: an access through the sum then takes c as displacement.
         if (IsOffset(a, out Value x, out c))
