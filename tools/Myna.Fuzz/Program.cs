@@ -32,6 +32,8 @@ for (int i = 0; i < args.Length; i++)
     }
 }
 
+if (engines.Length == 1)
+    engines = [engines[0], engines[0]];
 IComparison[] runs =
 [
     .. engines[1..].Select<string, IComparison>(subject => subject == "qemu-user"

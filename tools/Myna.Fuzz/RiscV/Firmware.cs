@@ -11,9 +11,9 @@ internal static class Firmware
     private const int T4 = 29, T5 = 30, T6 = 31;
     private const int Mstatus = 0x300, Mie = 0x304, Mscratch = 0x340, Mepc = 0x341, Mcause = 0x342, Mtval = 0x343;
 
-    /// <summary>CSRs that the prologue sets, in this order (mstatus.FS before fcsr, mcountinhibit before the counters); their values lie behind those of the registers.</summary>
+    /// <summary>CSRs that the prologue sets, in this order (mcountinhibit before the counters, mstatus last of all); their values lie behind those of the registers.</summary>
     public static readonly int[] InitialCsrs =
-        [Mstatus, 0x003, 0x180, Mepc, Mie, 0x30A, 0x10A, 0x306, 0x106, 0x3B0, 0x3B1, 0x3B2, 0x3A0, 0x305, Mscratch, 0x105, 0x302, 0x303, 0x320, 0xB00, 0xB02];
+        [0x003, 0x180, Mepc, Mie, 0x30A, 0x10A, 0x306, 0x106, 0x3B0, 0x3B1, 0x3B2, 0x3A0, 0x305, Mscratch, 0x105, 0x302, 0x303, 0x320, 0xB00, 0xB02, Mstatus];
 
     /// <summary>Where a value lies in the initial block, in bytes.</summary>
     public static int SlotX(int register) => register * 8;
@@ -43,13 +43,16 @@ internal static class Firmware
     {
         var a = new Assembler();
         a.Emit(Opcode.Auipc, T6, imm: Layout.Initial);
+        // For fcsr and the F registers mstatus.FS must not be off yet.
+        a.Emit(Opcode.Lui, T5, imm: 0x6000);
+        a.Emit(Opcode.Csrrs, 0, T5, imm: Mstatus);
+        for (int i = 0; i < 32; i++)
+            a.Emit(Opcode.Fld, i, T6, imm: SlotF(i));
         foreach (int csr in InitialCsrs)
         {
             a.Emit(Opcode.Ld, T5, T6, imm: SlotCsr(csr));
             a.Emit(Opcode.Csrrw, 0, T5, imm: csr);
         }
-        for (int i = 0; i < 32; i++)
-            a.Emit(Opcode.Fld, i, T6, imm: SlotF(i));
         for (int i = 1; i < 32; i++)
             a.Emit(Opcode.Ld, i, T6, imm: SlotX(i));
         a.Label("enter");

@@ -37,4 +37,7 @@ internal static class Layout
 
     /// <summary>Sv39 maps the data pages once more, writable, here.</summary>
     public const ulong DataAlias = Base + 0x20000;
+
+    /// <summary>Sv39 maps the two code pages once more, writable, as this page and the next.</summary>
+    public const int CodeAliasPage = 40;
 }

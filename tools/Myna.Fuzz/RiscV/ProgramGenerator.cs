@@ -30,6 +30,7 @@ internal sealed class ProgramGenerator(ulong seed, bool counted)
 
     private readonly Values _random = new(seed);
     private readonly List<Item> _items = [];
+    private bool _aliased;
 
     private static Kind KindOf(InstructionRow row)
     {
@@ -53,7 +54,8 @@ internal sealed class ProgramGenerator(ulong seed, bool counted)
     /// <param name="only">The environment to run in, instead of a random one.</param>
     public TestProgram Generate(Environment? only = null)
     {
-        Environment environment = only ?? _random.Pick<Environment>([Environment.MachineBare, Environment.MachineBare, Environment.SupervisorSv39, Environment.UserSv39, Environment.UserBare]);
+        Environment environment = only ?? _random.Pick<Environment>([Environment.MachineBare, Environment.MachineBare, Environment.SupervisorSv39, Environment.UserSv39, Environment.UserBare, Environment.MachineAsUserSv39]);
+        _aliased = environment is not (Environment.MachineBare or Environment.UserBare);
         int count = _random.Pick<int>([8, 20, 40, 80, 150]);
         for (int i = 0; i < count; i++)
             Add(count);
@@ -62,6 +64,7 @@ internal sealed class ProgramGenerator(ulong seed, bool counted)
         {
             Seed = seed,
             Counted = counted,
+            Choices = _random.Next(),
             Environment = environment,
             Items = [.. items.Select((item, i) => InRange(items, i) ? item : new Item(new Fields(Opcode.CNop, 2, 0)))],
             Start = Layout.Code + (_random.Chance(50) ? 0 : _random.Below(0x800) * 2),
@@ -185,9 +188,9 @@ internal sealed class ProgramGenerator(ulong seed, bool counted)
     /// <summary>Copies a spare instruction over a later one, makes it visible, and goes on.</summary>
     private void SelfModify(int count)
     {
-        const uint A = 6, B = 7;
+        const uint A = 6, B = 7, C = 28;
         int spare = Layout.Spare + _random.Below(Layout.SpareSize / 4) * 4;
-        int victim = _items.Count + 6 + _random.Below(6);
+        int victim = _items.Count + 8 + _random.Below(6);
         // The upper part reaches the data from any place in the code pages to within 2048 bytes only from a known
         // address: so it is made absolute. lui sign-extends; the shifts undo that.
         ulong address = Layout.Base + (ulong)spare;
@@ -196,6 +199,12 @@ internal sealed class ProgramGenerator(ulong seed, bool counted)
         _items.Add(new Item(new Fields(Opcode.Lwu, 4, 0, A, A, imm: (int)(address & 0xFFF))));
         int auipc = _items.Count;
         _items.Add(new Item(new Fields(Opcode.Auipc, 4, 0, B)));
+        if (_aliased && _random.Chance(60))
+        {
+            // Under another virtual address than it is executed at.
+            _items.Add(new Item(new Fields(Opcode.Lui, 4, 0, C, imm: Layout.CodeAliasPage * Layout.PageSize - Layout.Code)));
+            _items.Add(new Item(new Fields(Opcode.Add, 4, 0, B, B, C)));
+        }
         _items.Add(new Item(new Fields(Opcode.Sw, 4, 0, 0, B, A), victim, auipc));
         _items.Add(new Item(new Fields(Opcode.FenceI, 4, 0)));
         while (_items.Count < victim)

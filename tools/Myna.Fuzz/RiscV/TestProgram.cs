@@ -12,8 +12,8 @@ internal readonly record struct Item(Fields Fields, int Target = -1, int Origin 
     public int Length => Raw is { } raw ? ((raw & 3) == 3 ? 4 : 2) : Fields.Length;
 }
 
-/// <summary>Privilege and translation that a program runs under.</summary>
-internal enum Environment { MachineBare, SupervisorSv39, UserSv39, UserBare }
+/// <summary>Privilege and translation that a program runs under; the last one by MPRV, for data alone.</summary>
+internal enum Environment { MachineBare, SupervisorSv39, UserSv39, UserBare, MachineAsUserSv39 }
 
 /// <summary>A program with everything its run depends on.</summary>
 internal sealed class TestProgram
@@ -38,11 +38,17 @@ internal sealed class TestProgram
     /// <summary>The program may read how many instructions were executed; else its counters stand still.</summary>
     public required bool Counted { get; init; }
 
+    /// <summary>Random bits that choose between settings of CSRs.</summary>
+    public required ulong Choices { get; init; }
+
     public TestProgram With(List<Item> items) => new()
     {
-        Seed = Seed, Counted = Counted, Environment = Environment, Items = items, Start = Start, X = X, F = F, Fcsr = Fcsr, Data = Data,
+        Seed = Seed, Counted = Counted, Choices = Choices, Environment = Environment, Items = items, Start = Start, X = X, F = F, Fcsr = Fcsr, Data = Data,
         Limit = Limit, InterruptAfter = InterruptAfter,
     };
+
+    /// <summary>Whether data addresses are virtual.</summary>
+    public bool IsTranslated => Environment is Environment.SupervisorSv39 or Environment.UserSv39 or Environment.MachineAsUserSv39;
 
     /// <summary>Offset of every item, and of the end.</summary>
     public int[] Addresses()
@@ -97,19 +103,21 @@ internal sealed class TestProgram
 
     private ulong InitialCsr(int csr)
     {
-        ulong privilege = Environment switch { Environment.MachineBare => 3, Environment.SupervisorSv39 => 1, _ => 0 };
-        const ulong FsDirty = 3UL << 13;
+        ulong privilege = Environment switch { Environment.MachineBare or Environment.MachineAsUserSv39 => 3, Environment.SupervisorSv39 => 1, _ => 0 };
+        // Mostly dirty; now and then off, initial or clean.
+        ulong fs = Math.Min(3, Choices >> 16 & 0xF) << 13;
+        ulong mprv = Environment == Environment.MachineAsUserSv39 ? 1UL << 17 : 0;
         const ulong Mpie = 1UL << 7;
-        ulong sum = (Seed & 1) << 18, mxr = (Seed >> 1 & 1) << 19;
+        ulong sum = (Choices & 1) << 18, mxr = (Choices >> 1 & 1) << 19;
         return csr switch
         {
             0x003 => Fcsr,
-            0x300 => FsDirty | Mpie | privilege << 11 | sum | mxr,
-            0x180 => Environment is Environment.SupervisorSv39 or Environment.UserSv39 ? 8UL << 60 | (Layout.Base + Layout.PageTables) >> 12 : 0,
+            0x300 => fs | mprv | Mpie | privilege << 11 | sum | mxr,
+            0x180 => IsTranslated ? 8UL << 60 | (Layout.Base + Layout.PageTables) >> 12 : 0,
             0x341 => Layout.Base + (ulong)Start,
             0x304 => 1UL << 3,
-            0x30A or 0x10A => (Seed >> 2 & 0xF) << 4,
-            0x306 or 0x106 => Seed >> 8 & 5,
+            0x30A or 0x10A => (Choices >> 2 & 0xF) << 4,
+            0x306 or 0x106 => Choices >> 8 & 5,
             // Everything from NotExecutable up: read and write. The firmware: read and execute. The rest of memory: all.
             0x3B0 => Napot(Layout.Base + Layout.NotExecutable, Layout.RamSize - Layout.NotExecutable),
             0x3B1 => Napot(Layout.Base, Layout.PageSize),
@@ -130,7 +138,7 @@ internal sealed class TestProgram
     {
         const int Valid = 1, R = 2, W = 4, X = 8, User = 16, A = 64, D = 128;
         static ulong Pte(int offset, int bits) => (Layout.Base + (ulong)offset) >> 12 << 10 | (uint)bits;
-        int user = Environment == Environment.UserSv39 ? User : 0;
+        int user = Environment is Environment.UserSv39 or Environment.MachineAsUserSv39 ? User : 0;
         BinaryPrimitives.WriteUInt64LittleEndian(ram[(Layout.PageTables + 2 * 8)..], Pte(Layout.PageTables + Layout.PageSize, Valid));
         BinaryPrimitives.WriteUInt64LittleEndian(ram[(Layout.PageTables + Layout.PageSize)..], Pte(Layout.PageTables + 2 * Layout.PageSize, Valid));
         static void Map(Span<byte> tables, int page, int target, int bits) =>
@@ -145,6 +153,9 @@ internal sealed class TestProgram
         Map(ram, 15, 0xF000, all ^ User);
         for (int i = 0; i < 6; i++)
             Map(ram, 32 + i, Layout.Data + i * Layout.PageSize, all);
+        // The code once more, for writing to it.
+        Map(ram, Layout.CodeAliasPage, 0x1000, all);
+        Map(ram, Layout.CodeAliasPage + 1, 0x2000, all);
         // Execute-only, readable with MXR; and one without the accessed bit.
         Map(ram, 38, 0xB000, Valid | X | user | A);
         Map(ram, 39, 0xB000, all & ~A);
