@@ -65,7 +65,7 @@ public sealed record MachineOptions
     /// <summary>The guest's instruction set; "riscv64" is the only one so far.</summary>
     public string Arch { get; init; } = "riscv64";
 
-    /// <summary>The board and its properties, as in "virt" or "virt,aia=none".</summary>
+    /// <summary>The board and its properties: "virt" has a PLIC, "virt,aia=aplic-imsic" an APLIC and IMSICs, with which PCI devices use MSI-X.</summary>
     public string Board { get; init; } = "virt";
 
     /// <summary>Number of virtual CPUs (harts), 1 to 64.</summary>

@@ -4,7 +4,11 @@ namespace Myna.Machines;
 internal static class OptionChecks
 {
     public const int MaximumCpus = 64;
+    private const string AiaProperty = "aia=aplic-imsic";
     private const ulong MinimumMemory = 1 << 20, MaximumMemory = 512UL << 30;
+
+    /// <summary>Whether the board has the advanced interrupt architecture instead of a PLIC.</summary>
+    public static bool HasAia(MachineOptions options) => options.Board.Split(',').Skip(1).LastOrDefault(p => p.StartsWith("aia=", StringComparison.Ordinal)) == AiaProperty;
 
     /// <exception cref="MachineException">An option makes no sense; the message says what would.</exception>
     public static void Check(MachineOptions options)
@@ -16,8 +20,8 @@ internal static class OptionChecks
             throw new MachineException($"there is no board {board[0]}; use virt");
         foreach (string property in board.Skip(1))
         {
-            if (property != "aia=none")
-                throw new MachineException($"the board virt has no property {property}; it knows aia=none");
+            if (property is not ("aia=none" or AiaProperty))
+                throw new MachineException($"the board virt has no property {property}; it knows aia=none and {AiaProperty}");
         }
         if (options.Cpus is < 1 or > MaximumCpus)
             throw new MachineException($"{options.Cpus} CPUs are not possible; choose 1 to {MaximumCpus}");

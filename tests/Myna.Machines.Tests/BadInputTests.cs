@@ -140,6 +140,7 @@ public sealed class BadInputTests : IDisposable
         Refused(good with { Arch = "vax" }, "vax", "riscv64");
         Refused(good with { Board = "spike" }, "spike", "virt");
         Refused(good with { Board = "virt,color=red" }, "color=red");
+        Refused(good with { Board = "virt,aia=aplic" }, "aia=aplic-imsic");
         Refused(good with { SignatureGranularity = 3 }, "granularity");
         Refused(good with { Firmware = "none", Initrd = "x" }, "--initrd");
     }

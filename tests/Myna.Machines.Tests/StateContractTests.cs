@@ -16,8 +16,9 @@ public sealed class StateContractTests : IDisposable
 
     public void Dispose() => _scratch.Dispose();
 
-    private Machine Build() => Machine.Create(new MachineOptions
+    private Machine Build(string board = "virt") => Machine.Create(new MachineOptions
     {
+        Board = board,
         Kernel = _scratch.Write("kernel", new Elf(new Rv().Loop().ToArray()) { Symbols = { ["tohost"] = 0x8000_1000, ["fromhost"] = 0x8000_1008 } }.ToArray()),
         Firmware = MachineOptions.FirmwareNone, Memory = 16 << 20, Cpus = 2, Accel = Accel.Interp, Console = new Recorder(), Clock = _clock,
         WallClock = 1_700_000_000_000_000_000, Random = bytes => Array.Fill(bytes, (byte)0x5a),
@@ -72,13 +73,13 @@ public sealed class StateContractTests : IDisposable
     }
 
     [Theory]
-    [InlineData(1)]
-    [InlineData(2)]
-    [InlineData(3)]
-    [InlineData(4)]
-    public void Saved_disturbed_and_loaded_a_device_saves_the_same_again(int seed)
+    [InlineData("virt", 1)]
+    [InlineData("virt", 2)]
+    [InlineData("virt,aia=aplic-imsic", 3)]
+    [InlineData("virt,aia=aplic-imsic", 4)]
+    public void Saved_disturbed_and_loaded_a_device_saves_the_same_again(string board, int seed)
     {
-        using Machine machine = Build();
+        using Machine machine = Build(board);
         var random = new Random(seed);
         Disturb(machine, random, 20_000);
         byte[][] saved = [.. machine.Devices.Select(d => Save(d.State))];
@@ -90,23 +91,27 @@ public sealed class StateContractTests : IDisposable
         }
     }
 
-    [Fact]
-    public void The_state_of_one_machine_loads_into_an_equal_one()
+    [Theory]
+    [InlineData("virt")]
+    [InlineData("virt,aia=aplic-imsic")]
+    public void The_state_of_one_machine_loads_into_an_equal_one(string board)
     {
-        using Machine first = Build();
+        using Machine first = Build(board);
         Disturb(first, new Random(5), 5_000);
         byte[] state = first.SaveState();
-        using Machine second = Build();
+        using Machine second = Build(board);
         Assert.NotEqual(state, second.SaveState());
         second.LoadState(state);
         Assert.Equal(state, second.SaveState());
     }
 
-    [Fact]
-    public void A_reset_brings_back_the_state_of_a_new_machine()
+    [Theory]
+    [InlineData("virt")]
+    [InlineData("virt,aia=aplic-imsic")]
+    public void A_reset_brings_back_the_state_of_a_new_machine(string board)
     {
-        using Machine machine = Build();
-        using Machine fresh = Build();
+        using Machine machine = Build(board);
+        using Machine fresh = Build(board);
         Disturb(machine, new Random(6), 20_000);
         foreach (BoardDevice device in machine.Devices)
             device.Reset();

@@ -47,6 +47,10 @@ public static class CsrTable
         Add(CsrNumber.Stimecmp, All);
         Add(CsrNumber.Satp, All);
         Add(CsrNumber.Scountovf, 0);
+        Add(CsrNumber.Siselect, 0xFF);
+        Add(CsrNumber.Sireg, All);
+        Add(CsrNumber.Stopei, All);
+        Add(CsrNumber.Stopi, 0);
 
         Add(CsrNumber.Mstatus, Mstatus.Writable);
         Add(CsrNumber.Misa, 0);
@@ -62,6 +66,12 @@ public static class CsrTable
         Add(CsrNumber.Mcause, CauseBits);
         Add(CsrNumber.Mtval, All);
         Add(CsrNumber.Mip, Interrupts.Ssip | Interrupts.Stip | Interrupts.Seip | Interrupts.Lcofip);
+        Add(CsrNumber.Mvien, 0);
+        Add(CsrNumber.Mvip, Interrupts.Ssip | Interrupts.Seip);
+        Add(CsrNumber.Miselect, 0xFF);
+        Add(CsrNumber.Mireg, All);
+        Add(CsrNumber.Mtopei, All);
+        Add(CsrNumber.Mtopi, 0);
         Add(CsrNumber.Tselect, 0);
         Add(CsrNumber.Tdata1, 0);
         Add(CsrNumber.Tdata2, 0);

@@ -17,10 +17,12 @@ public sealed partial class Hart
         old = 0;
         if (CsrTable.Find(csr) is not { } row || _privilege < row.Privilege || (writes && row.ReadOnly) || !IsAccessible((CsrNumber)csr))
             return RaiseIllegal();
+        if ((CsrNumber)csr is CsrNumber.Sireg or CsrNumber.Mireg or CsrNumber.Stopei or CsrNumber.Mtopei)
+            return InterruptFileCsr((CsrNumber)csr, op, operand, writes, out old);
         old = ReadCsr((CsrNumber)csr);
         if (!writes)
             return true;
-        if ((CsrNumber)csr is CsrNumber.Mip or CsrNumber.Sip)
+        if ((CsrNumber)csr is CsrNumber.Mip or CsrNumber.Sip or CsrNumber.Mvip)
         {
             WritePending((CsrNumber)csr, op, operand);
             return true;
@@ -37,6 +39,8 @@ public sealed partial class Hart
         CsrNumber.Satp => _privilege != PrivilegeLevel.Supervisor || (_mstatus & Mstatus.Tvm) == 0,
         CsrNumber.Stimecmp => _privilege == PrivilegeLevel.Machine || (StimecmpEnabled && (_mcounteren & 2) != 0),
         >= CsrNumber.Cycle and < CsrNumber.Cycle + 32 => IsCounterAccessible(csr - CsrNumber.Cycle),
+        CsrNumber.Siselect or CsrNumber.Sireg or CsrNumber.Stopei or CsrNumber.Stopi => SupervisorFile is not null,
+        CsrNumber.Miselect or CsrNumber.Mireg or CsrNumber.Mtopei or CsrNumber.Mtopi or CsrNumber.Mvien or CsrNumber.Mvip => MachineFile is not null,
         _ => true,
     };
 
@@ -84,6 +88,11 @@ public sealed partial class Hart
             case >= CsrNumber.Cycle and < CsrNumber.Cycle + 32: return ReadCounter(csr - CsrNumber.Cycle);
             case >= CsrNumber.Mcycle and < CsrNumber.Mcycle + 32: return ReadCounter(csr - CsrNumber.Mcycle);
             case >= CsrNumber.Mhpmevent3 and < CsrNumber.Mhpmevent3 + CsrTable.ProgrammableCounters: return _events[csr - CsrNumber.Mhpmevent3];
+            case CsrNumber.Siselect: return _siselect;
+            case CsrNumber.Miselect: return _miselect;
+            case CsrNumber.Stopi: return TopInterrupt(Pending & _mie & _mideleg);
+            case CsrNumber.Mtopi: return TopInterrupt(Pending & _mie & ~_mideleg);
+            case CsrNumber.Mvip: return Volatile.Read(ref _softwarePending) & (Interrupts.Ssip | Interrupts.Seip);
             case CsrNumber.Mhartid: return (ulong)Index;
             case CsrNumber.Marchid: return ArchitectureId;
             case CsrNumber.Mimpid: return ImplementationId;
@@ -156,6 +165,8 @@ public sealed partial class Hart
                 ArmTimer();
                 break;
             case CsrNumber.Satp: WriteSatp(value); break;
+            case CsrNumber.Siselect: _siselect = value; break;
+            case CsrNumber.Miselect: _miselect = value; break;
             case CsrNumber.Pmpcfg0 or CsrNumber.Pmpcfg2:
                 _pmp.WriteConfig(csr - CsrNumber.Pmpcfg0, value);
                 FlushTranslations();

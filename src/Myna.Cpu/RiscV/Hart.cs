@@ -150,6 +150,7 @@ public sealed partial class Hart : VirtualCpu, IInterruptSink, ISbiHart
         _waiting = false;
         _hsmValue = (int)HartState.Started;
         _startAddress = _startOpaque = 0;
+        _siselect = _miselect = 0;
         Block.Context.Pc = _resetVector;
         Registers64.X[10] = (ulong)Index;
         if (_firmware is not null)

@@ -17,11 +17,24 @@ namespace Myna.Machines.RiscV;
 /// <summary>What a board needs from the machine around it.</summary>
 /// <param name="Harts">The interrupt inputs of each hart; an input's number is its interrupt's code in mip.</param>
 /// <param name="WallClock">Nanoseconds since 1970-01-01 UTC now.</param>
-internal sealed record VirtWiring(AddressSpace Memory, Ram Ram, Clock Clock, IReadOnlyList<IInterruptSink> Harts, IPowerControl Power, ulong WallClock, ICharBackend? Console);
+/// <param name="Interrupts">Which interrupt controllers there are.</param>
+internal sealed record VirtWiring(VirtInterrupts Interrupts, AddressSpace Memory, Ram Ram, Clock Clock, IReadOnlyList<IInterruptSink> Harts, IPowerControl Power, ulong WallClock, ICharBackend? Console);
+
+/// <summary>The interrupt controllers of a board `virt`.</summary>
+internal enum VirtInterrupts
+{
+    /// <summary>A PLIC: wires only, PCI devices use INTx.</summary>
+    Plic,
+
+    /// <summary>IMSICs and an APLIC for S-mode alone, as a built-in firmware leaves them to the kernel: messages and wires.</summary>
+    AiaSupervisor,
+
+    /// <summary>IMSICs and APLIC domains for M-mode and S-mode.</summary>
+    Aia,
+}
 
 /// <summary>
 /// The devices of the board `virt`, mapped and wired. Register-compatible with QEMU's board of that name.
-/// LIMIT: no AIA (IMSIC, APLIC), hence no message-signalled interrupts: PCI devices use INTx.
 /// </summary>
 internal sealed class VirtBoard
 {
@@ -29,6 +42,7 @@ internal sealed class VirtBoard
     private const int MachineSoftware = 3, MachineTimer = 7, SupervisorExternal = 9, MachineExternal = 11;
 
     private readonly VirtWiring _wiring;
+    private readonly IInterruptSink _wires;
     private readonly List<BoardDevice> _devices = [];
     private readonly List<PlatformEntry> _platform = [];
 
@@ -38,9 +52,24 @@ internal sealed class VirtBoard
         _wiring = wiring;
         InterruptLine[] Lines(int input) => [.. wiring.Harts.Select(h => new InterruptLine(h, input))];
 
-        Plic = new Plic(VirtMemoryMap.Sources, [.. wiring.Harts.SelectMany(h => new[] { new InterruptLine(h, MachineExternal), new InterruptLine(h, SupervisorExternal) })]);
         Add(VirtMemoryMap.Clint, new Clint(wiring.Clock, VirtMemoryMap.TimebaseHertz, Lines(MachineSoftware), Lines(MachineTimer)));
-        Add(VirtMemoryMap.Plic, Plic);
+        if (wiring.Interrupts == VirtInterrupts.Plic)
+        {
+            _wires = Add(VirtMemoryMap.Plic, new Plic(VirtMemoryMap.Sources,
+                [.. wiring.Harts.SelectMany(h => new[] { new InterruptLine(h, MachineExternal), new InterruptLine(h, SupervisorExternal) })]));
+        }
+        else
+        {
+            bool machine = wiring.Interrupts == VirtInterrupts.Aia;
+            SupervisorImsic = Add(VirtMemoryMap.ImsicS, new Imsic(VirtMemoryMap.ImsicS, Lines(SupervisorExternal)));
+            Aplic supervisor = Add(VirtMemoryMap.AplicS, new Aplic(VirtMemoryMap.Sources, SupervisorImsic, root: !machine));
+            _wires = supervisor;
+            if (machine)
+            {
+                MachineImsic = Add(VirtMemoryMap.ImsicM, new Imsic(VirtMemoryMap.ImsicM, Lines(MachineExternal)));
+                _wires = Add(VirtMemoryMap.AplicM, new Aplic(VirtMemoryMap.Sources, MachineImsic, supervisor));
+            }
+        }
         Add(VirtMemoryMap.Test, new SifiveTest(wiring.Power));
         Add(VirtMemoryMap.Rtc, new GoldfishRtc(wiring.Clock, wiring.WallClock, Irq(VirtMemoryMap.RtcIrq)), VirtMemoryMap.RtcIrq);
         Uart = Add(VirtMemoryMap.Uart, new Uart16550(wiring.Clock, VirtMemoryMap.UartHertz, Irq(VirtMemoryMap.UartIrq), wiring.Console), VirtMemoryMap.UartIrq);
@@ -53,12 +82,15 @@ internal sealed class VirtBoard
         ulong high = VirtMemoryMap.PcieMmio64(wiring.Ram.Size);
         Pci = new PciHost(wiring.Memory,
             [new(VirtMemoryMap.PcieMmio32, VirtMemoryMap.PcieMmio32Size), new(high, VirtMemoryMap.PcieMmio64Size)],
-            [Irq(VirtMemoryMap.PcieIrq), Irq(VirtMemoryMap.PcieIrq + 1), Irq(VirtMemoryMap.PcieIrq + 2), Irq(VirtMemoryMap.PcieIrq + 3)]);
+            [Irq(VirtMemoryMap.PcieIrq), Irq(VirtMemoryMap.PcieIrq + 1), Irq(VirtMemoryMap.PcieIrq + 2), Irq(VirtMemoryMap.PcieIrq + 3)], SupervisorImsic);
         wiring.Memory.Map(VirtMemoryMap.PcieEcam, VirtMemoryMap.PcieEcamSize, "pcie-ecam", Pci);
         NotePciDevices();
     }
 
-    public Plic Plic { get; }
+    /// <summary>With AIA: the interrupt files that harts are given.</summary>
+    public Imsic? SupervisorImsic { get; }
+    public Imsic? MachineImsic { get; }
+
     public Uart16550 Uart { get; }
     public PciHost Pci { get; }
 
@@ -71,11 +103,11 @@ internal sealed class VirtBoard
     /// <summary>Devices at fixed addresses, for the device tree.</summary>
     public IReadOnlyList<PlatformEntry> Platform => _platform;
 
-    /// <param name="Irq">PLIC source, 0 for none.</param>
+    /// <param name="Irq">Source of the PLIC or APLIC, 0 for none.</param>
     public readonly record struct PlatformEntry(ulong Address, IPlatformDevice Device, int Irq);
 
-    /// <summary>The line to a PLIC source.</summary>
-    public InterruptLine Irq(int source) => new(Plic, source);
+    /// <summary>The line to a source of the PLIC or APLIC.</summary>
+    public InterruptLine Irq(int source) => new(_wires, source);
 
     /// <summary>Maps a device at a fixed address.</summary>
     public T Add<T>(ulong address, T device, int irq = 0) where T : IPlatformDevice, IMmio

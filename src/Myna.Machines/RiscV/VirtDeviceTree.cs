@@ -29,21 +29,37 @@ internal static class VirtDeviceTree
 
         DeviceTreeNode soc = root.Add("soc");
         soc.SetCells("#address-cells", 2).SetCells("#size-cells", 2).SetStrings("compatible", "simple-bus").SetFlag("ranges");
-        uint plic = ++phandle;
+        bool aia = board.SupervisorImsic is not null;
+        // What devices' wires end in, and what takes messages.
+        uint wires = ++phandle, messages = aia ? ++phandle : 0, machineMessages = board.MachineImsic is not null ? ++phandle : 0;
         foreach (VirtBoard.PlatformEntry entry in board.Platform)
         {
             DeviceTreeNode node = soc.Add($"{entry.Device.NodeName}@{entry.Address:x}");
             entry.Device.Describe(node);
             node.SetNumbers("reg", entry.Address, entry.Device.Size);
             if (entry.Irq != 0)
-                node.SetCells("interrupts", (uint)entry.Irq).SetCells("interrupt-parent", plic);
+                node.SetCells("interrupts", Wire((uint)entry.Irq, aia)).SetCells("interrupt-parent", wires);
             switch (entry.Address)
             {
                 case VirtMemoryMap.Clint:
                     node.SetCells("interrupts-extended", Extended(cpuInterrupts, MachineSoftware, MachineTimer));
                     break;
-                case VirtMemoryMap.Plic:
-                    node.SetCells("interrupts-extended", Extended(cpuInterrupts, MachineExternal, SupervisorExternal)).SetCells("phandle", plic);
+                case VirtMemoryMap.Plic when !aia:
+                    node.SetCells("interrupts-extended", Extended(cpuInterrupts, MachineExternal, SupervisorExternal)).SetCells("phandle", wires);
+                    break;
+                case VirtMemoryMap.ImsicS:
+                    node.SetCells("interrupts-extended", Extended(cpuInterrupts, SupervisorExternal)).SetCells("phandle", messages);
+                    break;
+                case VirtMemoryMap.ImsicM:
+                    node.SetCells("interrupts-extended", Extended(cpuInterrupts, MachineExternal)).SetCells("phandle", machineMessages);
+                    break;
+                case VirtMemoryMap.AplicS:
+                    node.SetCells("msi-parent", messages).SetCells("phandle", wires);
+                    break;
+                case VirtMemoryMap.AplicM:
+                    // OpenSBI before 1.4 knows the delegation by its draft name.
+                    node.SetCells("msi-parent", machineMessages).SetCells("riscv,children", wires)
+                        .SetCells("riscv,delegation", wires, 1, VirtMemoryMap.Sources).SetCells("riscv,delegate", wires, 1, VirtMemoryMap.Sources);
                     break;
                 case VirtMemoryMap.Test:
                     uint test = ++phandle;
@@ -53,7 +69,7 @@ internal static class VirtDeviceTree
                     break;
             }
         }
-        PciHost(soc.Add($"pci@{VirtMemoryMap.PcieEcam:x}"), options, plic);
+        PciHost(soc.Add($"pci@{VirtMemoryMap.PcieEcam:x}"), options, wires, messages);
         return root;
     }
 
@@ -86,6 +102,9 @@ internal static class VirtDeviceTree
         return interrupts;
     }
 
+    /// <summary>An interrupt specifier: the PLIC's has one cell, the APLIC's a second with the trigger (4: level, active high).</summary>
+    private static uint[] Wire(uint source, bool aplic) => aplic ? [source, 4] : [source];
+
     private static uint[] Extended(uint[] cpuInterrupts, params int[] codes)
         => [.. cpuInterrupts.SelectMany(phandle => codes.SelectMany(code => new[] { phandle, (uint)code }))];
 
@@ -93,7 +112,7 @@ internal static class VirtDeviceTree
         => node.SetStrings("compatible", compatible).SetCells("regmap", test).SetCells("offset", 0).SetCells("value", value);
 
     /// <summary>PCI Bus Binding to IEEE 1275, sections 2.2 and 4.3; Linux binding pci/host-generic-pci.</summary>
-    private static void PciHost(DeviceTreeNode node, VirtTreeOptions options, uint plic)
+    private static void PciHost(DeviceTreeNode node, VirtTreeOptions options, uint wires, uint messages)
     {
         const uint Memory32 = 0x0200_0000, Memory64 = 0x0300_0000;
         ulong high = VirtMemoryMap.PcieMmio64(options.RamSize);
@@ -101,6 +120,8 @@ internal static class VirtDeviceTree
             .SetCells("#address-cells", 3).SetCells("#size-cells", 2).SetCells("#interrupt-cells", 1)
             .SetNumbers("reg", VirtMemoryMap.PcieEcam, VirtMemoryMap.PcieEcamSize)
             .SetCells("linux,pci-domain", 0).SetCells("bus-range", 0, 0xff).SetFlag("dma-coherent");
+        if (messages != 0)
+            node.SetCells("msi-parent", messages);
         List<uint> ranges = [];
         Range(Memory32, VirtMemoryMap.PcieMmio32, VirtMemoryMap.PcieMmio32Size);
         Range(Memory64, high, VirtMemoryMap.PcieMmio64Size);
@@ -111,7 +132,7 @@ internal static class VirtDeviceTree
         for (uint device = 0; device < 4; device++)
         {
             for (uint pin = 1; pin <= 4; pin++)
-                map.AddRange([device << 11, 0, 0, pin, plic, VirtMemoryMap.PcieIrq + (device + pin - 1) % 4]);
+                map.AddRange([device << 11, 0, 0, pin, wires, .. Wire(VirtMemoryMap.PcieIrq + (device + pin - 1) % 4, messages != 0)]);
         }
         node.SetCells("interrupt-map-mask", 3 << 11, 0, 0, 7).SetCells("interrupt-map", [.. map]);
 

@@ -53,8 +53,15 @@ internal sealed class VirtMachine : IDisposable
             });
             _engines.Attach(_harts[i]);
         }
+        VirtInterrupts interrupts = !OptionChecks.HasAia(options) ? VirtInterrupts.Plic
+            : firmware is null ? VirtInterrupts.Aia : VirtInterrupts.AiaSupervisor;
         ulong wallClock = options.WallClock ?? (ulong)(DateTime.UtcNow - DateTime.UnixEpoch).Ticks * 100;
-        _board = new VirtBoard(new VirtWiring(Memory, _ram, clock, _harts, power, wallClock, options.Console), options.FwCfg);
+        _board = new VirtBoard(new VirtWiring(interrupts, Memory, _ram, clock, _harts, power, wallClock, options.Console), options.FwCfg);
+        for (int i = 0; i < _harts.Length; i++)
+        {
+            _harts[i].SupervisorFile = _board.SupervisorImsic?[i];
+            _harts[i].MachineFile = _board.MachineImsic?[i];
+        }
         platform.Harts = _harts;
         platform.Console = _board.Uart;
         MapRam(power);
@@ -64,7 +71,7 @@ internal sealed class VirtMachine : IDisposable
 
         byte[] seed = new byte[32];
         Fill(options, seed);
-        _layout.Place(layout => VirtDeviceTree.Build(_board, new VirtTreeOptions(options.Memory, options.Cpus, IsaDescription.Isa, IsaDescription.Extensions, IsaDescription.MmuType)
+        _layout.Place(layout => VirtDeviceTree.Build(_board, new VirtTreeOptions(options.Memory, options.Cpus, IsaDescription.Isa(interrupts), IsaDescription.Extensions(interrupts), IsaDescription.MmuType)
         {
             BootArguments = options.Append, Initrd = layout.Initrd, RngSeed = seed,
         }));

@@ -11,6 +11,8 @@ internal static class VirtMemoryMap
     public const ulong Rtc = 0x10_1000;
     public const ulong Clint = 0x200_0000;
     public const ulong Plic = 0xc00_0000;
+    public const ulong AplicM = 0xc00_0000, AplicS = 0xd00_0000;
+    public const ulong ImsicM = 0x2400_0000, ImsicS = 0x2800_0000;
     public const ulong Uart = 0x1000_0000;
     public const ulong VirtioMmio = 0x1000_1000, VirtioMmioStride = 0x1000;
     public const ulong FwCfg = 0x1010_0000;

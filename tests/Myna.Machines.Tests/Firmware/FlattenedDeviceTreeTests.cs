@@ -45,13 +45,24 @@ public sealed class FlattenedDeviceTreeTests : IDisposable
         Assert.Equal<byte>([0, 0, 0, 1, 0, 0, 0, 2], value);
     }
 
-    /// <summary>The reference compiler accepts the board's tree and finds nothing to warn about.</summary>
     [FactIfTool("dtc")]
-    public void The_boards_tree_is_without_fault_for_dtc()
+    public void The_boards_tree_is_without_fault_for_dtc() => Check("virt", MachineOptions.FirmwareBuiltIn, "plic@c000000");
+
+    [FactIfTool("dtc")]
+    public void The_boards_tree_with_aia_is_without_fault_for_dtc()
+        => Check("virt,aia=aplic-imsic", MachineOptions.FirmwareBuiltIn, "imsics@28000000", "aplic@d000000", "ssaia", "msi-parent", "riscv,num-ids = <0xff>");
+
+    [FactIfTool("dtc")]
+    public void The_boards_tree_with_aia_for_a_firmware_is_without_fault_for_dtc()
+        => Check("virt,aia=aplic-imsic", _scratch.Write("firmware", new Rv().Loop().ToArray()), "imsics@24000000", "imsics@28000000", "aplic@c000000", "aplic@d000000", "smaia", "riscv,delegation");
+
+    /// <summary>The reference compiler accepts the tree and finds nothing to warn about.</summary>
+    private void Check(string board, string firmware, params string[] wanted)
     {
         string kernel = _scratch.Write("kernel", new Rv().Loop().ToArray());
         using Machine machine = Machine.Create(new MachineOptions
         {
+            Board = board, Firmware = firmware,
             Kernel = kernel, Initrd = _scratch.Write("initrd", new byte[5000]), Append = "console=ttyS0 quiet", Cpus = 3, Memory = 64 << 20,
             Accel = Accel.Interp, Random = bytes => Array.Fill(bytes, (byte)1),
         });
@@ -68,12 +79,13 @@ public sealed class FlattenedDeviceTreeTests : IDisposable
         dtc.WaitForExit();
         Assert.Equal(0, dtc.ExitCode);
         Assert.Equal("", warnings.Result);
-        foreach (string expected in new[]
-        {
-            "bootargs = \"console=ttyS0 quiet\"", "linux,initrd-start", "cpu@2", "serial@10000000", "compatible = \"ns16550a\"", "plic@c000000",
+        string[] always =
+        [
+            "bootargs = \"console=ttyS0 quiet\"", "linux,initrd-start", "cpu@2", "serial@10000000", "compatible = \"ns16550a\"",
             "clint@2000000", "rtc@101000", "test@100000", "flash@20000000", "fw-cfg@10100000", "virtio_mmio@10008000", "pci@30000000", "memory@80000000",
             "reg = <0x00 0x80000000 0x00 0x4000000>", "mmu-type = \"riscv,sv57\"", "timebase-frequency = <0x989680>", "rng-seed",
-        })
+        ];
+        foreach (string expected in always.Concat(wanted))
             Assert.Contains(expected, source, StringComparison.Ordinal);
     }
 }
