@@ -69,7 +69,7 @@ public sealed partial class Imsic : IMmio, IMsiSink, IPlatformDevice
     /// <inheritdoc/>
     public void Describe(DeviceTreeNode node) => node
         .SetStrings("compatible", "qemu,imsics", "riscv,imsics")
-        .SetFlag("interrupt-controller").SetCells("#interrupt-cells", 0)
+        .SetFlag("interrupt-controller").SetCells("#interrupt-cells", 0).SetCells("#address-cells", 0)
         .SetFlag("msi-controller").SetCells("#msi-cells", 0)
         .SetCells("riscv,num-ids", ImsicFile.Identities);
 
