@@ -10,8 +10,10 @@ public readonly record struct BlockFlags(uint Bits)
     /// <param name="dataMode">Soft-TLB used by loads and stores, 0 to 3.</param>
     /// <param name="fs">mstatus.FS: 0 off, 1 initial, 2 clean, 3 dirty.</param>
     /// <param name="frm">fcsr.frm, 0 to 7.</param>
-    public BlockFlags(int privilege, int dataMode, int fs, int frm)
-        : this((uint)(privilege | dataMode << 2 | fs << 4 | frm << 6))
+    /// <param name="cacheBlockZero">CBO.ZERO may be executed.</param>
+    /// <param name="countInstructions">The guest looks at its counters.</param>
+    public BlockFlags(int privilege, int dataMode, int fs, int frm, bool cacheBlockZero, bool countInstructions)
+        : this((uint)(privilege | dataMode << 2 | fs << 4 | frm << 6 | (cacheBlockZero ? 1 << 9 : 0) | (countInstructions ? 1 << 10 : 0)))
     {
     }
 

@@ -118,8 +118,7 @@ public sealed partial class Hart : VirtualCpu, IInterruptSink, ISbiHart
     public int FetchMode => (int)_privilege;
 
     /// <summary>
-    /// What a translation depends on besides the code: bits 0-1 privilege, 2-3 <see cref="DataMode"/>, 4-5 mstatus.FS,
-    /// 6-8 frm, 9 CBO.ZERO allowed, 10 the guest has looked at a counter of instructions.
+    /// What a translation depends on besides the code: the bits of <see cref="RiscV.BlockFlags"/>.
     /// </summary>
     public uint BlockFlags => _blockFlags;
 
@@ -184,8 +183,8 @@ public sealed partial class Hart : VirtualCpu, IInterruptSink, ISbiHart
             _ => MmuMode.Machine,
         };
         _levels = (_satp >> 60) switch { 8 => 3, 9 => 4, 10 => 5, _ => 0 };
-        _blockFlags = (uint)_privilege | (uint)_dataMode << 2 | (uint)((_mstatus & Mstatus.Fs) >> Mstatus.FsShift) << 4 | (uint)_frm << 6
-            | (CacheBlockEnabled(EnvironmentConfig.Cbze) ? 1u << 9 : 0) | (_countsInstructions ? 1u << 10 : 0);
+        int fs = (int)((_mstatus & Mstatus.Fs) >> Mstatus.FsShift);
+        _blockFlags = new BlockFlags((int)_privilege, _dataMode, fs, _frm, CacheBlockEnabled(EnvironmentConfig.Cbze), _countsInstructions).Bits;
         Generation++;
     }
 

@@ -271,10 +271,10 @@ public sealed class CsrTests : IDisposable
     [Fact]
     public void Block_flags_follow_what_translations_depend_on()
     {
-        Assert.Equal(3u | 3 << 2, _f.Hart.BlockFlags);
+        Assert.Equal(new BlockFlags(3, 3, 0, 0, cacheBlockZero: true, countInstructions: false).Bits, _f.Hart.BlockFlags);
         _f.Set(CsrNumber.Mstatus, 3 << 13);
         _f.Write(CsrNumber.Frm, 2);
-        Assert.Equal(3u | 3 << 2 | 3 << 4 | 2 << 6, _f.Hart.BlockFlags);
+        Assert.Equal(new BlockFlags(3, 3, 3, 2, cacheBlockZero: true, countInstructions: false).Bits, _f.Hart.BlockFlags);
         _f.Write(CsrNumber.Mstatus, 1 << 17 | 1 << 11 | 1 << 18); // MPRV, MPP = S, SUM
         Assert.Equal(MmuMode.SupervisorUserMemory, _f.Hart.DataMode);
         _f.Clear(CsrNumber.Mstatus, 1 << 18);
