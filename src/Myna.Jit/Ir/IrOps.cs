@@ -59,7 +59,7 @@ public readonly partial struct IrOps(IrBuilder builder) : IOps<Value>
         c = 0;
         x = v;
         // Only just computed: an older sum probably lives on.
-        if (i.Op != Op.Add || i.Guest < _b.GuestCount - 2 || !_b.IsConst(i.B, out c))
+        if (i.Op != Op.Add || i.Guest < _b.GuestCount - 4 || !_b.IsConst(i.B, out c))
             return false;
         x = new Value(i.A);
         return true;
@@ -314,7 +314,17 @@ public readonly partial struct IrOps(IrBuilder builder) : IOps<Value>
     private Value Unextended(Value a, int bits)
     {
         ref Instruction i = ref _b.Code[a.Id];
-        return i.Op is Op.SignExtend or Op.ZeroExtend && 8 << i.Size >= bits ? new Value(i.A) : a;
+        if (i.Op is Op.SignExtend or Op.ZeroExtend && 8 << i.Size >= bits)
+            return new Value(i.A);
+        // Carries only go up: neither need the operands of these be extended. (Made in this guest instruction, the
+        // operation itself is not needed any longer.)
+        if (bits == 32 && i.Guest == _b.GuestCount - 1 && i.Op is Op.Add or Op.Sub or Op.Mul or Op.And or Op.Or or Op.Xor or Op.AddShifted)
+        {
+            int x = Low32(i.A), y = Low32(i.B);
+            if (x != i.A || y != i.B)
+                return new(_b.Append(i.Op, x, y, aux: i.Aux));
+        }
+        return a;
     }
 
     internal static bool Holds(Cond cond, ulong a, ulong b) => cond switch
@@ -381,7 +391,12 @@ public readonly partial struct IrOps(IrBuilder builder) : IOps<Value>
         return true;
     }
 
-    private Value Stored(Value a, int bits) => Unextended(a, bits);
+    private Value Stored(Value a, int bits)
+    {
+        ref Instruction i = ref _b.Code[a.Id];
+        return i.Op is Op.SignExtend or Op.ZeroExtend && 8 << i.Size >= bits ? new Value(i.A) : a;
+    }
+
 
     public bool LoadFloat(Value address, FloatSize size, out Value value)
     {
