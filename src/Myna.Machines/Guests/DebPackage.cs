@@ -26,6 +26,8 @@ public static class DebPackage
                     await entry.DataStream.ReadExactlyAsync(content, cancellation).ConfigureAwait(false);
                     found[path] = content;
                 }
+                // The padding behind the archive's end: dpkg-deb fails when nobody reads it.
+                await stream.CopyToAsync(Stream.Null, cancellation).ConfigureAwait(false);
             }, cancellation).ConfigureAwait(false);
             if (result.Status != 0)
                 throw new GuestException($"cannot unpack {Path.GetFileName(file)}: {result.Error.Trim()}");

@@ -31,14 +31,14 @@ public static class GuestBuilder
                 {
                     builtIn = System.Text.Encoding.UTF8.GetString(content).Split('\n', StringSplitOptions.RemoveEmptyEntries);
                 }
-                else if (path.Contains("/modules/", StringComparison.Ordinal))
+                else if (ReleaseOf(path) is string found)
                 {
-                    moduleFiles[path] = content;
+                    release = found;
+                    await File.WriteAllBytesAsync(Path.Combine(directory, KernelFile), content, cancellation).ConfigureAwait(false);
                 }
                 else
                 {
-                    release = name[(name.IndexOf('-', StringComparison.Ordinal) + 1)..];
-                    await File.WriteAllBytesAsync(Path.Combine(directory, KernelFile), content, cancellation).ConfigureAwait(false);
+                    moduleFiles[path] = content;
                 }
             }
         }
@@ -89,11 +89,24 @@ public static class GuestBuilder
 
     private static string ModuleFile(string name) => $"modules/{name}.ko";
 
+    /// <summary>
+    /// The release of the kernel that a path names: boot/vmlinux-RELEASE or boot/vmlinuz-RELEASE, from 7.x on
+    /// usr/lib/modules/RELEASE/vmlinuz. Null if it is no kernel.
+    /// </summary>
+    internal static string? ReleaseOf(string path)
+    {
+        string name = Path.GetFileName(path);
+        string[] parts = path.Split('/');
+        return name is "vmlinux" or "vmlinuz" ? (parts is [.., "lib", "modules", string release, _] ? release : null)
+            : parts[0] != "boot" ? null
+            : name.StartsWith("vmlinux-", StringComparison.Ordinal) || name.StartsWith("vmlinuz-", StringComparison.Ordinal) ? name["vmlinux-".Length..]
+            : null;
+    }
+
     private static bool IsWanted(string path)
     {
         string name = Path.GetFileName(path);
-        return path is "bin/busybox" or "usr/bin/busybox"
-            || (path.StartsWith("boot/", StringComparison.Ordinal) && (name.StartsWith("vmlinux-", StringComparison.Ordinal) || name.StartsWith("vmlinuz-", StringComparison.Ordinal)))
+        return path is "bin/busybox" or "usr/bin/busybox" || ReleaseOf(path) is not null
             || (path.Contains("lib/modules/", StringComparison.Ordinal) && (name == "modules.builtin" || name.Contains(".ko", StringComparison.Ordinal)));
     }
 }

@@ -40,7 +40,8 @@ public sealed class GuestCache(string root)
             if (await FindAsync(recipe, suite, progress, cancellation).ConfigureAwait(false) is Guest found)
                 return found;
             using FileStream held = await LockAsync(progress, cancellation).ConfigureAwait(false);
-            return await FindAsync(recipe, suite, progress, cancellation).ConfigureAwait(false)
+            // Another process may have fetched it in the meantime; what is damaged has been said.
+            return await FindAsync(recipe, suite, null, cancellation).ConfigureAwait(false)
                 ?? await FetchAsync(recipe, suite, progress, cancellation).ConfigureAwait(false);
         });
 
@@ -92,7 +93,7 @@ public sealed class GuestCache(string root)
     }
 
     /// <summary>The newest intact guest, its initramfs made anew if this version of Myna writes another one.</summary>
-    private async Task<Guest?> FindAsync(GuestRecipe recipe, string suite, IGuestProgress progress, CancellationToken cancellation)
+    private async Task<Guest?> FindAsync(GuestRecipe recipe, string suite, IGuestProgress? progress, CancellationToken cancellation)
     {
         foreach (Guest guest in List().Where(g => g.Arch == recipe.Arch && g.Suite == suite))
         {
@@ -109,7 +110,7 @@ public sealed class GuestCache(string root)
                 return guest;
             if (rest)
                 return guest with { Manifest = await GuestBuilder.WriteInitrdAsync(guest.Directory, guest.Manifest, cancellation).ConfigureAwait(false) };
-            progress.Step($"the cached guest in {guest.Directory} is damaged; fetching it again");
+            progress?.Step($"the cached guest in {guest.Directory} is damaged; fetching it again");
         }
         return null;
     }

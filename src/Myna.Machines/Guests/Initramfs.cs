@@ -12,7 +12,7 @@ public static class Initramfs
 
     /// <summary>Eight hexadecimal digits that change with the scripts: an initramfs of other ones is made anew.</summary>
     public static string Revision { get; } =
-        Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes($"1\n{InitScript}\n{UdhcpcScript}")))[..8];
+        Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes($"2\n{InitScript}\n{UdhcpcScript}")))[..8];
 
     /// <summary>
     /// Writes the archive. It is not compressed: the host hands it over in memory, and unpacking it would cost the guest
@@ -37,6 +37,8 @@ public static class Initramfs
         cpio.File("etc/passwd", "root::0:0:root:/root:/bin/sh\n");
         cpio.File("etc/group", "root:x:0:\n");
         cpio.File("etc/hosts", "127.0.0.1 localhost myna\n::1 localhost\n");
+        // What mount without -t tries: a file system in a module is not in /proc/filesystems before its first use.
+        cpio.File("etc/filesystems", "ext4\nvfat\niso9660\n");
         cpio.File("etc/profile", "PS1='\\h:\\w# '\n");
         cpio.File("etc/modules", string.Concat(load.Select(m => m + "\n")));
         WriteModules(cpio, $"lib/modules/{release}", modules);
