@@ -62,4 +62,13 @@ public sealed class BadInputTests : IDisposable
 
     [Fact]
     public void A_trace_that_cannot_be_written() => Refused(1, "trace", "run", "--trace", "/no-such-directory/trace", "--kernel", File("raw", new byte[4096]));
+
+    [Fact]
+    public void A_signature_that_could_not_be_written() =>
+        Refused(1, "signature", "run", "--firmware", "none", "--signature", "/no-such-directory/s", "--kernel", File("raw", new byte[4096]));
+
+    [Theory]
+    [InlineData("--gdb")]
+    [InlineData("--monitor")]
+    public void Addresses_that_are_none(string option) => Refused(2, "nowhere", "run", option, "nowhere", "--kernel", File("raw", new byte[4096]));
 }

@@ -8,8 +8,8 @@ internal static class CompletionCommand
     private const string Bash = """
         # Load it with: . <(myna completion bash)
         _myna() {
-            local IFS=$'\n' word=${COMP_WORDS[COMP_CWORD]} answers
-            answers=$("${COMP_WORDS[0]}" "[suggest:$COMP_POINT]" "$COMP_LINE" 2>/dev/null)
+            local IFS=$'\n' word=${COMP_WORDS[COMP_CWORD]} line=${COMP_LINE#* } answers
+            answers=$("${COMP_WORDS[0]}" "[suggest:$((COMP_POINT - ${#COMP_LINE} + ${#line}))]" "$line" 2>/dev/null)
             COMPREPLY=($(compgen -W "$answers" -- "$word"))
         }
         complete -o default -F _myna myna ./myna
@@ -18,8 +18,8 @@ internal static class CompletionCommand
     private const string Zsh = """
         # Load it with: . <(myna completion zsh)
         _myna() {
-            local answers
-            answers=("${(@f)$("${words[1]}" "[suggest:$CURSOR]" "$BUFFER" 2>/dev/null)}")
+            local answers line=${BUFFER#* }
+            answers=("${(@f)$("${words[1]}" "[suggest:$((CURSOR - ${#BUFFER} + ${#line}))]" "$line" 2>/dev/null)}")
             compadd -- $answers || _files
         }
         compdef _myna myna
@@ -27,7 +27,7 @@ internal static class CompletionCommand
 
     private const string Fish = """
         # Load it with: myna completion fish | source
-        complete -c myna -a '(myna "[suggest:"(commandline -C)"]" (commandline -cp) 2>/dev/null)'
+        complete -c myna -a '(set -l line (commandline -cp | string replace -r "^\S+\s+" ""); myna "[suggest:"(string length -- $line)"]" "$line" 2>/dev/null)'
         """;
 
     public static Command Create()

@@ -59,6 +59,9 @@ internal static class Runner
             throw new UserException("the command after -- takes standard input; use --monitor unix:PATH", Usage);
         if (settings.Kernel is null && settings.Firmware == MachineOptions.FirmwareNone)
             throw new UserException("--firmware none starts the kernel in M-mode; say which with --kernel FILE", Usage);
+        // Before the run: its result would be lost after it.
+        if (settings.Signature is not null && !Directory.Exists(Path.GetDirectoryName(Path.GetFullPath(settings.Signature))))
+            throw new UserException($"cannot write the signature {settings.Signature}: its directory does not exist");
         if (settings.Kernel is not null && settings.GuestSuite is not null)
             throw new UserException("--guest-suite chooses the default guest; leave out --kernel", Usage);
         if (settings.Accel == Accel.Lockstep && (settings.Command.Length > 0 || settings.Disks.Count > 0 || settings.Networks.Count > 0))

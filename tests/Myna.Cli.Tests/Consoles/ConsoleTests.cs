@@ -46,6 +46,22 @@ public class ConsoleTests
         Assert.Throws<OperationCanceledException>(() => new CharPort(static _ => { }).Deliver([1], ended.Token));
     }
 
+    /// <summary>Linux throws away what reaches a virtio console before its tty exists.</summary>
+    [Fact]
+    public void Keys_wait_until_the_guest_has_spoken()
+    {
+        var port = new CharPort(static _ => { }, guestSpeaksFirst: true);
+        var device = new SlowDevice(port) { ReceiveCapacity = 2 };
+        port.Attach(device);
+        var deliver = new Thread(() => port.Deliver("abc"u8, CancellationToken.None));
+        deliver.Start();
+        Assert.False(deliver.Join(150));
+        Assert.Equal(0, device.Received.Length);
+        port.Write("# "u8);
+        Assert.True(deliver.Join(TimeSpan.FromSeconds(30)));
+        Assert.Equal("abc"u8, device.Received.ToArray());
+    }
+
     private sealed class Recorder : MemoryStream
     {
         public bool Gone { get; set; }
