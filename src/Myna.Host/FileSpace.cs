@@ -19,6 +19,17 @@ public static class FileSpace
     public static FileSpaceResult Zero(SafeFileHandle file, ulong offset, ulong length)
         => Allocate(file, Libc.FALLOC_FL_ZERO_RANGE, offset, length);
 
+    /// <summary>Whether a path names a pipe or the like, which has no positions. An ordinary open would wait for its other end.</summary>
+    public static bool IsPipe(string path)
+    {
+        int file = Libc.open(path, Libc.O_RDONLY | Libc.O_NONBLOCK | Libc.O_CLOEXEC);
+        if (file < 0)
+            return false;
+        bool pipe = Libc.lseek(file, 0, Libc.SEEK_END) < 0 && Marshal.GetLastPInvokeError() == Libc.ESPIPE;
+        _ = Libc.close(file);
+        return pipe;
+    }
+
     /// <summary>Length in bytes of a file or a block device.</summary>
     /// <exception cref="IOException">It cannot be sized (a pipe, a terminal).</exception>
     public static ulong Length(SafeFileHandle file)

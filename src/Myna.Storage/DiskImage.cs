@@ -26,7 +26,9 @@ public static class DiskImage
         {
             ulong length = FileSpace.Length(file);
             if (length == 0)
-                throw new StorageException($"disk {path} is empty; give it a size with 'truncate -s 1G {path}'");
+                throw new StorageException(path.StartsWith("/dev/", StringComparison.Ordinal)
+                    ? $"disk {path} has no size; name a file or a block device"
+                    : $"disk {path} is empty; give it a size with 'truncate -s 1G {path}'");
             return format switch
             {
                 DiskFormat.Raw => new RawImage(file, length, readOnly),
@@ -49,6 +51,8 @@ public static class DiskImage
     {
         if (Directory.Exists(path))
             throw new StorageException($"disk {path} is a directory");
+        if (FileSpace.IsPipe(path))
+            throw new StorageException($"disk {path} is not a file or a block device");
         try
         {
             // The runtime takes an advisory lock with it: exclusive for a writer, shared for readers.

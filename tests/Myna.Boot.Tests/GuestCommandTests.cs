@@ -46,4 +46,38 @@ public class GuestCommandTests
         Result result = MynaProgram.Run("run", "--", "sh", "-c", "printf 'a\\r\\nb\\n\\004\\177c'");
         Assert.Equal("a\r\nb\n\u0004\u007fc", result.Output);
     }
+
+    /// <summary>As a user's shell sets pipes and files up.</summary>
+    private static Result Shell(string script)
+    {
+        var start = new System.Diagnostics.ProcessStartInfo("sh", ["-c", script])
+        {
+            WorkingDirectory = MynaProgram.Root,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
+        using System.Diagnostics.Process process = System.Diagnostics.Process.Start(start)!;
+        Task<string> error = process.StandardError.ReadToEndAsync();
+        string output = process.StandardOutput.ReadToEnd();
+        process.WaitForExit();
+        return new(process.ExitCode, output, error.Result);
+    }
+
+    [Fact]
+    public void A_reader_that_leaves_ends_the_command()
+    {
+        Result result = Shell("{ timeout -k 1 200 ./myna run -- yes </dev/null; echo $? >&2; } | head -n 1");
+        Assert.Equal(("y\n", "141\n"), (result.Output, result.Error));
+    }
+
+    [Fact]
+    public void Output_that_cannot_be_written_fails()
+    {
+        Result result = Shell("./myna run -- echo hi </dev/null >/dev/full");
+        Assert.Equal(1, result.Status);
+        Assert.Contains("No space left", result.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Closed_standard_input_is_empty() => Assert.Equal(0, Shell("timeout -k 1 200 ./myna run -- cat <&-").Status);
 }

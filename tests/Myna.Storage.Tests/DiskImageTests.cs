@@ -134,7 +134,18 @@ public sealed class DiskImageTests : IDisposable
         Assert.Contains("directory", Assert.Throws<StorageException>(() => DiskImage.Open(_folder)).Message);
         Assert.Contains("empty", Assert.Throws<StorageException>(() => DiskImage.Open(NewFile("empty", 0))).Message);
         Assert.Throws<StorageException>(() => DiskImage.Open(""));
-        Assert.Throws<StorageException>(() => DiskImage.Open("/dev/null"));
+        Assert.Contains("no size", Assert.Throws<StorageException>(() => DiskImage.Open("/dev/null")).Message);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void A_pipe_is_refused_and_not_waited_for(bool readOnly)
+    {
+        string path = Path.Combine(_folder, "fifo");
+        using (var mkfifo = System.Diagnostics.Process.Start("mkfifo", [path]))
+            mkfifo.WaitForExit();
+        Assert.Contains("not a file", Assert.Throws<StorageException>(() => DiskImage.Open(path, readOnly: readOnly)).Message);
     }
 
     private string NewFile(string name, long length)

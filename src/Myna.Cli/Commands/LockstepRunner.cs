@@ -28,7 +28,7 @@ internal static class LockstepRunner
             SignatureGranularity = settings.SignatureGranularity,
         });
         LockstepResult result = machine.Run(cancellation: cancellation);
-        output.Drain(TimeSpan.FromSeconds(5));
+        output.Drain();
         if (result.Difference is not null)
             throw new UserException($"the engines differ: {result.Difference}");
         Output.Note($"myna: the engines agree after {result.Instructions} instructions; {(result.Exit is null ? "the guest waits for input" : "the guest ended")}");

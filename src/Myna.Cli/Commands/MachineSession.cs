@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Myna.Cli.Consoles;
 using Myna.Control;
 using Myna.Control.Gdb;
 using Myna.Control.Monitor;
@@ -45,8 +46,11 @@ internal sealed class MachineSession : IDisposable
         }
     }
 
-    /// <summary>Whether the user, not the guest, ended the machine.</summary>
-    public bool EndedByHost => _status >= 0;
+    /// <summary>The exit status if the user (or what reads the output), not the guest, ended the machine.</summary>
+    public int? HostStatus => _status >= 0 ? _status : null;
+
+    /// <summary>Raised when the user ends the machine: nobody waits for its output any more.</summary>
+    public event Action? Ending;
 
     /// <summary>Lets the guest run; with --gdb the debugger does.</summary>
     public void Start()
@@ -59,7 +63,26 @@ internal sealed class MachineSession : IDisposable
     public void End(int status)
     {
         Interlocked.CompareExchange(ref _status, status, -1);
+        // A virtual CPU may be waiting for whoever reads its output.
+        Ending?.Invoke();
         _machine.PowerOff();
+    }
+
+    /// <summary>
+    /// Ends the machine when its output cannot be written (like a program that SIGPIPE ends, or with the reason), and lets go
+    /// of a reader that takes no more when the user ends the machine.
+    /// </summary>
+    public void Follow(OutputPump output)
+    {
+        const int EPIPE = 32, SigPipeStatus = 141;
+        Ending += output.Abandon;
+        output.Broken += () =>
+        {
+            bool readerLeft = output.Failure is { HResult: EPIPE };
+            if (!readerLeft)
+                Output.Fail(output.Failure!.Message);
+            End(readerLeft ? SigPipeStatus : 1);
+        };
     }
 
     /// <summary>Waits for the machine's end.</summary>

@@ -89,7 +89,7 @@ internal static class Runner
         }
         options = options with { Console = serial, Devices = devices.Options };
         using var session = new MachineSession(settings, options);
-        output.Broken += () => session.End(1);
+        session.Follow(output);
         // Raw mode only where the keys go to this program; a job in the background would be stopped for it.
         bool prompt = settings.Monitor == RunSettings.MonitorStdio;
         bool raw = !prompt && Terminal.InputIsTerminal && Terminal.IsForeground;
@@ -106,8 +106,8 @@ internal static class Runner
             else
                 keys.Start();
             int status = session.Wait();
-            output.Drain(TimeSpan.FromSeconds(5));
-            return status;
+            output.Drain();
+            return session.HostStatus ?? status;
         }
         finally
         {
@@ -151,9 +151,12 @@ internal static class Runner
         string append = Words(GuestRecipe.For(options.Arch).CommandLine, "quiet panic=-1 myna.command", settings.Append);
         options = options with { Console = serial, Devices = devices.Options, Append = append, NoReboot = true };
         using var session = new MachineSession(settings, options);
+        session.Follow(command.Output);
+        session.Ending += command.Error.Abandon;
         session.Start();
-        int status = session.Wait();
-        if (session.EndedByHost)
+        session.Wait();
+        command.Output.Drain();
+        if (session.HostStatus is int status)
             return status;
         if (command.Status is int result)
             return result;

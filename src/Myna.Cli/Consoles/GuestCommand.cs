@@ -33,6 +33,12 @@ internal sealed class GuestCommand : IDisposable
     /// <summary>The command's exit status; null until the guest has said it.</summary>
     public int? Status { get; private set; }
 
+    /// <summary>The command's standard output: who ends the machine when its reader is gone follows it.</summary>
+    public OutputPump Output => _output;
+
+    /// <summary>Its standard error: a reader of that may go.</summary>
+    public OutputPump Error => _error;
+
     public IEnumerable<DeviceOptions> Devices =>
     [
         new ConsoleDevice(_control, "myna.control"),
@@ -93,7 +99,15 @@ internal sealed class GuestCommand : IDisposable
         int count;
         do
         {
-            count = _input.Read(buffer);
+            try
+            {
+                count = _input.Read(buffer);
+            }
+            catch (IOException)
+            {
+                // Standard input cannot be read (closed, a directory): for the command it is empty.
+                count = 0;
+            }
             Send(_stdin, buffer.AsSpan(0, count));
         }
         while (count > 0);
@@ -109,10 +123,6 @@ internal sealed class GuestCommand : IDisposable
             catch (OperationCanceledException)
             {
                 // The machine has ended.
-            }
-            catch (IOException)
-            {
-                // Standard input cannot be read (closed, or a terminal of another job): the command sees no end of it.
             }
         })
         { Name = name, IsBackground = true }.Start();

@@ -8,13 +8,16 @@ namespace Myna.Cli.Consoles;
 internal sealed class OutputPump : IDisposable
 {
     private const int Capacity = 1 << 20;
+
+    /// <summary>How long <see cref="Dispose"/> waits for a slow reader, in milliseconds.</summary>
+    private const int LastWait = 2000;
     private readonly Stream _stream;
     private readonly Thread _thread;
     private readonly object _gate = new();
     private byte[] _pending = new byte[4096];
     private byte[] _writing = new byte[4096];
     private int _count;
-    private bool _busy, _ended, _broken;
+    private bool _busy, _ended, _broken, _abandoned;
 
     public OutputPump(Stream stream, string name)
     {
@@ -23,8 +26,11 @@ internal sealed class OutputPump : IDisposable
         _thread.Start();
     }
 
-    /// <summary>The reader is gone; raised once, on the pump's thread.</summary>
+    /// <summary>The stream takes no more; raised once, on the pump's thread, with <see cref="Failure"/> set.</summary>
     public event Action? Broken;
+
+    /// <summary>Why the stream takes no more; null while it does.</summary>
+    public IOException? Failure { get; private set; }
 
     public void Write(ReadOnlySpan<byte> bytes)
     {
@@ -35,6 +41,8 @@ internal sealed class OutputPump : IDisposable
                 int take = Math.Min(bytes.Length, Capacity - _count);
                 if (take == 0)
                 {
+                    if (_abandoned)
+                        return;
                     Monitor.Wait(_gate);
                     continue;
                 }
@@ -49,22 +57,33 @@ internal sealed class OutputPump : IDisposable
         }
     }
 
-    /// <summary>Returns when everything written before is with the stream, or after <paramref name="limit"/>.</summary>
-    public void Drain(TimeSpan limit)
+    /// <summary>The user waits for the reader no more: what does not fit into the buffer is dropped, <see cref="Drain"/> returns.</summary>
+    public void Abandon()
     {
-        long until = Environment.TickCount64 + (long)limit.TotalMilliseconds;
         lock (_gate)
         {
-            while ((_count > 0 || _busy) && !_broken && Environment.TickCount64 < until)
-                Monitor.Wait(_gate, 50);
+            _abandoned = true;
+            Monitor.PulseAll(_gate);
+        }
+    }
+
+    /// <summary>Returns when the stream has everything written before, takes no more, or the user does not wait for it.</summary>
+    public void Drain()
+    {
+        lock (_gate)
+        {
+            while ((_count > 0 || _busy) && !_broken && !_abandoned)
+                Monitor.Wait(_gate);
         }
     }
 
     public void Dispose()
     {
-        Drain(TimeSpan.FromSeconds(5));
+        long until = Environment.TickCount64 + LastWait;
         lock (_gate)
         {
+            while ((_count > 0 || _busy) && !_broken && Environment.TickCount64 < until)
+                Monitor.Wait(_gate, 50);
             _ended = true;
             Monitor.PulseAll(_gate);
         }
@@ -92,10 +111,11 @@ internal sealed class OutputPump : IDisposable
             {
                 _stream.Write(_writing, 0, count);
             }
-            catch (IOException)
+            catch (IOException e)
             {
                 lock (_gate)
                 {
+                    Failure = e;
                     _broken = true;
                     _busy = false;
                     Monitor.PulseAll(_gate);

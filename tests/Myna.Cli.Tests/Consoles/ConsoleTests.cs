@@ -101,6 +101,55 @@ public class ConsoleTests
         pump.Write(new byte[3 << 20]);
     }
 
+    /// <summary>Takes nothing until it is allowed to.</summary>
+    private sealed class Stalled : MemoryStream
+    {
+        public ManualResetEventSlim Go { get; } = new();
+        public override void Write(byte[] buffer, int offset, int count)
+        {
+            Go.Wait(TimeSpan.FromSeconds(30));
+            base.Write(buffer, offset, count);
+        }
+    }
+
+    [Fact]
+    public void A_slow_reader_gets_everything()
+    {
+        var stream = new Stalled();
+        using var pump = new OutputPump(stream, "test");
+        pump.Write(new byte[900_000]);
+        var drain = new Thread(pump.Drain);
+        drain.Start();
+        stream.Go.Set();
+        drain.Join();
+        Assert.Equal(900_000, stream.Length);
+    }
+
+    [Fact]
+    public void A_stalled_reader_is_given_up_when_the_user_ends_the_machine()
+    {
+        var stream = new Stalled();
+        using var pump = new OutputPump(stream, "test");
+        var guest = new Thread(() => pump.Write(new byte[3 << 20]));
+        guest.Start();
+        pump.Abandon();
+        Assert.True(guest.Join(TimeSpan.FromSeconds(20)));
+        pump.Drain();
+        stream.Go.Set();
+    }
+
+    [Fact]
+    public void Why_output_cannot_be_written_is_kept()
+    {
+        using var broken = new ManualResetEventSlim();
+        using var pump = new OutputPump(new Recorder { Gone = true }, "test");
+        pump.Broken += broken.Set;
+        pump.Write("x"u8);
+        Assert.True(broken.Wait(TimeSpan.FromSeconds(30)));
+        Assert.Equal("Broken pipe", pump.Failure?.Message);
+        pump.Drain();
+    }
+
     [Fact]
     public void The_last_lines_are_kept_however_much_was_written()
     {
