@@ -284,6 +284,16 @@ public sealed class Machine : IPowerControl, IDisposable
     private void Control()
     {
         foreach (Action request in _requests.GetConsumingEnumerable())
-            request();
+        {
+            try
+            {
+                request();
+            }
+            catch (MachineException e)
+            {
+                // A guest's reset found an image gone bad.
+                End(new MachineExit(ExitReason.InternalError, 1, e.Message));
+            }
+        }
     }
 }

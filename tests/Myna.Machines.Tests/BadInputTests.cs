@@ -45,6 +45,24 @@ public sealed class BadInputTests : IDisposable
     }
 
     [Fact]
+    public void A_kernel_that_shrinks_before_a_reset_ends_the_machine()
+    {
+        // Waits for a word to change, then resets itself; the image is cut while it runs the first time.
+        byte[] image = new byte[1 << 20];
+        new Rv().Li(Rv.T0, 0x8020_0000).Lw(Rv.T1, Rv.T0, 0).Word(0xfe030ee3 /* beq t1, zero, -4 */).Finish(0x7777).ToArray().CopyTo(image, 0);
+        MachineOptions options = Kernel(image) with { Firmware = "none" };
+        using Machine machine = Machine.Create(options);
+        machine.Start();
+        using (FileStream file = new(options.Kernel!, FileMode.Open, FileAccess.Write, FileShare.ReadWrite))
+            file.SetLength(100);
+        Assert.True(machine.Memory.Store(0x8020_0000, 4, 1));
+        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(60));
+        MachineExit exit = machine.WaitForExit(patience.Token);
+        Assert.Equal((ExitReason.InternalError, 1), (exit.Reason, exit.Status));
+        Assert.Contains("shorter", exit.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Nothing_to_start()
     {
         Refused(new(), "--kernel");

@@ -44,6 +44,12 @@ public sealed partial class Htif : IMmio
         _console = console;
     }
 
+    /// <summary>The RAM underneath.</summary>
+    public Ram Ram => _ram;
+
+    /// <summary>Where in it the device begins.</summary>
+    public ulong RamOffset => _offset;
+
     /// <inheritdoc/>
     public bool Read(ulong offset, int size, out ulong value)
     {

@@ -4,7 +4,9 @@ namespace Myna.Machines.Loading;
 internal enum ImageKind { Elf, LinuxImage, Raw }
 
 /// <summary>A run of bytes to be put in guest memory, followed by zeroes up to its size in memory.</summary>
-internal sealed record Segment(ulong Address, ReadOnlyMemory<byte> Bytes, ulong MemorySize)
+/// <param name="Offset">Where in <paramref name="Source"/> its bytes begin.</param>
+/// <param name="FileSize">How many there are.</param>
+internal sealed record Segment(ulong Address, ImageSource Source, long Offset, ulong FileSize, ulong MemorySize)
 {
     /// <summary>First address behind the segment.</summary>
     public ulong End => Address + MemorySize;
@@ -17,6 +19,9 @@ internal sealed record Segment(ulong Address, ReadOnlyMemory<byte> Bytes, ulong 
 /// <param name="Symbols">Addresses by name, of an ELF with a symbol table.</param>
 internal sealed record BootImage(string Path, ImageKind Kind, ulong Entry, IReadOnlyList<Segment> Segments, IReadOnlyDictionary<string, ulong> Symbols)
 {
+    /// <summary>Bytes at the start of a file that tell what it is.</summary>
+    private const int HeadSize = 64 << 10;
+
     private static readonly Dictionary<string, ulong> s_noSymbols = [];
 
     public ulong Start => Segments.Min(s => s.Address);
@@ -28,16 +33,24 @@ internal sealed record BootImage(string Path, ImageKind Kind, ulong Entry, IRead
     /// <exception cref="MachineException">The file cannot be used; the message says why.</exception>
     public static BootImage Load(string path, string what, ulong address)
     {
-        byte[] bytes = ImageFile.Read(path, what);
-        bytes = EfiZboot.Unwrap(bytes, path, what);
-        if (ImageFile.IsGzip(bytes))
-            bytes = ImageFile.Gunzip(bytes, path, what);
-        RejectKnownMistakes(bytes, path, what);
-        if (ElfFile.IsElf(bytes))
-            return ElfFile.Load(bytes, path, what);
-        if (RiscVImage.TryLoad(bytes, path, what, address) is { } image)
+        var file = new ImageSource(path, what);
+        byte[] head = file.Head(HeadSize);
+        if (ElfFile.IsElf(head) || ImageFile.IsGzip(head) || EfiZboot.Is(head))
+        {
+            byte[] bytes = file.ReadAll();
+            file.Dispose();
+            bytes = EfiZboot.Unwrap(bytes, path, what);
+            if (ImageFile.IsGzip(bytes))
+                bytes = ImageFile.Gunzip(bytes, path, what);
+            if (ElfFile.IsElf(bytes))
+                return ElfFile.Load(bytes, path, what);
+            file = new ImageSource(path, bytes);
+            head = file.Head(HeadSize);
+        }
+        RejectKnownMistakes(head, path, what);
+        if (RiscVImage.TryLoad(head, file, path, what, address) is { } image)
             return image;
-        return new BootImage(path, ImageKind.Raw, address, [new Segment(address, bytes, (ulong)bytes.Length)], s_noSymbols);
+        return new BootImage(path, ImageKind.Raw, address, [new Segment(address, file, 0, (ulong)file.Length, (ulong)file.Length)], s_noSymbols);
     }
 
     /// <summary>Formats that would otherwise be taken for raw code.</summary>

@@ -8,11 +8,13 @@ namespace Myna.Machines.Loading;
 /// </summary>
 internal static class EfiZboot
 {
+    public static bool Is(ReadOnlySpan<byte> b) => b.Length >= 64 && b.StartsWith("MZ"u8) && b.Slice(4, 4).SequenceEqual("zimg"u8);
+
     /// <returns>The compressed kernel inside, or the bytes themselves when they are no such image.</returns>
     public static byte[] Unwrap(byte[] bytes, string path, string what)
     {
         ReadOnlySpan<byte> b = bytes;
-        if (b.Length < 64 || !b.StartsWith("MZ"u8) || !b.Slice(4, 4).SequenceEqual("zimg"u8))
+        if (!Is(b))
             return bytes;
         uint offset = BinaryPrimitives.ReadUInt32LittleEndian(b[8..]);
         uint size = BinaryPrimitives.ReadUInt32LittleEndian(b[12..]);

@@ -46,6 +46,7 @@ internal static class ElfFile
         if (count != 0 && (entrySize < ProgramHeaderSize || tableEnd < table || tableEnd > (ulong)b.Length))
             throw Truncated(path, what, b.Length, tableEnd);
         var segments = new List<Segment>();
+        var source = new ImageSource(path, bytes);
         ulong virtualEntry = entry;
         for (int i = 0; i < count; i++)
         {
@@ -61,7 +62,7 @@ internal static class ElfFile
                 throw new MachineException($"the {what} {path} is damaged: its segment {i} makes no sense; build or fetch it again");
             if (virtualEntry >= virtualAddress && virtualEntry - virtualAddress < memorySize)
                 entry = virtualEntry - virtualAddress + physical;
-            segments.Add(new Segment(physical, bytes.AsMemory((int)offset, (int)fileSize), memorySize));
+            segments.Add(new Segment(physical, source, (long)offset, fileSize, memorySize));
         }
         return segments;
     }

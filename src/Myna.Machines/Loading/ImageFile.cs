@@ -1,4 +1,5 @@
 using System.IO.Compression;
+using Microsoft.Win32.SafeHandles;
 
 namespace Myna.Machines.Loading;
 
@@ -13,19 +14,33 @@ internal static class ImageFile
 
     /// <param name="what">What the file is for, as in "kernel".</param>
     /// <exception cref="MachineException">It is missing, empty, unreadable or too large.</exception>
-    public static byte[] Read(string path, string what)
+    public static byte[] Read(string path, string what) => Explain(path, what, () =>
+    {
+        byte[] bytes = Check(path, what) ? File.ReadAllBytes(path) : ReadStream(path, what);
+        return bytes.Length != 0 ? bytes : throw new MachineException($"the {what} {path} is empty; fetch or build it again");
+    });
+
+    /// <summary>Opens a file that can be read again at any time; null when it is a pipe or a device, or empty.</summary>
+    /// <inheritdoc cref="Read"/>
+    public static SafeFileHandle? Open(string path, string what)
+        => Explain(path, what, () => Check(path, what) ? File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete) : null);
+
+    /// <returns>Whether it is a file whose length is known.</returns>
+    private static bool Check(string path, string what)
+    {
+        if (Directory.Exists(path))
+            throw new MachineException($"the {what} {path} is a directory; name a file in it");
+        var info = new FileInfo(path);
+        if (info.Exists && info.Length > MaximumLength)
+            throw new MachineException($"the {what} {path} has {info.Length} bytes, more than 2 GiB; is it a disk image? (use --disk)");
+        return info.Exists && info.Length > 0;
+    }
+
+    private static T Explain<T>(string path, string what, Func<T> action)
     {
         try
         {
-            if (Directory.Exists(path))
-                throw new MachineException($"the {what} {path} is a directory; name a file in it");
-            var info = new FileInfo(path);
-            if (info.Exists && info.Length > MaximumLength)
-                throw new MachineException($"the {what} {path} has {info.Length} bytes, more than 2 GiB; is it a disk image? (use --disk)");
-            byte[] bytes = info.Exists && info.Length > 0 ? File.ReadAllBytes(path) : ReadStream(path, what);
-            if (bytes.Length == 0)
-                throw new MachineException($"the {what} {path} is empty; fetch or build it again");
-            return bytes;
+            return action();
         }
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
         {

@@ -1,3 +1,4 @@
+using Myna.Devices.Power;
 using Myna.Hardware.Memory;
 using Myna.Machines.Firmware;
 using Myna.Machines.Loading;
@@ -5,7 +6,7 @@ using Myna.Machines.Loading;
 namespace Myna.Machines.RiscV;
 
 /// <summary>Where the images of a machine go in its RAM; loads them at power-on and again at every reset.</summary>
-internal sealed class BootLayout
+internal sealed class BootLayout : IDisposable
 {
     private const ulong Megabyte = 1 << 20;
 
@@ -17,7 +18,7 @@ internal sealed class BootLayout
 
     private readonly MachineOptions _options;
     private readonly ulong _ramEnd;
-    private readonly byte[] _initrd = [];
+    private readonly ImageSource? _initrd;
 
     /// <exception cref="MachineException">An image is missing, wrong, or does not fit.</exception>
     public BootLayout(MachineOptions options)
@@ -42,7 +43,7 @@ internal sealed class BootLayout
         {
             if (Kernel is null)
                 throw new MachineException("--initrd needs a kernel (--kernel FILE)");
-            _initrd = ImageFile.Read(initrd, "initrd");
+            _initrd = new ImageSource(initrd, "initrd");
         }
     }
 
@@ -63,7 +64,7 @@ internal sealed class BootLayout
     {
         ulong imagesEnd = Math.Max(Firmware?.End ?? 0, Kernel?.End ?? 0);
         // A guess of the tree's size suffices to place the initrd below it; its own size does not depend on that place.
-        Initrd = _initrd.Length == 0 ? null : (0, 0);
+        Initrd = _initrd is null ? null : (0, 0);
         ulong treeSize = (ulong)FlattenedDeviceTree.Write(build(this)).Length;
         // Below 3 GiB, where 32-bit firmware stages reach it.
         ulong treeEnd = Math.Min(_ramEnd, 3UL << 30);
@@ -71,7 +72,7 @@ internal sealed class BootLayout
         TreeAddress = AlignDown(treeEnd - Math.Min(treeEnd, treeSize + TreeSlack), alignment);
         if (TreeAddress < Math.Max(imagesEnd, VirtMemoryMap.Ram))
             throw new MachineException($"the {(Kernel is null ? "firmware" : "kernel")} {(Kernel ?? Firmware)!.Path} needs memory up to 0x{imagesEnd:x} and the device tree more, but RAM ends at 0x{_ramEnd:x}; raise --memory");
-        if (_initrd.Length != 0)
+        if (_initrd is not null)
         {
             ulong room = AlignDown(TreeAddress, Ram.PageSize) - AlignUp(imagesEnd, Ram.PageSize);
             if ((ulong)_initrd.Length > room)
@@ -90,38 +91,65 @@ internal sealed class BootLayout
         if (Kernel is not null)
             Load(memory, Kernel);
         if (Initrd is (ulong start, _))
-            memory.Write(start, _initrd);
+            Load(memory, start, _initrd!, 0, (ulong)_initrd!.Length);
         memory.Write(TreeAddress, Tree);
         ResetVector.Build(First.Entry, TreeAddress, Firmware is null ? 0 : Kernel?.Entry ?? 0).CopyTo(resetRom.GetForWrite(0, 0x1000));
+    }
+
+    public void Dispose()
+    {
+        foreach (Segment segment in (Firmware?.Segments ?? []).Concat(Kernel?.Segments ?? []))
+            segment.Source.Dispose();
+        _initrd?.Dispose();
     }
 
     private static void Load(AddressSpace memory, BootImage image)
     {
         foreach (Segment segment in image.Segments)
         {
-            WriteRam(memory, segment.Address, segment.Bytes.Span);
-            byte[] zeroes = new byte[64 << 10];
-            for (ulong at = segment.Address + (ulong)segment.Bytes.Length; at < segment.End; at += (ulong)zeroes.Length)
-                WriteRam(memory, at, zeroes.AsSpan(0, (int)Math.Min((ulong)zeroes.Length, segment.End - at)));
+            Load(memory, segment.Address, segment.Source, segment.Offset, segment.FileSize);
+            ulong start = segment.Address + segment.FileSize;
+            ForEachRun(memory, start, segment.End - start, Clear);
         }
     }
 
-    /// <summary>Segments may cover HTIF's pages, which are a device on the bus but RAM underneath.</summary>
-    private static void WriteRam(AddressSpace memory, ulong address, ReadOnlySpan<byte> bytes)
+    private static void Load(AddressSpace memory, ulong address, ImageSource source, long offset, ulong length)
     {
-        while (!bytes.IsEmpty)
+        ForEachRun(memory, address, length, (ram, at, run) =>
+        {
+            source.Read(offset, ram.GetForWrite(at, run));
+            offset += run;
+        });
+    }
+
+    /// <summary>Whole pages are given back to the host: they read as zeroes and cost nothing until the guest uses them.</summary>
+    private static void Clear(Ram ram, ulong offset, int length)
+    {
+        ulong end = offset + (ulong)length, first = AlignUp(offset, Ram.PageSize), last = AlignDown(end, Ram.PageSize);
+        if (last <= first)
+        {
+            ram.GetForWrite(offset, length).Clear();
+            return;
+        }
+        ram.GetForWrite(offset, (int)(first - offset)).Clear();
+        ram.Discard(first, last - first);
+        ram.GetForWrite(last, (int)(end - last)).Clear();
+    }
+
+    /// <summary>Splits a range of RAM into runs that lie in one region and are no longer than a megabyte.</summary>
+    private static void ForEachRun(AddressSpace memory, ulong address, ulong length, Action<Ram, ulong, int> action)
+    {
+        while (length != 0)
         {
             Region region = memory.Find(address)!;
-            int run = (int)Math.Min((ulong)bytes.Length, region.Last - address + 1);
-            if (region.Ram is not null)
-                memory.Write(address, bytes[..run]);
-            else
-            {
-                for (int i = 0; i < run; i++)
-                    memory.Store(address + (ulong)i, 1, bytes[i]);
-            }
+            int run = (int)Math.Min(Math.Min(length, Megabyte), region.Last - address + 1);
+            // HTIF's pages are a device on the bus and RAM underneath.
+            (Ram ram, ulong offset) = region.Device is Htif htif
+                ? (htif.Ram, htif.RamOffset + (address - region.Start))
+                : (region.Ram!, region.RamOffset + (address - region.Start));
+            action(ram, offset, run);
             address += (ulong)run;
-            bytes = bytes[run..];
+            length -= (ulong)run;
         }
     }
 

@@ -109,6 +109,7 @@ internal sealed class VirtMachine : IDisposable
     public void Dispose()
     {
         _engines.Dispose();
+        _layout.Dispose();
         _ram.Dispose();
         _resetRom.Dispose();
         foreach (Ram flash in _board.Flash)
