@@ -5,7 +5,8 @@ internal static class IsaDescription
 {
     private static readonly string[] s_always =
     [
-        "i", "m", "a", "f", "d", "c", "zicbom", "zicboz", "zicntr", "zicond", "zicsr", "zifencei", "zihpm", "zawrs",
+        "i", "m", "a", "f", "d", "c", "zicbom", "zicbop", "zicboz", "zicntr", "zicond", "zicsr", "zifencei", "zihintntl",
+        "zihintpause", "zihpm", "zawrs",
         "zba", "zbb", "zbc", "zbs", "sscofpmf", "sstc", "svinval", "svnapot", "svpbmt",
     ];
 

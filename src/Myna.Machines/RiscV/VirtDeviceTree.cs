@@ -94,7 +94,7 @@ internal static class VirtDeviceTree
             cpu.SetStrings("device_type", "cpu").SetCells("reg", (uint)hart).SetStrings("status", "okay").SetStrings("compatible", "riscv")
                 .SetStrings("riscv,isa-base", "rv64i").SetStrings("riscv,isa-extensions", [.. options.IsaExtensions]).SetStrings("riscv,isa", options.Isa)
                 .SetStrings("mmu-type", options.MmuType)
-                .SetCells("riscv,cbom-block-size", 64).SetCells("riscv,cboz-block-size", 64);
+                .SetCells("riscv,cbom-block-size", 64).SetCells("riscv,cbop-block-size", 64).SetCells("riscv,cboz-block-size", 64);
             interrupts[hart] = ++phandle;
             cpu.Add("interrupt-controller").SetCells("#address-cells", 0).SetCells("#interrupt-cells", 1).SetFlag("interrupt-controller")
                 .SetStrings("compatible", "riscv,cpu-intc").SetCells("phandle", interrupts[hart]);

@@ -1,0 +1,23 @@
+using Myna.Cli.Commands;
+using Myna.Machines;
+
+namespace Myna.Cli.Tests;
+
+public class RunnerTests
+{
+    /// <summary>--net none asks for no network, which is what lockstep has.</summary>
+    [Theory]
+    [InlineData("none", false)]
+    [InlineData("user", true)]
+    public async Task Lockstep_refuses_networks(string network, bool refused)
+    {
+        var settings = new RunSettings
+        {
+            Arch = "riscv64", Board = "virt", Cpus = 1, Memory = 64 << 20, Accel = Accel.Lockstep, Firmware = "none",
+            Kernel = "a-kernel-that-does-not-exist", Networks = [network],
+        };
+        Exception error = await Assert.ThrowsAnyAsync<Exception>(() => Runner.RunAsync(settings, CancellationToken.None));
+        Assert.Equal(refused, error.Message.Contains("lockstep", StringComparison.Ordinal));
+        Assert.NotEqual(refused, error.Message.Contains("a-kernel-that-does-not-exist", StringComparison.Ordinal));
+    }
+}
