@@ -10,13 +10,9 @@ public sealed record AptSource(string Uri, IReadOnlyList<(string Field, string V
         "oldstable", "stable", "testing", "unstable", "sid", "buster", "bullseye", "bookworm", "trixie", "forky", "duke",
     };
 
-    /// <summary>Used when the host's apt does not know Debian.</summary>
-    public static AptSource Default { get; } =
-        new("http://deb.debian.org/debian", [("Signed-By", "/usr/share/keyrings/debian-archive-keyring.gpg")]);
-
-    /// <summary>The first Debian main archive among the host's sources, or <see cref="Default"/>.</summary>
+    /// <summary>The first Debian main archive among the host's sources, or null where its apt knows none.</summary>
     /// <param name="etc">The apt configuration directory, /etc/apt.</param>
-    public static AptSource FromHost(string etc = "/etc/apt")
+    public static AptSource? FromHost(string etc = "/etc/apt")
     {
         var files = new List<string> { Path.Combine(etc, "sources.list") };
         string parts = Path.Combine(etc, "sources.list.d");
@@ -41,7 +37,7 @@ public sealed record AptSource(string Uri, IReadOnlyList<(string Field, string V
             if (found is not null)
                 return found;
         }
-        return Default;
+        return null;
     }
 
     /// <summary>Reads the one-line format (sources.list(5)); null if no line names a Debian suite.</summary>

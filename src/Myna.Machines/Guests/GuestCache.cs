@@ -126,7 +126,9 @@ public sealed class GuestCache(string root)
         try
         {
             progress.Step($"reading the package index of Debian {suite} ({recipe.DebianArch})");
-            var archive = new AptArchive(Path.Combine(root, "apt", $"{recipe.DebianArch}-{suite}"), AptSource.FromHost(), suite, recipe.DebianArch);
+            AptSource source = AptSource.FromHost()
+                ?? throw new GuestException("this host's apt names no Debian archive to fetch the guest from; add one to /etc/apt/sources.list, or give --kernel");
+            var archive = new AptArchive(Path.Combine(root, "apt", $"{recipe.DebianArch}-{suite}"), source, suite, recipe.DebianArch);
             await archive.UpdateAsync(cancellation).ConfigureAwait(false);
             List<AptPackage> packages = await archive.ClosureAsync(recipe.KernelPackage, GuestRecipe.IsKernelPart, cancellation).ConfigureAwait(false);
             packages.AddRange(await archive.ClosureAsync("busybox-static", _ => false, cancellation).ConfigureAwait(false));

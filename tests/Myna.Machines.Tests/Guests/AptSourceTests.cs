@@ -10,17 +10,17 @@ public class AptSourceTests
         AptSource? source = AptSource.ParseDeb822("""
             # A comment
             Types: deb
-            URIs: https://deb.nodesource.com/node_20.x
+            URIs: http://other.example/node
             Suites: nodistro
             Components: main
 
             Types: deb
-            URIs: http://deb.debian.org/debian-security
+            URIs: http://mirror.example/debian-security
             Suites: bookworm-security
             Components: main
 
             Types: deb deb-src
-            # http://snapshot.debian.org/archive
+            # http://old.example/archive
             URIs: http://mirror.example/debian
             Suites: bookworm bookworm-updates
             Components: main contrib
@@ -41,6 +41,9 @@ public class AptSourceTests
 
             """.ReplaceLineEndings("\n"), source.ToDeb822("trixie", "riscv64"));
     }
+
+    [Fact]
+    public void A_host_without_apt_has_no_source() => Assert.Null(AptSource.FromHost("/nonexistent/etc/apt"));
 
     [Fact]
     public void An_embedded_key_survives()
