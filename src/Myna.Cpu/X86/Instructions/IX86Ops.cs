@@ -1,0 +1,84 @@
+using Myna.Jit.Operations;
+
+namespace Myna.Cpu.X86.Instructions;
+
+/// <summary>Exceptions and other vectors of the architecture (Intel SDM volume 3, table 7-1).</summary>
+public enum Vector : byte
+{
+    DE = 0, DB = 1, NMI = 2, BP = 3, OF = 4, BR = 5, UD = 6, NM = 7, DF = 8, TS = 10, NP = 11, SS = 12, GP = 13, PF = 14, MF = 16, AC = 17, MC = 18, XM = 19, VE = 20, CP = 21,
+}
+
+/// <summary>
+/// The operations x86 semantics need beyond <see cref="IOps{T}"/>. <see cref="IOps{T}.Pc"/> is the instruction's linear address
+/// (CS base + EIP). Methods that return bool answer false when the guest faulted: the semantics then return at once,
+/// having changed nothing. What a translator cannot say in IR it leaves to the interpreter for the one instruction.
+/// </summary>
+public interface IX86Ops<T, V> : IOps<T>, IVectorOps<T, V> where T : struct where V : struct
+{
+    /// <summary>What is known about the CPU's mode: true for all executions of this translation.</summary>
+    BlockFlags Mode { get; }
+
+    /// <summary>
+    /// Whether a value is known now: always in the interpreter, constants in the translator. Semantics may look at known
+    /// values with C# control flow.
+    /// </summary>
+    bool TryConst(T value, out ulong constant);
+
+    /// <summary>A field of <see cref="X86Registers"/> (8 bytes) that is not a slot.</summary>
+    T Field(int offset);
+
+    // Comparisons of the low 8, 16, 32 or 64 bits.
+    T Set(Cond cond, MemSize width, T a, T b);
+    T Select(Cond cond, MemSize width, T a, T b, T whenTrue, T whenFalse);
+
+    /// <summary>
+    /// The arithmetic flags (bits CF 0, PF 2, AF 4, ZF 6, SF 7, OF 11 of RFLAGS) from the four lazy slots, when the operation
+    /// in <see cref="X86Registers.FlagOp"/> is not known to the translator. The interpreter never calls it.
+    /// </summary>
+    T ComputeFlags();
+
+    /// <summary>
+    /// Linear address of an access through a segment: base added, limit and rights checked (#GP, #SS) where the mode asks for it.
+    /// </summary>
+    /// <param name="offset">Already reduced to the address size.</param>
+    /// <param name="bytes">Length of the access, 0 for none (no check).</param>
+    bool Linear(SegmentRegister segment, T offset, int bytes, bool write, out T linear);
+
+    /// <summary>
+    /// An atomic read-modify-write under LOCK (or XCHG), at any alignment; <paramref name="old"/> is zero-extended. x86's memory order.
+    /// </summary>
+    bool LockedUpdate(AtomicOp op, T linear, MemSize size, T operand, out T old);
+
+    /// <summary>LOCK CMPXCHG; <paramref name="old"/> is what memory held, zero-extended; the store happened when it equals <paramref name="expected"/>.</summary>
+    bool LockedCompareExchange(T linear, MemSize size, T expected, T desired, out T old);
+
+    /// <summary>Raises an exception at this instruction. Ends the semantics.</summary>
+    void Raise(Vector vector, uint error = 0);
+
+    /// <summary>Raises an exception when the comparison holds; false: it did (never in the translator).</summary>
+    bool RaiseIf(Cond cond, T a, T b, Vector vector);
+
+    /// <summary>Leaves the instruction to the interpreter: the translator cannot say it (the interpreter never gets here for a known mode).</summary>
+    void Unsupported();
+
+    /// <summary>A near jump to an instruction pointer (not a linear address), reduced to <paramref name="operandSize"/> bits.</summary>
+    void JumpNear(T ip, MemSize operandSize);
+
+    /// <summary>A relative near jump of this instruction; <paramref name="insn"/>.Immediate is the distance.</summary>
+    void JumpRelative(in Insn insn);
+
+    /// <summary>As <see cref="JumpRelative"/> when the comparison (of the low bits) holds; otherwise on behind the instruction.</summary>
+    void BranchRelative(in Insn insn, Cond cond, MemSize width, T a, T b);
+
+    /// <summary>Instruction pointer (EIP, not linear) of the next instruction.</summary>
+    T NextIp(in Insn insn);
+
+    /// <summary>
+    /// One iteration of a repeated string instruction is done and another follows: goes on at this same instruction, after
+    /// looking for interrupts.
+    /// </summary>
+    void Repeat();
+
+    /// <summary>A system instruction, executed by <see cref="X86Cpu"/>.</summary>
+    void System(in Insn insn);
+}
