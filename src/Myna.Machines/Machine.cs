@@ -4,7 +4,6 @@ using Myna.Hardware.Memory;
 using Myna.Hardware.Power;
 using Myna.Hardware.State;
 using Myna.Hardware.Time;
-using Myna.Machines.RiscV;
 
 namespace Myna.Machines;
 
@@ -17,7 +16,7 @@ public sealed class Machine : IPowerControl, IDisposable
     private readonly TaskCompletionSource<MachineExit> _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Lock _life = new();
     private readonly BlockingCollection<Action> _requests = [];
-    private readonly VirtMachine _board;
+    private readonly IBoard _board;
     private readonly Clock _clock;
     private readonly RealClock? _ownClock;
     private readonly Thread _control;
@@ -30,7 +29,7 @@ public sealed class Machine : IPowerControl, IDisposable
         _clock = options.Clock ?? (_ownClock = new RealClock(paused: true));
         try
         {
-            _board = new VirtMachine(options, _clock, this);
+            _board = Boards.Create(options, _clock, this);
         }
         catch
         {
@@ -48,6 +47,9 @@ public sealed class Machine : IPowerControl, IDisposable
 
     /// <summary>Physical memory as the CPUs see it.</summary>
     public AddressSpace Memory => _board.Memory;
+
+    /// <summary>The space of I/O ports; null on architectures without one.</summary>
+    public AddressSpace? Ports => _board.Ports;
 
     public Clock Clock => _clock;
 
@@ -74,6 +76,7 @@ public sealed class Machine : IPowerControl, IDisposable
     /// <exception cref="MachineException">Something in the options cannot be had; the message is for the user.</exception>
     public static Machine Create(MachineOptions options)
     {
+        options = Boards.Complete(options);
         OptionChecks.Check(options);
         return new Machine(options);
     }
@@ -102,7 +105,7 @@ public sealed class Machine : IPowerControl, IDisposable
                 return;
             StopCpus();
             (_clock as RealClock)?.Pause();
-            _board.Uart.Flush();
+            _board.FlushConsole();
             Enter(MachineState.Paused);
         }
     }
@@ -245,7 +248,7 @@ public sealed class Machine : IPowerControl, IDisposable
             StopCpus();
             (_clock as RealClock)?.Pause();
             _board.Drain();
-            _board.Uart.Flush();
+            _board.FlushConsole();
             try
             {
                 SignatureFile.Write(Options, Symbols, Memory);

@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using Myna.Hardware.Backends;
 using Myna.Hardware.Diagnostics;
 using Myna.Hardware.Time;
@@ -17,10 +18,16 @@ public enum Accel
 }
 
 /// <summary>How a virtio device is attached.</summary>
-public enum DeviceBus { Pci, Mmio }
+public enum DeviceBus
+{
+    /// <summary>As is usual on the board: to PCI where it has that, otherwise to a virtio-mmio slot.</summary>
+    Auto,
+    Pci,
+    Mmio,
+}
 
 /// <summary>A device that the user adds to a board.</summary>
-/// <param name="Bus">PCI (the default), or a virtio-mmio slot of the board.</param>
+/// <param name="Bus">PCI, or a virtio-mmio slot of the board.</param>
 public abstract record DeviceOptions(DeviceBus Bus)
 {
     /// <summary>The host's side, if it has one; the machine disposes it at its end if it is <see cref="IDisposable"/>.</summary>
@@ -30,7 +37,7 @@ public abstract record DeviceOptions(DeviceBus Bus)
 /// <summary>A virtio block device.</summary>
 /// <param name="Backend">The disk.</param>
 /// <param name="Serial">Up to 20 ASCII bytes that the guest reads as the disk's serial number.</param>
-public sealed record DiskDevice(IBlockBackend Backend, string Serial = "", int Queues = 1, DeviceBus Bus = DeviceBus.Pci) : DeviceOptions(Bus)
+public sealed record DiskDevice(IBlockBackend Backend, string Serial = "", int Queues = 1, DeviceBus Bus = DeviceBus.Auto) : DeviceOptions(Bus)
 {
     /// <inheritdoc/>
     public override object? Peer => Backend;
@@ -39,7 +46,7 @@ public sealed record DiskDevice(IBlockBackend Backend, string Serial = "", int Q
 /// <summary>A virtio network device.</summary>
 /// <param name="Backend">The network.</param>
 /// <param name="Mac">Six bytes, or null for 52:54:00:12:34:56 and following.</param>
-public sealed record NetDevice(INetBackend Backend, byte[]? Mac = null, DeviceBus Bus = DeviceBus.Pci) : DeviceOptions(Bus)
+public sealed record NetDevice(INetBackend Backend, byte[]? Mac = null, DeviceBus Bus = DeviceBus.Auto) : DeviceOptions(Bus)
 {
     /// <inheritdoc/>
     public override object? Peer => Backend;
@@ -47,14 +54,14 @@ public sealed record NetDevice(INetBackend Backend, byte[]? Mac = null, DeviceBu
 
 /// <summary>A virtio console with one port.</summary>
 /// <param name="Name">The port's name in the guest (/dev/virtio-ports/NAME), or null for a plain console (hvc0).</param>
-public sealed record ConsoleDevice(ICharBackend Backend, string? Name = null, DeviceBus Bus = DeviceBus.Pci) : DeviceOptions(Bus)
+public sealed record ConsoleDevice(ICharBackend Backend, string? Name = null, DeviceBus Bus = DeviceBus.Auto) : DeviceOptions(Bus)
 {
     /// <inheritdoc/>
     public override object? Peer => Backend;
 }
 
 /// <summary>A virtio entropy source, fed from <see cref="MachineOptions.Random"/>.</summary>
-public sealed record RngDevice(DeviceBus Bus = DeviceBus.Pci) : DeviceOptions(Bus);
+public sealed record RngDevice(DeviceBus Bus = DeviceBus.Auto) : DeviceOptions(Bus);
 
 /// <summary>Everything that decides what a machine is. Nothing in it is read from the host behind the caller's back.</summary>
 public sealed record MachineOptions
@@ -62,11 +69,11 @@ public sealed record MachineOptions
     public const string FirmwareBuiltIn = "sbi";
     public const string FirmwareNone = "none";
 
-    /// <summary>The guest's instruction set; "riscv64" is the only one so far.</summary>
+    /// <summary>The guest's instruction set, one of <see cref="Boards.Architectures"/>.</summary>
     public string Arch { get; init; } = "riscv64";
 
-    /// <summary>The board and its properties: "virt" has a PLIC, "virt,aia=aplic-imsic" an APLIC and IMSICs, with which PCI devices use MSI-X.</summary>
-    public string Board { get; init; } = "virt";
+    /// <summary>The board and its properties, or null for the architecture's default: "virt" has a PLIC, "virt,aia=aplic-imsic" an APLIC and IMSICs, with which PCI devices use MSI-X.</summary>
+    public string? Board { get; init; }
 
     /// <summary>Number of virtual CPUs (harts), 1 to 64.</summary>
     public int Cpus { get; init; } = 1;
@@ -88,8 +95,8 @@ public sealed record MachineOptions
     /// <summary>Command line of the kernel (/chosen/bootargs).</summary>
     public string? Append { get; init; }
 
-    /// <summary>"sbi" (built in), "none" (the kernel starts in M-mode), or the path of a firmware image (OpenSBI).</summary>
-    public string Firmware { get; init; } = FirmwareBuiltIn;
+    /// <summary>"sbi" (built in), "none" (the kernel starts in M-mode), the path of a firmware image (OpenSBI), or null for the architecture's default.</summary>
+    public string? Firmware { get; init; }
 
     /// <summary>Files behind the two 32 MiB flash banks, or null for erased flash. Changes are not written back.</summary>
     public string? Flash0 { get; init; }
@@ -126,4 +133,17 @@ public sealed record MachineOptions
 
     /// <summary>Bytes per line of the signature: 4, 8 or 16.</summary>
     public int SignatureGranularity { get; init; } = 4;
+
+    /// <summary>Fills bytes from the machine's source of randomness.</summary>
+    internal void Fill(Span<byte> bytes)
+    {
+        if (Random is not { } random)
+        {
+            RandomNumberGenerator.Fill(bytes);
+            return;
+        }
+        byte[] buffer = new byte[bytes.Length];
+        random(buffer);
+        buffer.CopyTo(bytes);
+    }
 }

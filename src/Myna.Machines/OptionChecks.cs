@@ -8,18 +8,18 @@ internal static class OptionChecks
     private const ulong MinimumMemory = 1 << 20, MaximumMemory = 512UL << 30;
 
     /// <summary>Whether the board has the advanced interrupt architecture instead of a PLIC.</summary>
-    public static bool HasAia(MachineOptions options) => options.Board.Split(',').Skip(1).LastOrDefault(p => p.StartsWith("aia=", StringComparison.Ordinal)) == AiaProperty;
+    public static bool HasAia(MachineOptions options) => options.Board!.Split(',').Skip(1).LastOrDefault(p => p.StartsWith("aia=", StringComparison.Ordinal)) == AiaProperty;
 
     /// <exception cref="MachineException">An option makes no sense; the message says what would.</exception>
     public static void Check(MachineOptions options)
     {
-        if (options.Arch != "riscv64")
-            throw new MachineException($"there is no machine for the architecture {options.Arch} yet; use riscv64");
-        string[] board = options.Board.Split(',');
-        if (board[0] != "virt")
-            throw new MachineException($"there is no board {board[0]}; use virt");
+        string[] board = options.Board!.Split(',');
+        if (!Boards.Of(options.Arch).Contains(board[0]))
+            throw new MachineException($"there is no board {board[0]} for {options.Arch}; use {string.Join(" or ", Boards.Of(options.Arch))}");
         foreach (string property in board.Skip(1))
         {
+            if (board[0] != "virt")
+                throw new MachineException($"the board {board[0]} has no property {property}; it has none");
             if (property is not ("aia=none" or AiaProperty))
                 throw new MachineException($"the board virt has no property {property}; it knows aia=none and {AiaProperty}");
         }
@@ -33,9 +33,9 @@ internal static class OptionChecks
             throw new MachineException($"a signature granularity of {options.SignatureGranularity} is not possible; choose 4, 8 or 16");
         if (options.Accel == Accel.Lockstep)
             throw new MachineException("a lockstep run is a pair of machines; choose --accel jit or interp for one");
-        if (options.Firmware.Length == 0)
+        if (options.Firmware!.Length == 0)
             throw new MachineException("the firmware's name is empty; use sbi, none or a file");
-        if (options.Firmware == MachineOptions.FirmwareNone && options.Initrd is not null)
+        if (options is { Arch: "riscv64", Firmware: MachineOptions.FirmwareNone, Initrd: not null })
             throw new MachineException("--initrd has no use with --firmware none; leave one of them out");
     }
 }

@@ -23,7 +23,7 @@ internal sealed class DeviceSet : IDisposable
             IBlockBackend image = DiskImage.Open(disk.Path, DiskFormat.Raw, disk.ReadOnly);
             if (image is IDisposable disposable)
                 _backends.Add(disposable);
-            _devices.Add(new DiskDevice(image, disk.Serial, Bus: disk.Mmio ? DeviceBus.Mmio : DeviceBus.Pci));
+            _devices.Add(new DiskDevice(image, disk.Serial, Bus: disk.Mmio ? DeviceBus.Mmio : DeviceBus.Auto));
         }
     }
 

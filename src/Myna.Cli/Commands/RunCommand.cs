@@ -20,12 +20,10 @@ internal static class RunCommand
           myna run --firmware none --kernel test.elf  bare metal
         """;
 
-    private static readonly string[] Architectures = ["riscv64"];
-
     public static Command Create(string[] guestCommand)
     {
-        Setting<string> arch = Value("--arch", "NAME", "The guest's instruction set: riscv64 (the default).", "riscv64", Arch);
-        Setting<string> board = Value("--machine", "BOARD[,...]", "The board and its properties (default virt).", "virt", static s => s);
+        Setting<string> arch = Value("--arch", "NAME", $"The guest's instruction set: {string.Join(", ", Boards.Architectures)} (default {Boards.Architectures[0]}).", Boards.Architectures[0], Arch);
+        Setting<string?> board = Value<string?>("--machine", "BOARD[,...]", "The board and its properties (default virt for riscv64).", null, static s => s);
         Setting<int> cpus = Value("--cpus", "N", "Virtual processors, 1 to 64 (default 1).", 1, Cpus);
         Setting<ulong> memory = Value("--memory", "SIZE", "RAM, as in 512M or 2G (default 1G).", 1UL << 30,
             s => MemoryOption.Parse(s, (ulong)GC.GetGCMemoryInfo().TotalAvailableMemoryBytes));
@@ -33,8 +31,8 @@ internal static class RunCommand
         Option<string?> kernel = Text("--kernel", "FILE", "A kernel (Image, ELF, or one of them gzipped) instead of the default guest.");
         Option<string?> initrd = Text("--initrd", "FILE", "Its initial RAM disk.");
         Option<string?> append = Text("--append", "TEXT", "Its command line; with the default guest, words added to it.");
-        Setting<string> firmware = Value("--firmware", "none|sbi|FILE", "The built-in SBI (the default), a firmware image such as OpenSBI, or none: the kernel starts in M-mode.",
-            MachineOptions.FirmwareBuiltIn, static s => s);
+        Setting<string?> firmware = Value<string?>("--firmware", "none|sbi|FILE", "The built-in SBI (the default), a firmware image such as OpenSBI, or none: the kernel starts in M-mode.",
+            null, static s => s);
         Option<DiskOption[]> disks = Many("--disk", "FILE[,readonly]", "A raw disk image as a virtio disk; may be repeated.", DiskOption.Parse);
         Option<string[]> nets = Many("--net", "user[,hostfwd=...]|none", "The network (default user); hostfwd=tcp:HOSTADDR:PORT-:GUESTPORT opens a port to the guest.", Net);
         Option<string?> gdb = Text("--gdb", "[HOST]:PORT", "Waits for gdb there before the guest starts.");
@@ -89,7 +87,7 @@ internal static class RunCommand
     }
 
     private static string Arch(string text) =>
-        Architectures.Contains(text) ? text : throw new FormatException($"'{text}' is not supported; use {string.Join(" or ", Architectures)}");
+        Boards.Canonical(text) ?? throw new FormatException($"'{text}' is not supported; use {string.Join(" or ", Boards.Architectures)}");
 
     private static int Cpus(string text) =>
         int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int n) && n is >= 1 and <= 64

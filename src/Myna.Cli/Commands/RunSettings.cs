@@ -6,14 +6,14 @@ namespace Myna.Cli.Commands;
 internal sealed record RunSettings
 {
     public required string Arch { get; init; }
-    public required string Board { get; init; }
+    public string? Board { get; init; }
     public required int Cpus { get; init; }
     public required ulong Memory { get; init; }
     public required Accel Accel { get; init; }
     public string? Kernel { get; init; }
     public string? Initrd { get; init; }
     public string? Append { get; init; }
-    public required string Firmware { get; init; }
+    public string? Firmware { get; init; }
     public IReadOnlyList<DiskOption> Disks { get; init; } = [];
     public IReadOnlyList<string> Networks { get; init; } = [];
     /// <summary>Where gdb may attach; the guest waits for it.</summary>

@@ -43,7 +43,7 @@ internal sealed record BootImage(string Path, ImageKind Kind, ulong Entry, IRead
             if (ImageFile.IsGzip(bytes))
                 bytes = ImageFile.Gunzip(bytes, path, what);
             if (ElfFile.IsElf(bytes))
-                return ElfFile.Load(bytes, path, what);
+                return ElfFile.Load(bytes, path, what, ElfTarget.RiscV64);
             file = new ImageSource(path, bytes);
             head = file.Head(HeadSize);
         }

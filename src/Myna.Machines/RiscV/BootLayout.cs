@@ -1,4 +1,3 @@
-using Myna.Devices.Power;
 using Myna.Hardware.Memory;
 using Myna.Machines.Firmware;
 using Myna.Machines.Loading;
@@ -29,7 +28,7 @@ internal sealed class BootLayout : IDisposable
         if (options.Kernel is null && (builtIn || none))
             throw new MachineException("there is nothing to start: give a kernel (--kernel FILE) or a firmware (--firmware FILE)");
         if (!builtIn && !none)
-            Firmware = BootImage.Load(options.Firmware, "firmware", VirtMemoryMap.Ram);
+            Firmware = BootImage.Load(options.Firmware!, "firmware", VirtMemoryMap.Ram);
         ulong kernelAddress = VirtMemoryMap.Ram + (none ? 0 : KernelOffset);
         if (Firmware is not null)
             kernelAddress = Math.Max(kernelAddress, AlignUp(Firmware.End, KernelOffset));
@@ -86,12 +85,10 @@ internal sealed class BootLayout : IDisposable
     /// <summary>Puts everything into memory. RAM that no image covers keeps its content, as at a reset.</summary>
     public void Load(AddressSpace memory, Ram resetRom)
     {
-        if (Firmware is not null)
-            Load(memory, Firmware);
-        if (Kernel is not null)
-            Load(memory, Kernel);
+        foreach (Segment segment in (Firmware?.Segments ?? []).Concat(Kernel?.Segments ?? []))
+            SegmentLoader.Load(memory, segment);
         if (Initrd is (ulong start, _))
-            Load(memory, start, _initrd!, 0, (ulong)_initrd!.Length);
+            SegmentLoader.Load(memory, new Segment(start, _initrd!, 0, (ulong)_initrd!.Length, (ulong)_initrd.Length));
         memory.Write(TreeAddress, Tree);
         ResetVector.Build(First.Entry, TreeAddress, Firmware is null ? 0 : Kernel?.Entry ?? 0).CopyTo(resetRom.GetForWrite(0, 0x1000));
     }
@@ -101,56 +98,6 @@ internal sealed class BootLayout : IDisposable
         foreach (Segment segment in (Firmware?.Segments ?? []).Concat(Kernel?.Segments ?? []))
             segment.Source.Dispose();
         _initrd?.Dispose();
-    }
-
-    private static void Load(AddressSpace memory, BootImage image)
-    {
-        foreach (Segment segment in image.Segments)
-        {
-            Load(memory, segment.Address, segment.Source, segment.Offset, segment.FileSize);
-            ulong start = segment.Address + segment.FileSize;
-            ForEachRun(memory, start, segment.End - start, Clear);
-        }
-    }
-
-    private static void Load(AddressSpace memory, ulong address, ImageSource source, long offset, ulong length)
-    {
-        ForEachRun(memory, address, length, (ram, at, run) =>
-        {
-            source.Read(offset, ram.GetForWrite(at, run));
-            offset += run;
-        });
-    }
-
-    /// <summary>Whole pages are given back to the host: they read as zeroes and cost nothing until the guest uses them.</summary>
-    private static void Clear(Ram ram, ulong offset, int length)
-    {
-        ulong end = offset + (ulong)length, first = AlignUp(offset, Ram.PageSize), last = AlignDown(end, Ram.PageSize);
-        if (last <= first)
-        {
-            ram.GetForWrite(offset, length).Clear();
-            return;
-        }
-        ram.GetForWrite(offset, (int)(first - offset)).Clear();
-        ram.Discard(first, last - first);
-        ram.GetForWrite(last, (int)(end - last)).Clear();
-    }
-
-    /// <summary>Splits a range of RAM into runs that lie in one region and are no longer than a megabyte.</summary>
-    private static void ForEachRun(AddressSpace memory, ulong address, ulong length, Action<Ram, ulong, int> action)
-    {
-        while (length != 0)
-        {
-            Region region = memory.Find(address)!;
-            int run = (int)Math.Min(Math.Min(length, Megabyte), region.Last - address + 1);
-            // HTIF's pages are a device on the bus and RAM underneath.
-            (Ram ram, ulong offset) = region.Device is Htif htif
-                ? (htif.Ram, htif.RamOffset + (address - region.Start))
-                : (region.Ram!, region.RamOffset + (address - region.Start));
-            action(ram, offset, run);
-            address += (ulong)run;
-            length -= (ulong)run;
-        }
     }
 
     private void CheckInRam(BootImage? image, string what)

@@ -119,20 +119,13 @@ internal sealed class VirtBoard
         return device;
     }
 
-    /// <summary>Plugs a function into the PCI bus.</summary>
-    /// <exception cref="ArgumentException">The bus is full.</exception>
-    public void Add(PciDevice device)
-    {
-        Pci.Add(device);
-        NotePciDevices();
-    }
-
     /// <summary>A device that is not at an address of its own in the device tree.</summary>
     public void Add(BoardDevice device) => _devices.Add(device);
 
-    private void NotePciDevices()
+    /// <summary>PCI functions that were plugged since the last call become devices of the machine.</summary>
+    public void NotePciDevices()
     {
         foreach (PciDevice device in Pci.Devices.Where(d => _devices.TrueForAll(known => known.State != d)))
-            _devices.Add(new BoardDevice($"pci 00:{device.DeviceFunction >> 3:x2}.{device.DeviceFunction & 7} {device.Name}", device, device.Reset));
+            _devices.Add(BoardDevice.Of(device));
     }
 }

@@ -1,19 +1,18 @@
-using System.Security.Cryptography;
 using Myna.Cpu;
 using Myna.Cpu.RiscV;
 using Myna.Cpu.RiscV.Sbi;
 using Myna.Devices.Power;
-using Myna.Devices.Serial;
+using Myna.Devices.Virtio;
+using Myna.Devices.Virtio.Transport;
 using Myna.Hardware.Memory;
 using Myna.Hardware.Power;
-using Myna.Hardware.State;
 using Myna.Hardware.Time;
 using Myna.Machines.Loading;
 
 namespace Myna.Machines.RiscV;
 
-/// <summary>A board `virt` with its harts, memory, firmware and images: everything of a machine but its life.</summary>
-internal sealed class VirtMachine : IDisposable
+/// <summary>A board `virt` with its harts, memory, firmware and images.</summary>
+internal sealed class VirtMachine : IBoard
 {
     private readonly MachineOptions _options;
     private readonly VirtBoard _board;
@@ -67,10 +66,10 @@ internal sealed class VirtMachine : IDisposable
         MapRam(power);
         LoadFlash(options.Flash0, 0);
         LoadFlash(options.Flash1, 1);
-        VirtioDevices.Add(_board, Memory, options);
+        AddVirtio();
 
         byte[] seed = new byte[32];
-        Fill(options, seed);
+        options.Fill(seed);
         _layout.Place(layout => VirtDeviceTree.Build(_board, new VirtTreeOptions(options.Memory, options.Cpus, IsaDescription.Isa(interrupts), IsaDescription.Extensions(interrupts), IsaDescription.MmuType)
         {
             BootArguments = options.Append, Initrd = layout.Initrd, RngSeed = seed,
@@ -78,15 +77,13 @@ internal sealed class VirtMachine : IDisposable
     }
 
     public AddressSpace Memory { get; } = new();
+    public AddressSpace? Ports => null;
     public IReadOnlyList<VirtualCpu> Cpus => _harts;
     public IReadOnlyList<BoardDevice> Devices => _board.Devices;
-    public Uart16550 Uart => _board.Uart;
     public IReadOnlyDictionary<string, ulong> Symbols => _layout.Kernel?.Symbols ?? _layout.First.Symbols;
 
-    /// <summary>Everything with saved state, in the order of the stream.</summary>
-    public IEnumerable<IStateful> Stateful => _harts.Cast<IStateful>().Concat(_board.Devices.Select(d => d.State));
+    public void FlushConsole() => _board.Uart.Flush();
 
-    /// <summary>Power-on state of everything, with the images loaded. The harts stand still.</summary>
     public void PowerOn()
     {
         // Harts before devices, so that the devices' lines are what stands at last.
@@ -99,13 +96,6 @@ internal sealed class VirtMachine : IDisposable
             _harts[0].Boot(_layout.First.Entry, _layout.TreeAddress);
     }
 
-    /// <summary>Returns when no device has work under way on another thread.</summary>
-    public void Drain()
-    {
-        foreach (BoardDevice device in _board.Devices)
-            (device.State as IDrainable)?.Drain();
-    }
-
     public void Dispose()
     {
         _engines.Dispose();
@@ -114,19 +104,6 @@ internal sealed class VirtMachine : IDisposable
         _resetRom.Dispose();
         foreach (Ram flash in _board.Flash)
             flash.Dispose();
-    }
-
-    /// <summary>Fills bytes from the machine's source of randomness.</summary>
-    internal static void Fill(MachineOptions options, Span<byte> bytes)
-    {
-        if (options.Random is not { } random)
-        {
-            RandomNumberGenerator.Fill(bytes);
-            return;
-        }
-        byte[] buffer = new byte[bytes.Length];
-        random(buffer);
-        buffer.CopyTo(bytes);
     }
 
     /// <summary>Maps the RAM, less the pages of HTIF when the program defines tohost and fromhost.</summary>
@@ -151,6 +128,19 @@ internal sealed class VirtMachine : IDisposable
         if (end != _ram.Size)
             Memory.Map(VirtMemoryMap.Ram + end, _ram, end, _ram.Size - end);
         _board.Add(new BoardDevice("htif", htif, htif.Reset));
+    }
+
+    private void AddVirtio()
+    {
+        (List<VirtioDevice> pci, List<VirtioDevice> mmio) = VirtioDevices.Create(Memory, _options, VirtMemoryMap.VirtioSlots);
+        foreach (VirtioDevice device in pci)
+            VirtioDevices.Plug(_board.Pci, device);
+        _board.NotePciDevices();
+        for (int i = 0; i < VirtMemoryMap.VirtioSlots; i++)
+        {
+            var slot = new VirtioMmio(i < mmio.Count ? mmio[i] : null, _board.Irq(VirtMemoryMap.VirtioIrq + i));
+            _board.Add(VirtMemoryMap.VirtioMmio + (ulong)i * VirtMemoryMap.VirtioMmioStride, slot, VirtMemoryMap.VirtioIrq + i);
+        }
     }
 
     private void LoadFlash(string? path, int bank)

@@ -1,0 +1,41 @@
+using Myna.Hardware.Power;
+using Myna.Hardware.Time;
+using Myna.Machines.RiscV;
+
+namespace Myna.Machines;
+
+/// <summary>The architectures that machines exist for, and what a machine of each is by default.</summary>
+public static class Boards
+{
+    private sealed record Architecture(string Name, string[] Aliases, string[] Boards, string Firmware);
+
+    private static readonly Architecture[] s_architectures =
+    [
+        new("riscv64", [], ["virt"], MachineOptions.FirmwareBuiltIn),
+    ];
+
+    /// <summary>Names of the architectures, the default first.</summary>
+    public static IReadOnlyList<string> Architectures { get; } = [.. s_architectures.Select(a => a.Name)];
+
+    /// <summary>Myna's name of an architecture that other programs call otherwise, or null when there is none.</summary>
+    public static string? Canonical(string name) => Array.Find(s_architectures, a => a.Name == name || a.Aliases.Contains(name))?.Name;
+
+    /// <summary>Names of an architecture's boards, the default first.</summary>
+    /// <exception cref="MachineException">There is no such architecture.</exception>
+    public static IReadOnlyList<string> Of(string arch) => Find(arch).Boards;
+
+    /// <summary>The options with their defaults filled in.</summary>
+    /// <exception cref="MachineException">There is no such architecture.</exception>
+    internal static MachineOptions Complete(MachineOptions options)
+    {
+        Architecture arch = Find(options.Arch);
+        return options with { Arch = arch.Name, Board = options.Board ?? arch.Boards[0], Firmware = options.Firmware ?? arch.Firmware };
+    }
+
+    /// <exception cref="MachineException">Something in the options cannot be had.</exception>
+    internal static IBoard Create(MachineOptions options, Clock clock, IPowerControl power) => new VirtMachine(options, clock, power);
+
+    private static Architecture Find(string arch) =>
+        Array.Find(s_architectures, a => a.Name == arch || a.Aliases.Contains(arch))
+        ?? throw new MachineException($"there is no machine for the architecture {arch}; use {string.Join(" or ", Architectures)}");
+}
