@@ -75,6 +75,44 @@ internal static unsafe class Callback
     }
 
     [UnmanagedCallersOnly]
+    public static int LoadVector(nint block)
+    {
+        JitContext* context = (JitContext*)block;
+        GuestCpu cpu = Cpu(context);
+        try
+        {
+            cpu.Engine!.Counters.SlowLoads++;
+            return cpu.SlowLoadVector(context->Arg0, (context->Details >> 16) & 0xFF, out context->Vector0, out context->Vector1) ? 1 : Leave(context);
+        }
+        catch (Exception e)
+        {
+            cpu.Failure = e;
+            return Leave(context);
+        }
+    }
+
+    [UnmanagedCallersOnly]
+    public static int StoreVector(nint block)
+    {
+        JitContext* context = (JitContext*)block;
+        GuestCpu cpu = Cpu(context);
+        try
+        {
+            cpu.Engine!.Counters.SlowStores++;
+            int mode = (context->Details >> 16) & 0xFF;
+            UInt128 value = new(context->Vector1, context->Vector0);
+            return cpu.Block.Tlb.TryWrite(mode, context->Arg0, value) || cpu.SlowStoreVector(context->Arg0, mode, context->Vector0, context->Vector1)
+                ? 1
+                : Leave(context);
+        }
+        catch (Exception e)
+        {
+            cpu.Failure = e;
+            return Leave(context);
+        }
+    }
+
+    [UnmanagedCallersOnly]
     public static int Interpret(nint block)
     {
         JitContext* context = (JitContext*)block;

@@ -44,6 +44,17 @@ public abstract class GuestCpu(CpuBlock block)
     /// <summary>As <see cref="SlowLoad"/>.</summary>
     public abstract bool SlowStore(ulong va, MemSize size, int mode, ulong value);
 
+    /// <summary>As <see cref="SlowLoad"/> for 16 bytes.</summary>
+    public virtual bool SlowLoadVector(ulong va, int mode, out ulong low, out ulong high)
+    {
+        high = 0;
+        return SlowLoad(va, MemSize.B8, mode, out low) && SlowLoad(va + 8, MemSize.B8, mode, out high);
+    }
+
+    /// <summary>As <see cref="SlowStore"/> for 16 bytes; a fault leaves all of them as they were.</summary>
+    public virtual bool SlowStoreVector(ulong va, int mode, ulong low, ulong high)
+        => SlowStore(va, MemSize.B8, mode, low) && SlowStore(va + 8, MemSize.B8, mode, high);
+
     /// <summary>Executes the one instruction at pc, traps included.</summary>
     /// <returns>
     /// True when execution simply goes on behind the instruction: pc has moved past it, and <see cref="BlockFlags"/> and

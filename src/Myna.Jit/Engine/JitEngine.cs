@@ -30,7 +30,7 @@ public sealed unsafe class JitEngine : ICodeListener, IDisposable
     private readonly CodePages _pages;
     private readonly ExecutableMemory _memory;
     private readonly byte* _cache;
-    private readonly IrBuilder _ir = new();
+    private readonly IrBuilder _ir;
     private readonly Compiler _compiler;
     private readonly Thunks _thunks;
     private readonly BlockTable _table = new();
@@ -62,10 +62,13 @@ public sealed unsafe class JitEngine : ICodeListener, IDisposable
         {
             Load = (delegate* unmanaged<nint, int>)&Callback.Load,
             Store = (delegate* unmanaged<nint, int>)&Callback.Store,
+            LoadVector = (delegate* unmanaged<nint, int>)&Callback.LoadVector,
+            StoreVector = (delegate* unmanaged<nint, int>)&Callback.StoreVector,
             Interpret = (delegate* unmanaged<nint, int>)&Callback.Interpret,
         });
         a.Align(64);
         _next = _firstBlock = a.P;
+        _ir = new IrBuilder(options);
         _compiler = new Compiler(_ir, options, _thunks);
         pages.Add(this);
     }

@@ -9,6 +9,15 @@ public sealed class JitOptions
     /// <summary>The same for floating-point registers; at most 8.</summary>
     public int[] PinnedFloatSlots { get; init; } = [];
 
+    /// <summary>
+    /// Offset in the guest's register structure from which slots are 16 bytes wide (at most 32 of them), and those below are
+    /// at most 32 of 8 bytes. Without one all are of 8 bytes, at most 64.
+    /// </summary>
+    public int VectorSlots { get; init; } = int.MaxValue;
+
+    /// <summary>Vector slots that live in host registers everywhere; at most 8, and not beside pinned floats.</summary>
+    public int[] PinnedVectorSlots { get; init; } = [];
+
     /// <summary>Guest instructions in a block at most.</summary>
     public int MaxBlockLength { get; init; } = 64;
 

@@ -17,8 +17,10 @@ internal enum Op : byte
     // Floating-point values.
     GetFloat, LoadFloat, BitsToFloat, UnboxF32, BoxF32,
     FAdd, FSub, FMul, FDiv, FSqrt, FMulAdd, FMin, FMax, FSignCopy, FSignNot, FSignXor, FFromInt, FConvert,
+    // Vectors of 128 bits.
+    GetVector, LoadVector,
     // No value.
-    Set, SetFloat, Store, StoreFloat, ZeroLine, Fence, WriteFlags, Branch, Interpret,
+    Set, SetFloat, SetVector, Store, StoreFloat, StoreVector, ZeroLine, Fence, WriteFlags, Branch, Interpret,
     // Ends of a block.
     Jump, JumpIndirect, Leave,
 }
@@ -30,7 +32,7 @@ internal enum Op : byte
 internal struct Instruction
 {
     public Op Op;
-    /// <summary>MemSize, FloatSize.</summary>
+    /// <summary>MemSize, FloatSize; of vector accesses the logarithm of the bytes.</summary>
     public byte Size;
     /// <summary>Cond, AtomicOp, FloatCompare, IntFormat, signedness; for FMulAdd bit 0 negates the product, bit 1 the addend.</summary>
     public byte Aux;
@@ -54,11 +56,14 @@ internal struct Instruction
     /// <summary>In Aux of an FCompare: a NaN is left to the interpreter, so that the comparison raises no flag.</summary>
     public const int CheckNaN = 0x80;
 
-    public readonly bool IsFloat => Op is >= Op.GetFloat and <= Op.FConvert;
-    public readonly bool IsPure => Op is (>= Op.Const and <= Op.ClMulHigh) or Op.FloatToBits or Op.ReadFlags or Op.GetFloat
+    /// <summary>The value lives in a vector register of the host.</summary>
+    public readonly bool IsFloat => Op is >= Op.GetFloat and <= Op.LoadVector;
+    /// <summary>All 128 bits of it count, otherwise the low 64.</summary>
+    public readonly bool IsVector => Op is >= Op.GetVector and <= Op.LoadVector;
+    public readonly bool IsPure => Op is (>= Op.Const and <= Op.ClMulHigh) or Op.FloatToBits or Op.ReadFlags or Op.GetFloat or Op.GetVector
         or Op.BitsToFloat or Op.UnboxF32 or Op.BoxF32 or (>= Op.FSignCopy and <= Op.FSignXor);
     /// <summary>May leave the block in its middle, with the state as before the guest instruction.</summary>
-    public readonly bool MayExit => Op is (>= Op.Load and <= Op.StoreConditional) or Op.LoadFloat or Op.FToInt
+    public readonly bool MayExit => Op is (>= Op.Load and <= Op.StoreConditional) or Op.LoadFloat or Op.LoadVector or Op.FToInt
         or Op.FMulAdd or Op.FMin or Op.FMax or Op.FFromInt or (>= Op.Store and <= Op.ZeroLine) or (>= Op.Branch and <= Op.Leave)
         || (Op == Op.FCompare && (Aux & CheckNaN) != 0);
 }

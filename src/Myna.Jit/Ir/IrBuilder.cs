@@ -9,8 +9,21 @@ namespace Myna.Jit.Ir;
 /// </summary>
 public sealed class IrBuilder
 {
-    /// <summary>Guest register slots are 8 bytes wide and start below this offset.</summary>
+    /// <summary>Slots have indices below this.</summary>
     public const int MaxSlots = 64;
+
+    // Slots of 8 bytes below VectorSlots have index offset / 8, those of 16 bytes from there on FirstVector and following.
+    private const int FirstVector = 32;
+    private readonly int _vectorSlots;
+
+    internal IrBuilder(Engine.JitOptions options) => _vectorSlots = options.VectorSlots;
+
+    /// <summary>The index of a slot, which is named by its offset in the guest's register structure.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal int SlotIndex(int offset) => offset < _vectorSlots ? offset >> 3 : FirstVector + ((offset - _vectorSlots) >> 4);
+
+    /// <summary>The offset of the slot with an index.</summary>
+    internal int SlotOffset(int index) => index < FirstVector || _vectorSlots == int.MaxValue ? index << 3 : _vectorSlots + ((index - FirstVector) << 4);
 
     internal const int Capacity = 2048;
     /// <summary>A block ends when its IR has grown to this.</summary>
@@ -216,23 +229,23 @@ public sealed class IrBuilder
     internal int SignBits(int id) => _signBits[id];
     internal int ZeroBits(int id) => _zeroBits[id];
 
-    internal int Get(int slot, bool isFloat)
+    internal int Get(int slot, Op get)
     {
-        int index = slot >> 3;
+        int index = SlotIndex(slot);
         int known = SlotValue[index];
         if (known >= 0)
             return known;
-        int id = Append(isFloat ? Op.GetFloat : Op.Get, imm: (ulong)slot);
+        int id = Append(get, imm: (ulong)slot);
         Know(index, id);
         return id;
     }
 
-    internal void Set(int slot, int value, bool isFloat)
+    internal void Set(int slot, int value, Op set)
     {
-        int index = slot >> 3;
+        int index = SlotIndex(slot);
         if (SlotValue[index] == value)
             return;
-        Append(isFloat ? Op.SetFloat : Op.Set, value, imm: (ulong)slot);
+        Append(set, value, imm: (ulong)slot);
         Know(index, value);
     }
 
@@ -263,9 +276,9 @@ public sealed class IrBuilder
         for (int i = Count - 1; i >= 0; i--)
         {
             ref Instruction n = ref code[i];
-            if (n.Op is Op.Set or Op.SetFloat)
+            if (n.Op is Op.Set or Op.SetFloat or Op.SetVector)
             {
-                int slot = (int)(n.Imm >> 3);
+                int slot = SlotIndex((int)n.Imm);
                 ulong bit = 1UL << slot;
                 if ((overwritten & bit) != 0)
                 {
@@ -287,9 +300,9 @@ public sealed class IrBuilder
             }
             else
             {
-                if (n.Op is Op.Get or Op.GetFloat)
+                if (n.Op is Op.Get or Op.GetFloat or Op.GetVector)
                 {
-                    int slot = (int)(n.Imm >> 3);
+                    int slot = SlotIndex((int)n.Imm);
                     if (hinted[slot] >= 0)
                         code[hinted[slot]].Hint = -1;
                 }

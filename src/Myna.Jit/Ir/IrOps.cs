@@ -15,10 +15,10 @@ public readonly partial struct IrOps(IrBuilder builder) : IOps<Value>
     public ulong Pc => _b.Pc;
 
     public Value Const(ulong value) => new(_b.Const(value));
-    public Value Get(int slot) => new(_b.Get(slot, false));
-    public void Set(int slot, Value value) => _b.Set(slot, value.Id, false);
-    public Value GetFloat(int slot) => new(_b.Get(slot, true));
-    public void SetFloat(int slot, Value value) => _b.Set(slot, value.Id, true);
+    public Value Get(int slot) => new(_b.Get(slot, Op.Get));
+    public void Set(int slot, Value value) => _b.Set(slot, value.Id, Op.Set);
+    public Value GetFloat(int slot) => new(_b.Get(slot, Op.GetFloat));
+    public void SetFloat(int slot, Value value) => _b.Set(slot, value.Id, Op.SetFloat);
 
     private Value Two(Op op, Value a, Value b) => new(_b.Append(op, a.Id, b.Id));
     private Value One(Op op, Value a) => new(_b.Append(op, a.Id));

@@ -65,4 +65,10 @@ public struct JitContext
     [FieldOffset(128)] internal Constants Constants;
     // 256 and up: registers saved around calls.
     [FieldOffset(FlagTables.ToFlags)] internal FlagTables FlagTables;
+
+    /// <summary>Argument or result of a 16-byte access, low half first.</summary>
+    [FieldOffset(VectorArgument)] internal ulong Vector0;
+    [FieldOffset(VectorArgument + 8)] internal ulong Vector1;
+
+    internal const int VectorArgument = 752;
 }

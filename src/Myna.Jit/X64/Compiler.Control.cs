@@ -253,7 +253,7 @@ internal sealed unsafe partial class Compiler
         // It counts itself.
         _accounted = n.Guest + 1;
         _dirty = 0;
-        _spills = 0;
+        _spills = _vectorSpills = 0;
         _regValue.AsSpan().Fill(NoValue);
         _slotValue.AsSpan().Fill(NoValue);
         _homeValue.AsSpan().Fill(NoValue);

@@ -44,22 +44,23 @@ internal sealed unsafe partial class Compiler
 
     private void EmitLoad(in Instruction n, int i)
     {
-        bool isFloat = n.Op == Op.LoadFloat;
-        MemSize size = isFloat ? (n.Size == 0 ? MemSize.B4 : MemSize.B8) : (MemSize)n.Size;
+        bool isFloat = n.Op != Op.Load;
+        // As a logarithm: a vector may be of 16 bytes.
+        int size = n.Op == Op.LoadFloat ? n.Size + 2 : n.Size;
         bool signed = n.Aux != 0;
         int disp = (int)n.Imm;
         int a = Use(n.A);
         int t = Allocate(false), index = Allocate(false);
         int dst = isFloat ? Destination(n) : HintedOr(n, index);
-        int miss = Lookup(a, disp, 1 << (int)size, n.Mode, ReadTag, t, index);
+        int miss = Lookup(a, disp, 1 << size, n.Mode, ReadTag, t, index);
         Mem m = new(index, disp, a);
         if (isFloat)
         {
-            _hot.VexRM(1, size == MemSize.B4 ? 2 : 3, 0x10, dst & 15, 0, m);
+            _hot.VexRM(1, VexMove(size), 0x10, dst & 15, 0, m);
         }
         else
         {
-            switch (size)
+            switch ((MemSize)size)
             {
                 case MemSize.B1: _hot.RM(Assembler.Esc | (signed ? 0xBE : 0xB6), dst, m, w: signed); break;
                 case MemSize.B2: _hot.RM(Assembler.Esc | (signed ? 0xBF : 0xB7), dst, m, w: signed); break;
@@ -72,8 +73,10 @@ internal sealed unsafe partial class Compiler
         _cold.Lea(t, new Mem(a, disp));
         _cold.Store(Context(48), t);
         // The thunk knows how far behind its call the data lies: 7 or 8 bytes of load, 5 of jump.
-        ColdCall(isFloat ? _thunks.LoadFloat : _thunks.Load);
-        if (isFloat)
+        ColdCall(size == 4 ? _thunks.LoadVector : isFloat ? _thunks.LoadFloat : _thunks.Load);
+        if (size == 4)
+            _cold.VexRM(1, 0, 0x10, dst & 15, 0, Context(JitContext.VectorArgument));
+        else if (isFloat)
             _cold.VexRM(1, 3, 0x10, dst & 15, 0, Context(64));
         else
             _cold.Load(dst, Context(64));
@@ -82,31 +85,34 @@ internal sealed unsafe partial class Compiler
         Define(n, i, dst);
     }
 
-    private void SlowData(in Instruction n, MemSize size, bool signed)
+    // Prefix number of the moves of 4, 8 and 16 bytes, opcodes 10 and 11.
+    private static int VexMove(int size) => size switch { 2 => 2, 3 => 3, _ => 0 };
+
+    private void SlowData(in Instruction n, int size, bool signed)
     {
         _cold.Qword(_ir.GuestPc[n.Guest]);
         _cold.Dword(_counting ? Retired(n.Guest) : 0);
-        _cold.Dword((int)size | (signed ? 1 << 8 : 0) | n.Mode << 16);
+        _cold.Dword(size | (signed ? 1 << 8 : 0) | n.Mode << 16);
     }
 
     private void EmitStore(in Instruction n)
     {
-        bool isFloat = n.Op == Op.StoreFloat;
-        MemSize size = isFloat ? (n.Size == 0 ? MemSize.B4 : MemSize.B8) : (MemSize)n.Size;
+        bool isFloat = n.Op != Op.Store;
+        int size = n.Op == Op.StoreFloat ? n.Size + 2 : n.Size;
         int disp = (int)n.Imm;
         int a = Use(n.A);
         bool isImm = IsImm32(n.B, out int imm) && _location[n.B] < 0;
         int v = isImm ? -1 : Use(n.B);
         int t = Allocate(false), index = Allocate(false);
-        int miss = Lookup(a, disp, 1 << (int)size, n.Mode, WriteTag, t, index);
+        int miss = Lookup(a, disp, 1 << size, n.Mode, WriteTag, t, index);
         Mem m = new(index, disp, a);
         if (isFloat)
         {
-            _hot.VexRM(1, size == MemSize.B4 ? 2 : 3, 0x11, v & 15, 0, m);
+            _hot.VexRM(1, VexMove(size), 0x11, v & 15, 0, m);
         }
         else if (isImm)
         {
-            switch (size)
+            switch ((MemSize)size)
             {
                 case MemSize.B1:
                     _hot.RM(0xC6, 0, m, w: false);
@@ -119,14 +125,14 @@ internal sealed unsafe partial class Compiler
                     _hot.Byte(imm >> 8);
                     break;
                 default:
-                    _hot.RM(0xC7, 0, m, w: size == MemSize.B8);
+                    _hot.RM(0xC7, 0, m, w: size == 3);
                     _hot.Dword(imm);
                     break;
             }
         }
         else
         {
-            switch (size)
+            switch ((MemSize)size)
             {
                 case MemSize.B1: _hot.RM(0x88, v, m, w: false, force: v >= 4); break;
                 case MemSize.B2: _hot.Byte(0x66); _hot.RM(0x89, v, m, w: false); break;
@@ -141,8 +147,8 @@ internal sealed unsafe partial class Compiler
         if (isImm)
             _cold.StoreImm(Context(56), (ulong)imm);
         else
-            StoreReg(_cold, Context(56), v);
-        ColdCall(_thunks.Store);
+            StoreReg(_cold, Context(size == 4 ? JitContext.VectorArgument : 56), v, size == 4);
+        ColdCall(size == 4 ? _thunks.StoreVector : _thunks.Store);
         ColdJmpHot();
         SlowData(n, size, false);
         ReleaseOperands(n);

@@ -17,8 +17,9 @@ namespace Myna.Jit.X64;
 /// </remarks>
 internal sealed unsafe partial class Compiler : IDisposable
 {
-    internal const int FrameSize = 512;
-    private const int MaxSpills = FrameSize / 8;
+    // 64 spills of 8 bytes, then 64 of 16.
+    private const int VectorSpills = 512;
+    internal const int FrameSize = VectorSpills + 1024;
     private const int NoValue = -1;
     private const int FirstXmm = 16;
 
@@ -50,7 +51,7 @@ internal sealed unsafe partial class Compiler : IDisposable
     private readonly int[] _slotValue = new int[IrBuilder.MaxSlots];
     private readonly int[] _homeValue = new int[IrBuilder.MaxSlots];
     private ulong _dirty;
-    private ulong _spills;
+    private ulong _spills, _vectorSpills;
     private uint _locked;
     private int _at;
     private int _accounted;
@@ -69,9 +70,11 @@ internal sealed unsafe partial class Compiler : IDisposable
         _pinOfSlot.AsSpan().Fill(-1);
         _slotOfReg.AsSpan().Fill(-1);
         for (int i = 0; i < options.PinnedSlots.Length; i++)
-            Pin(options.PinnedSlots[i] >> 3, PinHosts[i]);
+            Pin(ir.SlotIndex(options.PinnedSlots[i]), PinHosts[i]);
         for (int i = 0; i < options.PinnedFloatSlots.Length; i++)
-            Pin(options.PinnedFloatSlots[i] >> 3, FirstXmm + 8 + i);
+            Pin(ir.SlotIndex(options.PinnedFloatSlots[i]), FirstXmm + 8 + i);
+        for (int i = 0; i < options.PinnedVectorSlots.Length; i++)
+            Pin(ir.SlotIndex(options.PinnedVectorSlots[i]), FirstXmm + 8 + i);
         foreach (int r in AlwaysTemps)
             _tempMask |= 1u << r;
         foreach (int r in PinHosts)
@@ -84,10 +87,11 @@ internal sealed unsafe partial class Compiler : IDisposable
             if (_slotOfReg[r] < 0)
                 _tempMask |= 1u << r;
         }
-        foreach (int slot in options.PinnedSlots)
-            _pinned |= 1UL << (slot >> 3);
-        foreach (int slot in options.PinnedFloatSlots)
-            _pinned |= 1UL << (slot >> 3);
+        for (int slot = 0; slot < IrBuilder.MaxSlots; slot++)
+        {
+            if (_pinOfSlot[slot] >= 0)
+                _pinned |= 1UL << slot;
+        }
     }
 
     public void Dispose() => System.Runtime.InteropServices.NativeMemory.AlignedFree(_coldBuffer);
@@ -114,7 +118,7 @@ internal sealed unsafe partial class Compiler : IDisposable
         _accounted = 0;
         _counting = _options.CountInstructions || _ir.CountInstructions;
         _dirty = 0;
-        _spills = 0;
+        _spills = _vectorSpills = 0;
         _locked = 0;
         _regValue.AsSpan().Fill(NoValue);
         _slotValue.AsSpan().Fill(NoValue);
@@ -153,8 +157,8 @@ internal sealed unsafe partial class Compiler : IDisposable
     {
         switch (n.Op)
         {
-            case Op.Get or Op.GetFloat: EmitGet(n, i); break;
-            case Op.Set or Op.SetFloat: EmitSet((int)(n.Imm >> 3), n.A); break;
+            case Op.Get or Op.GetFloat or Op.GetVector: EmitGet(n, i); break;
+            case Op.Set or Op.SetFloat or Op.SetVector: EmitSet(_ir.SlotIndex((int)n.Imm), n.A); break;
             case Op.Add: EmitAdd(n, i); break;
             case Op.Sub: EmitBinary(n, i, Assembler.Sub, false); break;
             case Op.And: EmitBinary(n, i, Assembler.And, true); break;
@@ -175,8 +179,8 @@ internal sealed unsafe partial class Compiler : IDisposable
             case Op.ByteSwap: EmitByteSwap(n, i); break;
             case Op.OrCombineBytes: EmitOrCombine(n, i); break;
             case Op.ClMul or Op.ClMulHigh: EmitClMul(n, i); break;
-            case Op.Load or Op.LoadFloat: EmitLoad(n, i); break;
-            case Op.Store or Op.StoreFloat: EmitStore(n); break;
+            case Op.Load or Op.LoadFloat or Op.LoadVector: EmitLoad(n, i); break;
+            case Op.Store or Op.StoreFloat or Op.StoreVector: EmitStore(n); break;
             case Op.ZeroLine: EmitZeroLine(n); break;
             case Op.Atomic: EmitAtomic(n, i); break;
             case Op.LoadReserved: EmitLoadReserved(n, i); break;
@@ -213,9 +217,9 @@ internal sealed unsafe partial class Compiler : IDisposable
 
     private bool IsTemp(int reg) => (_tempMask >> reg & 1) != 0;
 
-    private static Mem Slot(int index) => new(Reg.Rbp, (index * 8) - 128);
+    private Mem Slot(int index) => new(Reg.Rbp, _ir.SlotOffset(index) - 128);
     private static Mem Context(int offset) => new(Reg.Rbp, offset - CpuBlock.Bias);
-    private static Mem Spilled(int index) => new(Reg.Rsp, index * 8);
+    private static Mem Spilled(int index, bool vector) => new(Reg.Rsp, vector ? VectorSpills + (index * 16) : index * 8);
 
     /// <summary>A free register of the class that the mask names, evicting what is needed least soon.</summary>
     private int Allocate(bool isFloat)
@@ -285,7 +289,7 @@ internal sealed unsafe partial class Compiler : IDisposable
                     int s = BitOperations.TrailingZeroCount(m);
                     if (_slotValue[s] == v)
                     {
-                        StoreReg(_hot, Slot(s), reg);
+                        StoreReg(_hot, Slot(s), reg, _code[v].IsVector);
                         _dirty &= ~(1UL << s);
                         _homeValue[s] = v;
                         _home[v] = s;
@@ -295,10 +299,12 @@ internal sealed unsafe partial class Compiler : IDisposable
             }
             else if (_home[v] < 0 && _spill[v] < 0)
             {
-                int index = BitOperations.TrailingZeroCount(~_spills);
-                _spills |= 1UL << index;
+                bool vector = _code[v].IsVector;
+                ref ulong spills = ref vector ? ref _vectorSpills : ref _spills;
+                int index = BitOperations.TrailingZeroCount(~spills);
+                spills |= 1UL << index;
                 _spill[v] = index;
-                StoreReg(_hot, Spilled(index), reg);
+                StoreReg(_hot, Spilled(index, vector), reg, vector);
             }
         }
         Drop(reg);
@@ -318,18 +324,18 @@ internal sealed unsafe partial class Compiler : IDisposable
         _location[v] = reg;
     }
 
-    private static void StoreReg(Assembler a, in Mem m, int reg)
+    private static void StoreReg(Assembler a, in Mem m, int reg, bool vector)
     {
         if (reg >= FirstXmm)
-            a.VexRM(1, 3, 0x11, reg & 15, 0, m);
+            a.VexRM(1, vector ? 0 : 3, 0x11, reg & 15, 0, m);
         else
             a.Store(m, reg);
     }
 
-    private static void LoadReg(Assembler a, int reg, in Mem m)
+    private static void LoadReg(Assembler a, int reg, in Mem m, bool vector)
     {
         if (reg >= FirstXmm)
-            a.VexRM(1, 3, 0x10, reg & 15, 0, m);
+            a.VexRM(1, vector ? 0 : 3, 0x10, reg & 15, 0, m);
         else
             a.Load(reg, m);
     }
@@ -344,7 +350,7 @@ internal sealed unsafe partial class Compiler : IDisposable
             a.Mov(dst, src);
     }
 
-    private Mem MemoryOf(int v) => _home[v] >= 0 ? Slot(_home[v]) : Spilled(_spill[v]);
+    private Mem MemoryOf(int v) => _home[v] >= 0 ? Slot(_home[v]) : Spilled(_spill[v], _code[v].IsVector);
 
     /// <summary>The value in a register, locked for the current instruction.</summary>
     private int Use(int v)
@@ -357,7 +363,7 @@ internal sealed unsafe partial class Compiler : IDisposable
             if (n.Op == Op.Const)
                 _hot.MovImm(reg, n.Imm);
             else
-                LoadReg(_hot, reg, MemoryOf(v));
+                LoadReg(_hot, reg, MemoryOf(v), n.IsVector);
             Place(v, reg);
         }
         _locked |= 1u << reg;
@@ -446,7 +452,10 @@ internal sealed unsafe partial class Compiler : IDisposable
             Drop(reg);
         if (_spill[v] >= 0)
         {
-            _spills &= ~(1UL << _spill[v]);
+            if (_code[v].IsVector)
+                _vectorSpills &= ~(1UL << _spill[v]);
+            else
+                _spills &= ~(1UL << _spill[v]);
             _spill[v] = -1;
         }
     }
@@ -455,7 +464,7 @@ internal sealed unsafe partial class Compiler : IDisposable
 
     private void EmitGet(in Instruction n, int i)
     {
-        int slot = (int)(n.Imm >> 3);
+        int slot = _ir.SlotIndex((int)n.Imm);
         int pin = _pinOfSlot[slot];
         _slotValue[slot] = i;
         if (pin >= 0)
@@ -505,7 +514,7 @@ internal sealed unsafe partial class Compiler : IDisposable
         else if (IsConst(v, out ulong value))
             MoveConst(pin, value);
         else
-            LoadReg(_hot, pin, MemoryOf(v));
+            LoadReg(_hot, pin, MemoryOf(v), _code[v].IsVector);
         _regValue[pin] = v;
         if (from < 0 || IsTemp(from))
         {
@@ -565,7 +574,7 @@ internal sealed unsafe partial class Compiler : IDisposable
             if (IsConst(v, out ulong value))
                 a.StoreImm(Slot(s), value);
             else
-                StoreReg(a, Slot(s), _location[v]);
+                StoreReg(a, Slot(s), _location[v], _code[v].IsVector);
         }
     }
 }

@@ -8,6 +8,8 @@ internal readonly unsafe struct Callbacks
 {
     public required delegate* unmanaged<nint, int> Load { get; init; }
     public required delegate* unmanaged<nint, int> Store { get; init; }
+    public required delegate* unmanaged<nint, int> LoadVector { get; init; }
+    public required delegate* unmanaged<nint, int> StoreVector { get; init; }
     public required delegate* unmanaged<nint, int> Interpret { get; init; }
 }
 
@@ -29,7 +31,7 @@ internal enum ExitKind
 /// <summary>The code at the start of the code cache that all blocks share: entry, exits, calls of C#.</summary>
 internal sealed unsafe class Thunks
 {
-    public byte* Link, Indirect, IndirectMiss, Request, Fallback, Load, LoadFloat, Store, Interpret;
+    public byte* Link, Indirect, IndirectMiss, Request, Fallback, Load, LoadFloat, LoadVector, Store, StoreVector, Interpret;
     public delegate* unmanaged<nint, nint, int> Enter;
     /// <summary>Displacement of the jump cache from the base register.</summary>
     public readonly int JumpCache;
@@ -88,7 +90,9 @@ internal sealed unsafe class Thunks
 
         Load = Call(callbacks.Load, 7 + 5, true, leaveAsIs);
         LoadFloat = Call(callbacks.Load, 8 + 5, true, leaveAsIs);
+        LoadVector = Call(callbacks.LoadVector, 8 + 5, true, leaveAsIs);
         Store = Call(callbacks.Store, 5, true, leaveAsIs);
+        StoreVector = Call(callbacks.StoreVector, 5, true, leaveAsIs);
         Interpret = Call(callbacks.Interpret, 5, false, leaveAsIs);
     }
 
@@ -112,6 +116,8 @@ internal sealed unsafe class Thunks
         }
         for (int i = 0; i < _options.PinnedFloatSlots.Length; i++)
             _a.VexRM(1, 3, load ? 0x10 : 0x11, 8 + i, 0, new Mem(Reg.Rbp, _options.PinnedFloatSlots[i] - 128));
+        for (int i = 0; i < _options.PinnedVectorSlots.Length; i++)
+            _a.VexRM(1, 0, load ? 0x10 : 0x11, 8 + i, 0, new Mem(Reg.Rbp, _options.PinnedVectorSlots[i] - 128));
     }
 
     private void Temps(bool load)
@@ -128,9 +134,12 @@ internal sealed unsafe class Thunks
         }
         for (int x = 0; x < 16; x++)
         {
-            if (x >= 8 && x - 8 < _options.PinnedFloatSlots.Length)
+            if (x >= 8 && x - 8 < _options.PinnedFloatSlots.Length + _options.PinnedVectorSlots.Length)
                 continue;
-            _a.VexRM(1, 3, load ? 0x10 : 0x11, x, 0, Context(SaveXmm + (x * 8)));
+            if (_options.VectorSlots == int.MaxValue)
+                _a.VexRM(1, 3, load ? 0x10 : 0x11, x, 0, Context(SaveXmm + (x * 8)));
+            else
+                _a.VexRM(1, 0, load ? 0x10 : 0x11, x, 0, Context(SaveXmm + (x * 16)));
         }
     }
 
