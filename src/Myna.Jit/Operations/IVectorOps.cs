@@ -10,4 +10,40 @@ public interface IVectorOps<T, V> where T : struct where V : struct
 {
     V GetVector(int slot);
     void SetVector(int slot, V value);
+
+    /// <summary>All bits zero.</summary>
+    V ZeroVector();
+
+    /// <summary>Loads the low 4, 8 or all 16 bytes; the others are zero. At any alignment.</summary>
+    bool LoadVector(T address, int bytes, out V value);
+
+    /// <summary>Stores the low 4, 8 or all 16 bytes, at any alignment.</summary>
+    bool StoreVector(T address, int bytes, V value);
+
+    // Operations by form: Unary, ShiftImmediate, UnaryStore; Binary, Legacy; Ternary, Blend, LegacyXmm0.
+    V Vector(VectorOp op, V a, byte imm = 0);
+    V Vector(VectorOp op, V a, V b, byte imm = 0);
+    V Vector(VectorOp op, V a, V b, V c);
+
+    /// <summary>ToInteger and ToIntegerStore: zero-extended, unless the operation is wide.</summary>
+    T VectorToInteger(VectorOp op, V a, byte imm = 0);
+
+    /// <summary>FromInteger.</summary>
+    V IntegerToVector(VectorOp op, T value);
+
+    /// <summary>Insert: puts an integer, or what it becomes, into <paramref name="a"/>.</summary>
+    V Insert(VectorOp op, V a, T value, byte imm = 0);
+
+    /// <summary>Compare: the arithmetic flags as RFLAGS has them (ZF 6, PF 2, CF 0; OF, SF, AF are 0).</summary>
+    T VectorCompare(VectorOp op, V a, V b);
+
+    /// <summary>String: the index (of Pcmp?stri), the mask (of Pcmp?strm), and the arithmetic flags as RFLAGS has them.</summary>
+    /// <remarks>The lengths are EAX and EDX (RAX and RDX with <paramref name="wide"/>) for the forms with explicit lengths.</remarks>
+    void VectorString(VectorOp op, V a, V b, T lengthA, T lengthB, bool wide, byte imm, out T index, out V mask, out T flags);
+
+    /// <summary>
+    /// Ends the floating-point operations of an instruction, before it changes a register: false when one of them raised an
+    /// exception that the guest has unmasked.
+    /// </summary>
+    bool RaiseSimd();
 }

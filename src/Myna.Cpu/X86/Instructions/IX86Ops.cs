@@ -58,6 +58,9 @@ public interface IX86Ops<T, V> : IOps<T>, IVectorOps<T, V> where T : struct wher
     /// <summary>Raises an exception when the comparison holds; false: it did (never in the translator).</summary>
     bool RaiseIf(Cond cond, T a, T b, Vector vector);
 
+    /// <summary>Raises #UD or #NM for an SSE (or AVX) instruction while <see cref="Mode"/> says that they do not execute. Ends the semantics.</summary>
+    void RaiseVectorUnavailable(bool avx);
+
     /// <summary>Leaves the instruction to the interpreter: the translator cannot say it (the interpreter never gets here for a known mode).</summary>
     void Unsupported();
 

@@ -13,3 +13,24 @@ public sealed class X86InstructionAttribute(params Mnemonic[] mnemonics) : Attri
 {
     public Mnemonic[] Mnemonics { get; } = mnemonics;
 }
+
+/// <summary>
+/// As <see cref="X86InstructionAttribute"/> for single encodings of mnemonics that another method handles otherwise: the string
+/// and the SSE2 instruction MOVSD, or the MMX forms of SSE2's integer instructions.
+/// </summary>
+[AttributeUsage(AttributeTargets.Method)]
+public sealed class X86FormAttribute(params Code[] codes) : Attribute
+{
+    public Code[] Codes { get; } = codes;
+}
+
+/// <summary>
+/// As <see cref="X86InstructionAttribute"/> for the mnemonics that are one vector operation: legacy and VEX-encoded.
+/// The method finds it by <see cref="X86Table.Operation"/>.
+/// </summary>
+[AttributeUsage(AttributeTargets.Method, AllowMultiple = true)]
+public sealed class VectorInstructionAttribute(Jit.Operations.VectorOp operation, params Mnemonic[] mnemonics) : Attribute
+{
+    public Jit.Operations.VectorOp Operation { get; } = operation;
+    public Mnemonic[] Mnemonics { get; } = mnemonics;
+}
