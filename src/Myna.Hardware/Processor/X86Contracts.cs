@@ -39,6 +39,9 @@ public interface ILocalApic
     /// <summary>Interrupt acknowledge: the vector to deliver, which then is in service; -1 when there is none any more.</summary>
     int Acknowledge();
 
+    /// <summary><see cref="IX86Core.TscOffset"/> changed: a TSC deadline is now at another time.</summary>
+    void TscOffsetChanged();
+
     /// <summary>CR8: bits 7:4 of the task priority register, 0 to 15.</summary>
     int TaskPriority { get; set; }
 
