@@ -1,4 +1,6 @@
 using Myna.Cpu.X86.Instructions;
+using Myna.Jit.Engine;
+using Myna.Jit.Operations;
 
 namespace Myna.Cpu.X86;
 
@@ -32,4 +34,22 @@ public sealed partial class X86Cpu
     public void Apply(in X86BootState boot) => throw new NotSupportedException($"{boot.Mode}");
 
     private void Sync() { }
+
+    internal BlockFlags Flags => throw new NotSupportedException();
+    internal uint Generation => throw new NotSupportedException();
+    internal int DataMode => throw new NotSupportedException();
+    internal int FetchMode => throw new NotSupportedException();
+    internal FetchOutcome FillFetch(ulong linear) => throw new NotSupportedException();
+    internal int FetchBytes(ulong linear, Span<byte> buffer) => throw new NotSupportedException();
+    internal void RaiseFetchFault(ulong linear) => throw new NotSupportedException();
+    internal bool Load(ulong linear, MemSize size, int mode, out ulong value) => throw new NotSupportedException();
+    internal bool Store(ulong linear, MemSize size, int mode, ulong value) => throw new NotSupportedException();
+    internal bool ProbeWrite(ulong linear, int bytes, int mode) => throw new NotSupportedException();
+    internal bool CheckSegment(SegmentRegister segment, ulong offset, int bytes, bool write, out ulong linear) => throw new NotSupportedException();
+    internal void RaiseException(Vector vector, uint error = 0, bool hasError = false) => throw new NotSupportedException();
+    internal bool In(ushort port, int size, out ulong value) => throw new NotSupportedException();
+    internal bool Out(ushort port, int size, ulong value) => throw new NotSupportedException();
+    internal bool IsCanonical(ulong linear) => throw new NotSupportedException();
+    /// <summary>Recomputes Flags after a change of RFLAGS.DF.</summary>
+    internal void UpdateFlags() => throw new NotSupportedException();
 }

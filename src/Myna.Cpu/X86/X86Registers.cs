@@ -40,6 +40,8 @@ public struct X86Registers
     public static int YmmHigh(int register) => Vectors + 256 + (register * 16);
 
     [FieldOffset(0)] public GprFile General;
+    /// <summary>All 8-byte slots and fields below <see cref="Vectors"/>, by offset / 8.</summary>
+    [FieldOffset(0)] public SlotFile Slots;
     [FieldOffset(FlagOp)] public ulong LazyOp;
     [FieldOffset(FlagA)] public ulong LazyA;
     [FieldOffset(FlagB)] public ulong LazyB;
@@ -78,6 +80,13 @@ public struct X86Registers
 /// <summary>16 general registers.</summary>
 [InlineArray(16)]
 public struct GprFile
+{
+    private ulong _first;
+}
+
+/// <summary>64 values of 8 bytes.</summary>
+[InlineArray(64)]
+public struct SlotFile
 {
     private ulong _first;
 }

@@ -54,6 +54,9 @@ public sealed class X86TableGenerator : IIncrementalGenerator
             names.Append("        \"").Append(d.Class).Append('.').Append(d.Method).Append("\",\n");
             foreach (string row in d.Rows.Split(','))
             {
+                // A method without rows: the decoder asks for it by name.
+                if (row.Length == 0)
+                    continue;
                 string[] fields = row.Split(':');
                 if (owners.TryGetValue(fields[0], out Declaration other))
                     output.ReportDiagnostic(Diagnostic.Create(s_twice, null, fields[0], other.Class + "." + other.Method, d.Class + "." + d.Method));
@@ -99,6 +102,9 @@ public sealed class X86TableGenerator : IIncrementalGenerator
 
                 /// <summary>The vector operation of a mnemonic; 0 when it is none.</summary>
                 public static VectorOp Operation(Iced.Intel.Mnemonic mnemonic) => s_operations[(int)mnemonic];
+
+                /// <summary>The handler with that class and method ("Class.Method"), for forms that share their mnemonic with others; 0 when there is none.</summary>
+                public static ushort Find(string name) => (ushort)Math.Max(0, Array.IndexOf(s_names, name));
 
                 /// <summary>Class and method of a handler.</summary>
                 public static string Name(int handler) => s_names[handler];

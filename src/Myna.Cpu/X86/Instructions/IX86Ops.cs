@@ -52,6 +52,30 @@ public interface IX86Ops<T, V> : IOps<T>, IVectorOps<T, V> where T : struct wher
     /// <summary>LOCK CMPXCHG; <paramref name="old"/> is what memory held, zero-extended; the store happened when it equals <paramref name="expected"/>.</summary>
     bool LockedCompareExchange(T linear, MemSize size, T expected, T desired, out T old);
 
+    /// <summary>
+    /// CMPXCHG8B's big sister: 16 bytes at once. The address is a multiple of 16 (checked by the semantics). The store happened when
+    /// both halves of old equal the expected ones.
+    /// </summary>
+    bool LockedCompareExchange16(T linear, T expectedLow, T expectedHigh, T desiredLow, T desiredHigh, out T oldLow, out T oldHigh);
+
+    /// <summary>A load of what this instruction stores afterwards: a page fault of it is a write's. Zero-extended.</summary>
+    bool LoadForUpdate(T linear, MemSize size, out T value);
+
+    /// <summary>
+    /// Divides the double-width number high:low (of the low bits of each, for B1 AH:AL) by the divisor's low bits. #DE and false when
+    /// the divisor is 0 or the quotient does not fit. Upper bits of the results are unspecified.
+    /// </summary>
+    bool Divide(MemSize width, bool signed, T high, T low, T divisor, out T quotient, out T remainder);
+
+    /// <summary>PDEP: the low bits of value, at the positions set in mask.</summary>
+    T Deposit(T value, T mask);
+
+    /// <summary>PEXT: the bits of value at the positions set in mask, packed at the low end.</summary>
+    T Extract(T value, T mask);
+
+    /// <summary>CRC-32C (reflected polynomial 0x82F63B78, no inversions) of a value's bytes; zero-extended.</summary>
+    T Crc32(T crc, T value, MemSize size);
+
     /// <summary>Raises an exception at this instruction. Ends the semantics.</summary>
     void Raise(Vector vector, uint error = 0);
 
@@ -63,6 +87,12 @@ public interface IX86Ops<T, V> : IOps<T>, IVectorOps<T, V> where T : struct wher
 
     /// <summary>Leaves the instruction to the interpreter: the translator cannot say it (the interpreter never gets here for a known mode).</summary>
     void Unsupported();
+
+    /// <summary>
+    /// Whether a near jump to this instruction pointer is allowed: inside CS's limit, canonical; otherwise #GP(0) and false. Called before
+    /// the first change when a jump follows; the jumps below do not check.
+    /// </summary>
+    bool CheckNear(T ip, MemSize operandSize);
 
     /// <summary>A near jump to an instruction pointer (not a linear address), reduced to <paramref name="operandSize"/> bits.</summary>
     void JumpNear(T ip, MemSize operandSize);
@@ -81,6 +111,9 @@ public interface IX86Ops<T, V> : IOps<T>, IVectorOps<T, V> where T : struct wher
     /// looking for interrupts.
     /// </summary>
     void Repeat();
+
+    /// <summary>CLD and STD when they change the flag. Execution goes on behind the instruction, in another mode (<see cref="BlockFlags.Backward"/>).</summary>
+    void SetDirection(bool backward);
 
     /// <summary>A system instruction, executed by <see cref="X86Cpu"/>.</summary>
     void System(in Insn insn);

@@ -103,6 +103,8 @@ public struct Insn
     /// <summary>Sign-extended to 64 bits.</summary>
     public ulong Displacement;
     public ulong Immediate;
+    /// <summary>Condition of Jcc, SETcc, CMOVcc: the opcode's low four bits (O NO B AE E NE BE A S NS P NP L GE LE G).</summary>
+    public byte Condition;
     /// <summary>The second immediate, 8 bits.</summary>
     public byte Immediate2;
 
