@@ -113,6 +113,24 @@ internal static unsafe class Callback
     }
 
     [UnmanagedCallersOnly]
+    public static int ComputeFlags(nint block)
+    {
+        JitContext* context = (JitContext*)block;
+        GuestCpu cpu = Cpu(context);
+        try
+        {
+            cpu.Engine!.Counters.FlagComputations++;
+            context->Result = cpu.ComputeFlags();
+            return 1;
+        }
+        catch (Exception e)
+        {
+            cpu.Failure = e;
+            return Leave(context);
+        }
+    }
+
+    [UnmanagedCallersOnly]
     public static int Interpret(nint block)
     {
         JitContext* context = (JitContext*)block;

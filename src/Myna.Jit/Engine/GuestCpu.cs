@@ -55,6 +55,9 @@ public abstract class GuestCpu(CpuBlock block)
     public virtual bool SlowStoreVector(ulong va, int mode, ulong low, ulong high)
         => SlowStore(va, MemSize.B8, mode, low) && SlowStore(va + 8, MemSize.B8, mode, high);
 
+    /// <summary>The arithmetic flags from the lazy slots of a guest that has such; see <see cref="IrBuilder.ComputeFlags"/>.</summary>
+    public virtual ulong ComputeFlags() => 0;
+
     /// <summary>Executes the one instruction at pc, traps included.</summary>
     /// <returns>
     /// True when execution simply goes on behind the instruction: pc has moved past it, and <see cref="BlockFlags"/> and

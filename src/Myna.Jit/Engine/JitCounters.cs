@@ -8,5 +8,5 @@ public sealed class JitCounters
     /// <summary>Ways out of generated code.</summary>
     public long LinkExits, IndirectExits, RequestExits, ChangedExits, FallbackExits;
     /// <summary>Calls of C# that did not leave the block, or might not have.</summary>
-    public long SlowLoads, SlowStores, Interpreted;
+    public long SlowLoads, SlowStores, Interpreted, FlagComputations;
 }

@@ -64,6 +64,7 @@ public sealed unsafe class JitEngine : ICodeListener, IDisposable
             Store = (delegate* unmanaged<nint, int>)&Callback.Store,
             LoadVector = (delegate* unmanaged<nint, int>)&Callback.LoadVector,
             StoreVector = (delegate* unmanaged<nint, int>)&Callback.StoreVector,
+            ComputeFlags = (delegate* unmanaged<nint, int>)&Callback.ComputeFlags,
             Interpret = (delegate* unmanaged<nint, int>)&Callback.Interpret,
         });
         a.Align(64);

@@ -11,16 +11,19 @@ internal enum Op : byte
     // Made by the builder: a + (b << Aux), and the logical shift of the low 32 bits.
     AddShifted, ShrU32,
     RotateRight, RotateRight32, SignExtend, ZeroExtend,
+    // Made by the builder: the low 8 or 16 bits, or bits 15:8, of A replaced by B's low ones.
+    Insert,
+    Field,
     SetCond, Select, CountLeadingZeros, CountTrailingZeros, PopCount, ByteSwap, OrCombineBytes, ClMul, ClMulHigh,
-    Load, Atomic, LoadReserved, StoreConditional,
-    FloatToBits, FCompare, FToInt, ReadFlags,
+    Load, Atomic, LockedUpdate, LockedCompareExchange, LoadReserved, StoreConditional,
+    FloatToBits, FCompare, FToInt, ReadFlags, ComputeFlags,
     // Floating-point values.
     GetFloat, LoadFloat, BitsToFloat, UnboxF32, BoxF32,
     FAdd, FSub, FMul, FDiv, FSqrt, FMulAdd, FMin, FMax, FSignCopy, FSignNot, FSignXor, FFromInt, FConvert,
     // Vectors of 128 bits.
     GetVector, LoadVector,
     // No value.
-    Set, SetFloat, SetVector, Store, StoreFloat, StoreVector, ZeroLine, Fence, WriteFlags, Branch, Interpret,
+    Set, SetFloat, SetVector, Store, StoreFloat, StoreVector, ZeroLine, Fence, WriteFlags, Branch, Guard, Interpret,
     // Ends of a block.
     Jump, JumpIndirect, Leave,
 }
@@ -32,11 +35,11 @@ internal enum Op : byte
 internal struct Instruction
 {
     public Op Op;
-    /// <summary>MemSize, FloatSize; of vector accesses the logarithm of the bytes.</summary>
+    /// <summary>MemSize, of comparisons their width; FloatSize; of vector accesses the logarithm of the bytes.</summary>
     public byte Size;
     /// <summary>Cond, AtomicOp, FloatCompare, IntFormat, signedness; for FMulAdd bit 0 negates the product, bit 1 the addend.</summary>
     public byte Aux;
-    /// <summary>Rounding, or the MMU mode of a memory access.</summary>
+    /// <summary>Rounding, the MMU mode of a memory access, or <see cref="Narrow"/>.</summary>
     public byte Mode;
     public int A, B, C, D;
     public ulong Imm;
@@ -53,6 +56,9 @@ internal struct Instruction
     /// <summary>Slot of a pinned guest register that gets this value with nothing in between that looks at it; -1 when none.</summary>
     public int Hint;
 
+    /// <summary>In Mode of integer arithmetic: of the low 32 bits, the result zero-extended.</summary>
+    public const int Narrow = 1;
+
     /// <summary>In Aux of an FCompare: a NaN is left to the interpreter, so that the comparison raises no flag.</summary>
     public const int CheckNaN = 0x80;
 
@@ -60,7 +66,7 @@ internal struct Instruction
     public readonly bool IsFloat => Op is >= Op.GetFloat and <= Op.LoadVector;
     /// <summary>All 128 bits of it count, otherwise the low 64.</summary>
     public readonly bool IsVector => Op is >= Op.GetVector and <= Op.LoadVector;
-    public readonly bool IsPure => Op is (>= Op.Const and <= Op.ClMulHigh) or Op.FloatToBits or Op.ReadFlags or Op.GetFloat or Op.GetVector
+    public readonly bool IsPure => Op is (>= Op.Const and <= Op.ClMulHigh) or Op.FloatToBits or Op.ReadFlags or Op.ComputeFlags or Op.GetFloat or Op.GetVector
         or Op.BitsToFloat or Op.UnboxF32 or Op.BoxF32 or (>= Op.FSignCopy and <= Op.FSignXor);
     /// <summary>May leave the block in its middle, with the state as before the guest instruction.</summary>
     public readonly bool MayExit => Op is (>= Op.Load and <= Op.StoreConditional) or Op.LoadFloat or Op.LoadVector or Op.FToInt

@@ -110,6 +110,29 @@ public sealed class IrBuilder
 
     public void Unsupported() => IsUnsupported = true;
 
+    /// <summary>
+    /// The arithmetic flags from the guest's lazy slots (<see cref="Engine.GuestCpu.ComputeFlags"/>).
+    /// </summary>
+    public Value ComputeFlags() => new(Narrow(Append(Op.ComputeFlags), 13, 12));
+
+    /// <summary>A field of the guest's register structure that is no slot: 8 bytes at any multiple of 8.</summary>
+    public Value Field(int offset) => new(Append(Op.Field, imm: (ulong)offset));
+
+    /// <summary>Whether a value is known while translating.</summary>
+    public bool TryConst(Value value, out ulong constant) => IsConst(value.Id, out constant);
+
+    /// <summary>Leaves the whole instruction to the interpreter when the comparison of the low bits holds. Nothing may have been changed yet.</summary>
+    public void Guard(Cond cond, MemSize width, Value a, Value b)
+    {
+        if (IsConst(a.Id, out ulong ca) && IsConst(b.Id, out ulong cb))
+        {
+            if (IrOps.Holds(cond, width, ca, cb))
+                Unsupported();
+            return;
+        }
+        Append(Op.Guard, a.Id, b.Id, size: (int)width, aux: (int)cond);
+    }
+
     /// <summary>The interpreter executes the current instruction; the block goes on behind it when the interpreter agrees.</summary>
     public void Interpret()
     {
@@ -313,7 +336,7 @@ public sealed class IrBuilder
                     else
                         hinted[n.Hint] = -1;
                 }
-                if (n.MayExit)
+                if (n.MayExit || n.Op == Op.ComputeFlags)
                 {
                     overwritten = 0;
                     nextExit = i;

@@ -37,7 +37,7 @@ public readonly partial struct IrOps(IrBuilder builder) : IOps<Value>
                 return a;
             ref Instruction inner = ref _b.Code[a.Id];
             // (x + c1) + c2: chains of address arithmetic shorten, and the middle value may die.
-            if (inner.Op == Op.Add && _b.IsConst(inner.B, out ulong c1))
+            if (inner.Op == Op.Add && inner.Mode == 0 && _b.IsConst(inner.B, out ulong c1))
                 return c1 + c == 0 ? new Value(inner.A) : Two(Op.Add, new Value(inner.A), Const(c1 + c));
             return Two(Op.Add, a, b);
         }
@@ -59,7 +59,7 @@ public readonly partial struct IrOps(IrBuilder builder) : IOps<Value>
         c = 0;
         x = v;
         // Only just computed: an older sum probably lives on.
-        if (i.Op != Op.Add || i.Guest < _b.GuestCount - 4 || !_b.IsConst(i.B, out c))
+        if (i.Op != Op.Add || i.Mode != 0 || i.Guest < _b.GuestCount - 4 || !_b.IsConst(i.B, out c))
             return false;
         x = new Value(i.A);
         return true;
@@ -70,7 +70,7 @@ public readonly partial struct IrOps(IrBuilder builder) : IOps<Value>
     {
         ref Instruction i = ref _b.Code[v.Id];
         shift = 0;
-        if (i.Op != Op.Shl || !_b.IsConst(i.B, out ulong count) || count is < 1 or > 3)
+        if (i.Op != Op.Shl || i.Mode != 0 || !_b.IsConst(i.B, out ulong count) || count is < 1 or > 3)
             return false;
         shift = (int)count;
         return true;
@@ -146,11 +146,45 @@ public readonly partial struct IrOps(IrBuilder builder) : IOps<Value>
         }
         if (_b.IsConst(b.Id, 0) || a.Id == b.Id)
             return a;
+        if (IsInsertion(a, b, out Value inserted) || IsInsertion(b, a, out inserted))
+            return inserted;
         if (IsRotation(a, b, out Value rotated) || IsRotation(b, a, out rotated))
             return rotated;
         Value v = Two(Op.Or, a, b);
         _b.Narrow(v.Id, Math.Max(_b.SignBits(a.Id), _b.SignBits(b.Id)), Math.Max(_b.ZeroBits(a.Id), _b.ZeroBits(b.Id)));
         return v;
+    }
+
+    // old & ~mask | the bits of the mask, for what x86 instructions do to parts of registers.
+    private bool IsInsertion(Value kept, Value part, out Value inserted)
+    {
+        inserted = kept;
+        ref Instruction k = ref _b.Code[kept.Id];
+        if (k.Op != Op.And || (k.Mode & Instruction.Narrow) != 0 || !_b.IsConst(k.B, out ulong mask) || _b.Code[part.Id].Op == Op.Const)
+            return false;
+        int zero = _b.ZeroBits(part.Id);
+        int form;
+        if (mask == ~0xFFUL && zero <= 8)
+        {
+            form = 0;
+            part = Unextended(part, 8);
+        }
+        else if (mask == ~0xFFFFUL && zero <= 16)
+        {
+            form = 1;
+            part = Unextended(part, 16);
+        }
+        else if (mask == ~0xFF00UL && zero <= 16 && _b.Code[part.Id].Op == Op.Shl && _b.IsConst(_b.Code[part.Id].B, 8))
+        {
+            form = 2;
+            part = Unextended(new Value(_b.Code[part.Id].A), 8);
+        }
+        else
+        {
+            return false;
+        }
+        inserted = new(_b.Narrow(_b.Append(Op.Insert, k.A, part.Id, aux: form), 64, Math.Max(_b.ZeroBits(k.A), 8 << Math.Min(form, 1))));
+        return true;
     }
 
     // x << n | x >> (64 - n), or the same of the low 32 bits with the left part sign-extended.
@@ -159,7 +193,7 @@ public readonly partial struct IrOps(IrBuilder builder) : IOps<Value>
         ref Instruction l = ref _b.Code[left.Id];
         ref Instruction r = ref _b.Code[right.Id];
         rotated = left;
-        if (r.Op is not (Op.ShrU or Op.ShrU32) || !_b.IsConst(r.B, out ulong down))
+        if (r.Op is not (Op.ShrU or Op.ShrU32) || l.Mode != 0 || !_b.IsConst(r.B, out ulong down))
             return false;
         if (r.Op == Op.ShrU && l.Op == Op.Shl && l.A == r.A && _b.IsConst(l.B, out ulong up) && up + down == 64)
         {
@@ -169,7 +203,7 @@ public readonly partial struct IrOps(IrBuilder builder) : IOps<Value>
         if (r.Op != Op.ShrU32 || l.Op != Op.SignExtend || l.Size != (int)MemSize.B4)
             return false;
         ref Instruction s = ref _b.Code[l.A];
-        if (s.Op != Op.Shl || !_b.IsConst(s.B, out up) || up + down != 32 || Low32(s.A) != Low32(r.A))
+        if (s.Op != Op.Shl || s.Mode != 0 || !_b.IsConst(s.B, out up) || up + down != 32 || Low32(s.A) != Low32(r.A))
             return false;
         rotated = SignExtend(RotateRight32(new Value(s.A), new Value(r.B)), MemSize.B4);
         return true;
@@ -241,7 +275,7 @@ public readonly partial struct IrOps(IrBuilder builder) : IOps<Value>
             ref Instruction i = ref _b.Code[a.Id];
             if (i.Op == Op.ZeroExtend && i.Size == (int)MemSize.B4 && n < 32)
                 return new(_b.Narrow(_b.Append(Op.ShrU32, i.A, count.Id), 64, 32 - (int)n));
-            if (i.Op == Op.Shl && _b.IsConst(i.B, out ulong up) && up >= n && up is 32 or 48 && up - n < 32)
+            if (i.Op == Op.Shl && i.Mode == 0 && _b.IsConst(i.B, out ulong up) && up >= n && up is 32 or 48 && up - n < 32)
                 // Zero extension said in two shifts, possibly of an index that is scaled on the way.
                 return Shl(ZeroExtend(new Value(i.A), up == 32 ? MemSize.B4 : MemSize.B2), Const(up - n));
             Value v = Two(Op.ShrU, a, count);
@@ -267,7 +301,7 @@ public readonly partial struct IrOps(IrBuilder builder) : IOps<Value>
             if (_b.IsConst(a.Id, out ulong c))
                 return Const((ulong)((long)c >> (int)n));
             ref Instruction i = ref _b.Code[a.Id];
-            if (i.Op == Op.Shl && _b.IsConst(i.B, n) && n is 32 or 48 or 56)
+            if (i.Op == Op.Shl && i.Mode == 0 && _b.IsConst(i.B, n) && n is 32 or 48 or 56)
                 return SignExtend(new Value(i.A), n == 32 ? MemSize.B4 : n == 48 ? MemSize.B2 : MemSize.B1);
             Value v = Two(Op.ShrS, a, count);
             _b.Narrow(v.Id, Math.Max(1, _b.SignBits(a.Id) - (int)n), 64);
@@ -307,7 +341,51 @@ public readonly partial struct IrOps(IrBuilder builder) : IOps<Value>
             return a;
         if (_b.IsConst(a.Id, out ulong c))
             return Const(c << (64 - bits) >> (64 - bits));
+        if (from == MemSize.B4 && IsNarrow(a, out Value narrow))
+            return narrow;
         return new(_b.Narrow(_b.Append(Op.ZeroExtend, Unextended(a, bits).Id, size: (int)from), 64, bits));
+    }
+
+    // The host's 32-bit operations zero-extend by themselves. (Made in this guest instruction, the wide operation is
+    // probably not needed any longer.)
+    private bool IsNarrow(Value a, out Value narrow)
+    {
+        narrow = a;
+        ref Instruction i = ref _b.Code[a.Id];
+        if (i.Guest != _b.GuestCount - 1)
+            return false;
+        switch (i.Op)
+        {
+            case Op.Add or Op.Sub or Op.Mul or Op.And or Op.Or or Op.Xor or Op.AddShifted:
+                narrow = new(_b.Append(i.Op, Low32(i.A), Low32(i.B), aux: i.Aux, mode: Instruction.Narrow));
+                break;
+            case Op.Not:
+                narrow = new(_b.Append(Op.Not, Low32(i.A), mode: Instruction.Narrow));
+                break;
+            case Op.Shl when IsCount32(i.B, out int count):
+                narrow = new(_b.Append(Op.Shl, Low32(i.A), count, mode: Instruction.Narrow));
+                break;
+            case Op.ShrS when IsCount32(i.B, out int count) && _b.SignBits(i.A) <= 32:
+                narrow = new(_b.Append(Op.ShrS, Low32(i.A), count, mode: Instruction.Narrow));
+                break;
+            default:
+                return false;
+        }
+        _b.Narrow(narrow.Id, 64, 32);
+        return true;
+    }
+
+    // A count below 32, or one reduced to that, which the host does by itself.
+    private bool IsCount32(int count, out int reduced)
+    {
+        reduced = count;
+        if (_b.IsConst(count, out ulong known))
+            return known < 32;
+        ref Instruction i = ref _b.Code[count];
+        if (i.Op != Op.And || !_b.IsConst(i.B, 31))
+            return false;
+        reduced = i.A;
+        return true;
     }
 
     // An extension only looks at the low bits: an inner extension from as many or more is not needed.
@@ -322,7 +400,7 @@ public readonly partial struct IrOps(IrBuilder builder) : IOps<Value>
         {
             int x = Low32(i.A), y = Low32(i.B);
             if (x != i.A || y != i.B)
-                return new(_b.Append(i.Op, x, y, aux: i.Aux));
+                return new(_b.Append(i.Op, x, y, aux: i.Aux, mode: i.Mode));
         }
         return a;
     }
@@ -337,22 +415,38 @@ public readonly partial struct IrOps(IrBuilder builder) : IOps<Value>
         _ => a >= b,
     };
 
-    public Value Set(Cond cond, Value a, Value b)
+    /// <summary>As above, of the low bits.</summary>
+    internal static bool Holds(Cond cond, MemSize width, ulong a, ulong b)
     {
-        if (_b.IsConst(a.Id, out ulong ca) && _b.IsConst(b.Id, out ulong cb))
-            return Const(Holds(cond, ca, cb) ? 1UL : 0);
-        if (a.Id == b.Id)
-            return Const(cond is Cond.Eq or Cond.GeS or Cond.GeU ? 1UL : 0);
-        return new(_b.Narrow(_b.Append(Op.SetCond, a.Id, b.Id, aux: (int)cond), 2, 1));
+        // Sign extension keeps the unsigned order too.
+        int unused = 64 - (8 << (int)width);
+        return Holds(cond, (ulong)((long)(a << unused) >> unused), (ulong)((long)(b << unused) >> unused));
     }
 
-    public Value Select(Cond cond, Value a, Value b, Value whenTrue, Value whenFalse)
+    public Value Set(Cond cond, Value a, Value b) => Set(cond, MemSize.B8, a, b);
+
+    /// <summary>1 when the comparison of the low bits holds, else 0.</summary>
+    public Value Set(Cond cond, MemSize width, Value a, Value b)
     {
         if (_b.IsConst(a.Id, out ulong ca) && _b.IsConst(b.Id, out ulong cb))
-            return Holds(cond, ca, cb) ? whenTrue : whenFalse;
+            return Const(Holds(cond, width, ca, cb) ? 1UL : 0);
+        if (a.Id == b.Id)
+            return Const(cond is Cond.Eq or Cond.GeS or Cond.GeU ? 1UL : 0);
+        return new(_b.Narrow(_b.Append(Op.SetCond, a.Id, b.Id, size: (int)width, aux: (int)cond), 2, 1));
+    }
+
+    public Value Select(Cond cond, Value a, Value b, Value whenTrue, Value whenFalse) => Select(cond, MemSize.B8, a, b, whenTrue, whenFalse);
+
+    /// <summary>The comparison of the low bits decides between two values.</summary>
+    public Value Select(Cond cond, MemSize width, Value a, Value b, Value whenTrue, Value whenFalse)
+    {
+        if (_b.IsConst(a.Id, out ulong ca) && _b.IsConst(b.Id, out ulong cb))
+            return Holds(cond, width, ca, cb) ? whenTrue : whenFalse;
+        if (a.Id == b.Id)
+            return cond is Cond.Eq or Cond.GeS or Cond.GeU ? whenTrue : whenFalse;
         if (whenTrue.Id == whenFalse.Id)
             return whenTrue;
-        int v = _b.Append(Op.Select, a.Id, b.Id, whenTrue.Id, whenFalse.Id, aux: (int)cond);
+        int v = _b.Append(Op.Select, a.Id, b.Id, whenTrue.Id, whenFalse.Id, size: (int)width, aux: (int)cond);
         return new(_b.Narrow(v, Math.Max(_b.SignBits(whenTrue.Id), _b.SignBits(whenFalse.Id)),
             Math.Max(_b.ZeroBits(whenTrue.Id), _b.ZeroBits(whenFalse.Id))));
     }
@@ -369,7 +463,7 @@ public readonly partial struct IrOps(IrBuilder builder) : IOps<Value>
     private int Address(Value address, out ulong displacement)
     {
         ref Instruction i = ref _b.Code[address.Id];
-        if (i.Op == Op.Add && _b.IsConst(i.B, out displacement) && (long)displacement is > -(1 << 30) and < 1 << 30)
+        if (i.Op == Op.Add && i.Mode == 0 && _b.IsConst(i.B, out displacement) && (long)displacement is > -(1 << 30) and < 1 << 30)
             return i.A;
         displacement = 0;
         return address.Id;
@@ -418,6 +512,23 @@ public readonly partial struct IrOps(IrBuilder builder) : IOps<Value>
         return true;
     }
 
+    /// <summary>
+    /// A read-modify-write under LOCK at any alignment of 1 to 8 bytes; misses of the soft-TLB and page borders are the
+    /// interpreter's. <paramref name="old"/> is zero-extended.
+    /// </summary>
+    public bool LockedUpdate(AtomicOp op, Value address, MemSize size, Value operand, out Value old)
+    {
+        old = new(_b.Narrow(_b.Append(Op.LockedUpdate, address.Id, operand.Id, size: (int)size, aux: (int)op, mode: _b.MmuMode), 64, 8 << (int)size));
+        return true;
+    }
+
+    /// <summary>LOCK CMPXCHG; conditions as for <see cref="LockedUpdate"/>.</summary>
+    public bool LockedCompareExchange(Value address, MemSize size, Value expected, Value desired, out Value old)
+    {
+        old = new(_b.Narrow(_b.Append(Op.LockedCompareExchange, address.Id, expected.Id, desired.Id, size: (int)size, mode: _b.MmuMode), 64, 8 << (int)size));
+        return true;
+    }
+
     public bool LoadReserved(Value address, MemSize size, out Value value)
     {
         value = new(_b.Narrow(_b.Append(Op.LoadReserved, address.Id, size: (int)size, mode: _b.MmuMode), 8 << (int)size, 64));
@@ -440,11 +551,14 @@ public readonly partial struct IrOps(IrBuilder builder) : IOps<Value>
     public void Jump(ulong target) => _b.Jump(target);
     public void JumpIndirect(Value target) => _b.JumpIndirect(target.Id);
 
-    public void Branch(Cond cond, Value a, Value b, ulong target)
+    public void Branch(Cond cond, Value a, Value b, ulong target) => Branch(cond, MemSize.B8, a, b, target);
+
+    /// <summary>Goes to <paramref name="target"/> when the comparison of the low bits holds.</summary>
+    public void Branch(Cond cond, MemSize width, Value a, Value b, ulong target)
     {
         if (_b.IsConst(a.Id, out ulong ca) && _b.IsConst(b.Id, out ulong cb))
         {
-            if (Holds(cond, ca, cb))
+            if (Holds(cond, width, ca, cb))
                 _b.Jump(target);
             return;
         }
@@ -459,10 +573,10 @@ public readonly partial struct IrOps(IrBuilder builder) : IOps<Value>
         {
             // A branch on the result of a comparison compares by itself.
             Cond inner = (Cond)i.Aux;
-            _b.Append(Op.Branch, i.A, i.B, imm: target, aux: (int)(cond == Cond.Ne ? inner : Invert(inner)));
+            _b.Append(Op.Branch, i.A, i.B, imm: target, size: i.Size, aux: (int)(cond == Cond.Ne ? inner : Invert(inner)));
             return;
         }
-        _b.Append(Op.Branch, a.Id, b.Id, imm: target, aux: (int)cond);
+        _b.Append(Op.Branch, a.Id, b.Id, imm: target, size: (int)width, aux: (int)cond);
     }
 
     // Eq/Ne, LtS/GeS, LtU/GeU are neighbours.

@@ -128,7 +128,7 @@ internal sealed unsafe class Assembler
     public void Load32(int dst, in Mem m) => RM(0x8B, dst, m, w: false);
     public void Store(in Mem m, int src) => RM(0x89, src, m);
     public void Store32(in Mem m, int src) => RM(0x89, src, m, w: false);
-    public void Lea(int dst, in Mem m) => RM(0x8D, dst, m);
+    public void Lea(int dst, in Mem m, bool w = true) => RM(0x8D, dst, m, w);
 
     /// <summary>The shortest way to make a constant; leaves the flags alone.</summary>
     public void MovImm(int dst, ulong value)
@@ -213,7 +213,7 @@ internal sealed unsafe class Assembler
 
     public void Test(int a, int b, bool w = true) => RR(0x85, a, b, w);
 
-    // Group C1: 4 shl, 5 shr, 7 sar, 1 ror.
+    // Group C1: 0 rol, 1 ror, 4 shl, 5 shr, 7 sar.
     public void ShiftImm(int n, int dst, int count, bool w = true)
     {
         RR(0xC1, n, dst, w);

@@ -131,7 +131,7 @@ internal sealed unsafe partial class Compiler
 
     private void EmitBranch(in Instruction n)
     {
-        CC cc = Compare((Cond)n.Aux, n.A, n.B);
+        CC cc = Compare((Cond)n.Aux, (MemSize)n.Size, n.A, n.B);
         ReleaseOperands(n);
         bool bare = _dirty == 0 && !_counting && InPage(n.Imm);
         if (bare)
@@ -147,6 +147,14 @@ internal sealed unsafe partial class Compiler
         WriteBack(_cold);
         CountRetired(_cold, Retired(n.Guest + 1));
         ColdJump(n.Imm);
+    }
+
+    private void EmitGuard(in Instruction n)
+    {
+        CC cc = Compare((Cond)n.Aux, (MemSize)n.Size, n.A, n.B);
+        ReleaseOperands(n);
+        BindCold(HotJcc(cc));
+        ColdFallback(n);
     }
 
     // Leaves the block from cold code; everything is written back.
@@ -257,6 +265,20 @@ internal sealed unsafe partial class Compiler
         _regValue.AsSpan().Fill(NoValue);
         _slotValue.AsSpan().Fill(NoValue);
         _homeValue.AsSpan().Fill(NoValue);
+    }
+
+    // The lazy slots are read from memory.
+    private void EmitComputeFlags(in Instruction n, int i)
+    {
+        int dst = Destination(n);
+        WriteBack(_hot);
+        int to = HotJmp();
+        BindCold(to);
+        ColdCall(_thunks.ComputeFlags);
+        _cold.Load(dst, Context(64));
+        ColdJmpHot();
+        SiteData(n);
+        Define(n, i, dst);
     }
 
     /// <summary>What a thunk that calls C# finds behind its call: pc, progress, details of the access.</summary>

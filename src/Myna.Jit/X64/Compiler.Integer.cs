@@ -27,14 +27,28 @@ internal sealed partial class Compiler
     };
 
     /// <summary>op reg, v with v as immediate, memory or register.</summary>
-    private void AluValue(int op, int reg, int v)
+    private void AluValue(int op, int reg, int v, bool wide)
     {
-        if (_location[v] < 0 && IsImm32(v, out int imm))
-            _hot.AluImm(op, reg, imm);
+        if (_location[v] < 0 && IsImm(v, wide, out int imm))
+            _hot.AluImm(op, reg, imm, wide);
         else if (IsMemory(v))
-            _hot.Alu(op, reg, MemoryOf(v));
+            _hot.Alu(op, reg, MemoryOf(v), wide);
         else
-            _hot.Alu(op, reg, Use(v));
+            _hot.Alu(op, reg, Use(v), wide);
+    }
+
+    /// <summary>Whether the value can be an immediate operand of an operation of 64 or 32 bits.</summary>
+    private bool IsImm(int v, bool wide, out int value) => IsImm32(v, out value) || (!wide && _code[v].Op == Op.Const);
+
+    private static bool IsWide(in Instruction n) => (n.Mode & Instruction.Narrow) == 0;
+
+    // A 32-bit operation whose result is an operand that stays as it is must clear the upper half still.
+    private void Move(int dst, int src, bool wide)
+    {
+        if (wide || dst == src)
+            _hot.Mov(dst, src);
+        else
+            _hot.Mov32(dst, src);
     }
 
     /// <summary>Gets v ready to be an operand without clobbering anything later.</summary>
@@ -47,14 +61,15 @@ internal sealed partial class Compiler
     private void EmitAdd(in Instruction n, int i)
     {
         int a = n.A, b = n.B;
-        if (IsImm32(b, out int imm))
+        bool wide = IsWide(n);
+        if (IsImm(b, wide, out int imm))
         {
             int ra = Use(a);
             int dst = Destination(n, ra);
             if (dst == ra)
-                _hot.AluImm(Assembler.Add, dst, imm);
+                _hot.AluImm(Assembler.Add, dst, imm, wide);
             else
-                _hot.Lea(dst, new Mem(ra, imm));
+                _hot.Lea(dst, new Mem(ra, imm), wide);
             Define(n, i, dst);
             return;
         }
@@ -64,19 +79,19 @@ internal sealed partial class Compiler
         {
             int ra = Use(a);
             int dst = Destination(n, ra);
-            _hot.Mov(dst, ra);
-            _hot.Alu(Assembler.Add, dst, MemoryOf(b));
+            Move(dst, ra, wide);
+            _hot.Alu(Assembler.Add, dst, MemoryOf(b), wide);
             Define(n, i, dst);
             return;
         }
         int x = Use(a), y = Use(b);
         int d = Destination(n, IsTemp(x) && DiesHere(a) ? x : y);
         if (d == x)
-            _hot.Alu(Assembler.Add, d, y);
+            _hot.Alu(Assembler.Add, d, y, wide);
         else if (d == y)
-            _hot.Alu(Assembler.Add, d, x);
+            _hot.Alu(Assembler.Add, d, x, wide);
         else
-            _hot.Lea(d, new Mem(x, 0, y));
+            _hot.Lea(d, new Mem(x, 0, y), wide);
         Define(n, i, d);
     }
 
@@ -93,27 +108,38 @@ internal sealed partial class Compiler
             Define(n, i, to);
             return;
         }
+        bool wide = IsWide(n);
+        if (op == Assembler.Sub && IsConst(a, out ulong zero) && zero == 0)
+        {
+            int from = Use(b);
+            int to = Destination(n, from);
+            Move(to, from, wide);
+            _hot.RR(0xF7, 3, to, wide);
+            Define(n, i, to);
+            return;
+        }
         int ra = Use(a);
-        Prepare(b);
+        if (wide || _code[b].Op != Op.Const)
+            Prepare(b);
         int rb = _location[b];
         int dst = Destination(n, ra);
         if (dst == rb && dst != ra)
         {
             if (commutative)
             {
-                _hot.Alu(op, dst, ra);
+                _hot.Alu(op, dst, ra, wide);
             }
             else
             {
                 // Sub alone: a - b = -(b - a).
-                _hot.Alu(op, dst, ra);
-                _hot.RR(0xF7, 3, dst);
+                _hot.Alu(op, dst, ra, wide);
+                _hot.RR(0xF7, 3, dst, wide);
             }
         }
         else
         {
-            _hot.Mov(dst, ra);
-            AluValue(op, dst, b);
+            Move(dst, ra, wide);
+            AluValue(op, dst, b, wide);
         }
         Define(n, i, dst);
     }
@@ -121,11 +147,12 @@ internal sealed partial class Compiler
     private void EmitMul(in Instruction n, int i)
     {
         int a = n.A, b = n.B;
-        if (IsImm32(b, out int imm))
+        bool wide = IsWide(n);
+        if (IsImm(b, wide, out int imm))
         {
             int src = Use(a);
             int to = Destination(n, src);
-            _hot.RR(imm == (sbyte)imm ? 0x6B : 0x69, to, src);
+            _hot.RR(imm == (sbyte)imm ? 0x6B : 0x69, to, src, wide);
             if (imm == (sbyte)imm)
                 _hot.Byte(imm);
             else
@@ -137,12 +164,12 @@ internal sealed partial class Compiler
         int dst = Destination(n, ra);
         if (dst == rb)
         {
-            _hot.RR(Assembler.Esc | 0xAF, dst, ra);
+            _hot.RR(Assembler.Esc | 0xAF, dst, ra, wide);
         }
         else
         {
-            _hot.Mov(dst, ra);
-            _hot.RR(Assembler.Esc | 0xAF, dst, rb);
+            Move(dst, ra, wide);
+            _hot.RR(Assembler.Esc | 0xAF, dst, rb, wide);
         }
         Define(n, i, dst);
     }
@@ -244,8 +271,8 @@ internal sealed partial class Compiler
     {
         int ra = Use(n.A);
         int dst = Destination(n, ra);
-        _hot.Mov(dst, ra);
-        _hot.RR(0xF7, 2, dst);
+        Move(dst, ra, IsWide(n));
+        _hot.RR(0xF7, 2, dst, IsWide(n));
         Define(n, i, dst);
     }
 
@@ -258,12 +285,12 @@ internal sealed partial class Compiler
             int to = Destination(n, src);
             if (group == 4 && count == 1 && to != src)
             {
-                _hot.Lea(to, new Mem(src, 0, src));
+                _hot.Lea(to, new Mem(src, 0, src), IsWide(n));
             }
             else
             {
-                _hot.Mov(to, src);
-                _hot.ShiftImm(group, to, (int)(count & 63));
+                Move(to, src, IsWide(n));
+                _hot.ShiftImm(group, to, (int)(count & 63), IsWide(n));
             }
             Define(n, i, to);
             return;
@@ -271,7 +298,7 @@ internal sealed partial class Compiler
         int ra = Use(n.A), rb = Use(n.B);
         int dst = Destination(n, ra);
         // SHLX, SHRX, SARX leave source and count alone.
-        _hot.VexRR(2, n.Op switch { Op.Shl => 1, Op.ShrU => 3, _ => 2 }, 0xF7, dst, rb, ra, w: true);
+        _hot.VexRR(2, n.Op switch { Op.Shl => 1, Op.ShrU => 3, _ => 2 }, 0xF7, dst, rb, ra, w: IsWide(n));
         Define(n, i, dst);
     }
 
@@ -279,7 +306,7 @@ internal sealed partial class Compiler
     {
         int ra = Use(n.A), rb = Use(n.B);
         int dst = Destination(n, ra);
-        _hot.Lea(dst, new Mem(ra, 0, rb, n.Aux));
+        _hot.Lea(dst, new Mem(ra, 0, rb, n.Aux), IsWide(n));
         Define(n, i, dst);
     }
 
@@ -320,6 +347,44 @@ internal sealed partial class Compiler
         TakeFrom(n, i, dst);
     }
 
+    private void EmitInsert(in Instruction n, int i)
+    {
+        int ra = Use(n.A), rb = Use(n.B);
+        int dst = Destination(n, ra);
+        int t = dst == rb && dst != ra ? Allocate(false) : dst;
+        _hot.Mov(t, ra);
+        switch (n.Aux)
+        {
+            case 0:
+                _hot.RR(0x8A, t, rb, w: false, force: t >= 4 || rb >= 4);
+                break;
+            case 1:
+                _hot.Byte(0x66);
+                _hot.RR(0x8B, t, rb, w: false);
+                break;
+            default:
+                // Bits 15:8 come to the bottom and go back.
+                if (t == rb)
+                {
+                    rb = Allocate(false);
+                    _hot.Mov(rb, t);
+                }
+                _hot.ShiftImm(1, t, 8);
+                _hot.RR(0x8A, t, rb, w: false, force: t >= 4 || rb >= 4);
+                _hot.ShiftImm(0, t, 8);
+                break;
+        }
+        _hot.Mov(dst, t);
+        Define(n, i, dst);
+    }
+
+    private void EmitField(in Instruction n, int i)
+    {
+        int dst = Destination(n);
+        _hot.Load(dst, new Mem(Reg.Rbp, (int)n.Imm - 128));
+        Define(n, i, dst);
+    }
+
     private void EmitExtend(in Instruction n, int i)
     {
         bool signed = n.Op == Op.SignExtend;
@@ -341,8 +406,8 @@ internal sealed partial class Compiler
         }
     }
 
-    /// <summary>Compares two values and says which condition then means <paramref name="cond"/>.</summary>
-    private CC Compare(Cond cond, int a, int b)
+    /// <summary>Compares the low bits of two values and says which condition then means <paramref name="cond"/>.</summary>
+    private CC Compare(Cond cond, MemSize width, int a, int b)
     {
         CC cc = ToCC(cond);
         if (_code[a].Op == Op.Const && _code[b].Op != Op.Const)
@@ -350,25 +415,88 @@ internal sealed partial class Compiler
             (a, b) = (b, a);
             cc = Swapped(cc);
         }
-        if (IsMemory(a) && _code[b].Op == Op.Const && IsImm32(b, out int imm))
+        bool isConst = IsConst(b, out ulong known);
+        if (isConst)
         {
-            _hot.AluImm(Assembler.Cmp, MemoryOf(a), imm);
+            int unused = 64 - (8 << (int)width);
+            known = (ulong)((long)(known << unused) >> unused);
+        }
+        bool isImm = isConst && (ulong)(int)known == known;
+        if (IsMemory(a) && isImm)
+        {
+            CompareImm(width, MemoryOf(a), (int)known);
             return cc;
         }
-        if (IsMemory(a) && !IsMemory(b) && _code[b].Op != Op.Const)
+        if (IsMemory(a) && !IsMemory(b) && !isConst)
         {
             int rb = Use(b);
-            _hot.AluTo(Assembler.Cmp, MemoryOf(a), rb);
+            Sized(width);
+            _hot.RM(width == MemSize.B1 ? 0x38 : 0x39, rb, MemoryOf(a), w: width == MemSize.B8, force: width == MemSize.B1 && rb >= 4);
             return cc;
         }
         int ra = Use(a);
-        if (IsConst(b, out ulong value) && value == 0)
+        bool wide = width == MemSize.B8, small = width == MemSize.B1;
+        if (isConst && known == 0)
         {
-            _hot.Test(ra, ra);
-            return cc;
+            Sized(width);
+            _hot.RR(small ? 0x84 : 0x85, ra, ra, wide, force: small && ra >= 4);
         }
-        AluValue(Assembler.Cmp, ra, b);
+        else if (isImm)
+        {
+            CompareImm(width, ra, (int)known);
+        }
+        else if (IsMemory(b))
+        {
+            Sized(width);
+            _hot.RM(small ? 0x3A : 0x3B, ra, MemoryOf(b), wide, force: small && ra >= 4);
+        }
+        else
+        {
+            int rb = Use(b);
+            Sized(width);
+            _hot.RR(small ? 0x3A : 0x3B, ra, rb, wide, force: small && (ra >= 4 || rb >= 4));
+        }
         return cc;
+    }
+
+    // The operand size prefix.
+    private void Sized(MemSize width)
+    {
+        if (width == MemSize.B2)
+            _hot.Byte(0x66);
+    }
+
+    private void CompareImm(MemSize width, int reg, int imm)
+    {
+        Sized(width);
+        bool isByte = imm == (sbyte)imm;
+        _hot.RR(width == MemSize.B1 ? 0x80 : isByte ? 0x83 : 0x81, Assembler.Cmp, reg, w: width == MemSize.B8, force: width == MemSize.B1 && reg >= 4);
+        Immediate(width, imm, isByte);
+    }
+
+    private void CompareImm(MemSize width, in Mem m, int imm)
+    {
+        Sized(width);
+        bool isByte = imm == (sbyte)imm;
+        _hot.RM(width == MemSize.B1 ? 0x80 : isByte ? 0x83 : 0x81, Assembler.Cmp, m, w: width == MemSize.B8);
+        Immediate(width, imm, isByte);
+    }
+
+    private void Immediate(MemSize width, int imm, bool isByte)
+    {
+        if (isByte)
+        {
+            _hot.Byte(imm);
+        }
+        else if (width == MemSize.B2)
+        {
+            _hot.Byte(imm);
+            _hot.Byte(imm >> 8);
+        }
+        else
+        {
+            _hot.Dword(imm);
+        }
     }
 
     private void EmitSetCond(in Instruction n, int i)
@@ -379,7 +507,7 @@ internal sealed partial class Compiler
         bool clear = dst != _location[n.A] && dst != _location[n.B];
         if (clear)
             _hot.Alu(Assembler.Xor, dst, dst, w: false);
-        CC cc = Compare((Cond)n.Aux, n.A, n.B);
+        CC cc = Compare((Cond)n.Aux, (MemSize)n.Size, n.A, n.B);
         _hot.SetCC(cc, dst);
         if (!clear)
             _hot.RR(Assembler.Esc | 0xB6, dst, dst, w: false, force: dst >= 4);
@@ -391,7 +519,7 @@ internal sealed partial class Compiler
         // Zicond and min/max: constants 0 are common; everything is in place before the comparison sets the flags.
         Prepare(n.A);
         Prepare(n.B);
-        CC cc = Compare((Cond)n.Aux, n.A, n.B);
+        CC cc = Compare((Cond)n.Aux, (MemSize)n.Size, n.A, n.B);
         _locked = 0;
         int whenFalse = Use(n.D), whenTrue = Use(n.C);
         int dst = Destination(n, whenFalse);

@@ -19,7 +19,15 @@ internal sealed unsafe partial class Compiler
     /// </summary>
     /// <returns>The jump taken on a miss, for <see cref="BindCold"/>.</returns>
     private int Lookup(int @base, int disp, int size, int mode, int tag, int t, int index)
+        => Lookup(@base, disp, size, mode, tag, t, index, false, out _);
+
+    // Of an access that reads and writes: also the jump taken when the page cannot be read.
+    private int Lookup(int @base, int disp, int size, int mode, int tag, int t, int index, out int unreadable)
+        => Lookup(@base, disp, size, mode, tag, t, index, true, out unreadable);
+
+    private int Lookup(int @base, int disp, int size, int mode, int tag, int t, int index, bool both, out int unreadable)
     {
+        unreadable = 0;
         if (disp == 0)
         {
             _hot.Rorx(index, @base, IndexShift);
@@ -38,6 +46,11 @@ internal sealed unsafe partial class Compiler
         _hot.AluImm(Assembler.And, t, -Hardware.Memory.Ram.PageSize);
         _hot.Alu(Assembler.Cmp, t, new Mem(Reg.Rbp, TlbField(mode, tag), index));
         int miss = HotJcc(CC.NE);
+        if (both)
+        {
+            _hot.Alu(Assembler.Cmp, t, new Mem(Reg.Rbp, TlbField(mode, ReadTag), index));
+            unreadable = HotJcc(CC.NE);
+        }
         _hot.Load(index, new Mem(Reg.Rbp, TlbField(mode, Addend), index));
         return miss;
     }
@@ -169,7 +182,7 @@ internal sealed unsafe partial class Compiler
         ReleaseOperands(n);
     }
 
-    /// <summary>As <see cref="Lookup"/> for an aligned access that reads and, if asked, writes; misses are left to the interpreter.</summary>
+    /// <summary>As a lookup for an aligned access that reads and, if asked, writes; misses are left to the interpreter.</summary>
     private void LookupAligned(in Instruction n, int @base, int size, bool writes, int t, int index)
     {
         _hot.Rorx(index, @base, IndexShift);
@@ -233,6 +246,99 @@ internal sealed unsafe partial class Compiler
         if (!wide)
             _hot.RR(0x63, result, result);
         TakeFrom(n, i, result);
+    }
+
+    /// <summary>As a lookup for an access at any alignment that reads and writes; misses are left to the interpreter.</summary>
+    private void LookupBoth(in Instruction n, int @base, int size, int t, int index)
+    {
+        BindCold(Lookup(@base, 0, size, n.Mode, WriteTag, t, index, out int readable));
+        BindCold(readable);
+        ColdFallback(n);
+    }
+
+    private void EmitLockedUpdate(in Instruction n, int i)
+    {
+        MemSize size = (MemSize)n.Size;
+        bool wide = size == MemSize.B8;
+        AtomicOp op = (AtomicOp)n.Aux;
+        bool loop = op is not (AtomicOp.Swap or AtomicOp.Add);
+        bool plain = n.LastUse < 0 && op != AtomicOp.Swap;
+        if (loop && !plain)
+            Claim(Reg.Rax);
+        int a = Use(n.A), v = Use(n.B);
+        int t = Allocate(false), index = Allocate(false);
+        LookupBoth(n, a, 1 << n.Size, t, index);
+        // t is free from here on.
+        Mem m = new(index, 0, a);
+        int byteForm = size == MemSize.B1 ? 0 : 1;
+        int result = t;
+        if (plain)
+        {
+            // Nobody asks what was there.
+            _hot.Byte(0xF0);
+            Sized(size);
+            int alu = op switch { AtomicOp.Add => Assembler.Add, AtomicOp.And => Assembler.And, AtomicOp.Or => Assembler.Or, _ => Assembler.Xor };
+            _hot.RM(alu << 3 | byteForm, v, m, wide, force: size == MemSize.B1 && v >= 4);
+            ReleaseOperands(n);
+            return;
+        }
+        if (!loop)
+        {
+            _hot.Mov(t, v);
+            if (op == AtomicOp.Add)
+                _hot.Byte(0xF0);
+            Sized(size);
+            _hot.RM(op == AtomicOp.Add ? Assembler.Esc | 0xC0 | byteForm : 0x86 | byteForm, t, m, wide, force: size == MemSize.B1 && t >= 4);
+        }
+        else
+        {
+            LoadZeroExtended(Reg.Rax, m, size);
+            int again = _hot.Offset;
+            _hot.Mov(t, Reg.Rax);
+            _hot.Alu(op switch { AtomicOp.And => Assembler.And, AtomicOp.Or => Assembler.Or, _ => Assembler.Xor }, t, v);
+            LockedCompareExchange(m, t, size);
+            _hot.Byte(0x75);
+            _hot.Byte(again - (_hot.Offset + 1));
+            result = Reg.Rax;
+        }
+        if (!wide)
+            Extend(_hot, result, result, size, signed: false);
+        TakeFrom(n, i, result);
+    }
+
+    private void LoadZeroExtended(int reg, in Mem m, MemSize size)
+    {
+        switch (size)
+        {
+            case MemSize.B1: _hot.RM(Assembler.Esc | 0xB6, reg, m, w: false); break;
+            case MemSize.B2: _hot.RM(Assembler.Esc | 0xB7, reg, m, w: false); break;
+            case MemSize.B4: _hot.Load32(reg, m); break;
+            default: _hot.Load(reg, m); break;
+        }
+    }
+
+    private void LockedCompareExchange(in Mem m, int desired, MemSize size)
+    {
+        _hot.Byte(0xF0);
+        Sized(size);
+        _hot.RM(Assembler.Esc | (size == MemSize.B1 ? 0xB0 : 0xB1), desired, m, w: size == MemSize.B8, force: size == MemSize.B1 && desired >= 4);
+    }
+
+    private void EmitLockedCompareExchange(in Instruction n, int i)
+    {
+        MemSize size = (MemSize)n.Size;
+        Claim(Reg.Rax);
+        int expected = Use(n.B);
+        _hot.Mov(Reg.Rax, expected);
+        // The five registers that are never pinned must do.
+        _locked &= ~(1u << expected);
+        int a = Use(n.A), desired = Use(n.C);
+        int t = Allocate(false), index = Allocate(false);
+        LookupBoth(n, a, 1 << n.Size, t, index);
+        LockedCompareExchange(new Mem(index, 0, a), desired, size);
+        if (size != MemSize.B8)
+            Extend(_hot, Reg.Rax, Reg.Rax, size, signed: false);
+        TakeFrom(n, i, Reg.Rax);
     }
 
     // t = rax op v

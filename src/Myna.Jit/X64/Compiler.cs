@@ -173,6 +173,8 @@ internal sealed unsafe partial class Compiler : IDisposable
             case Op.ShrU32: EmitShift32(n, i); break;
             case Op.RotateRight or Op.RotateRight32: EmitRotate(n, i); break;
             case Op.SignExtend or Op.ZeroExtend: EmitExtend(n, i); break;
+            case Op.Insert: EmitInsert(n, i); break;
+            case Op.Field: EmitField(n, i); break;
             case Op.SetCond: EmitSetCond(n, i); break;
             case Op.Select: EmitSelect(n, i); break;
             case Op.CountLeadingZeros or Op.CountTrailingZeros or Op.PopCount: EmitCount(n, i); break;
@@ -183,12 +185,16 @@ internal sealed unsafe partial class Compiler : IDisposable
             case Op.Store or Op.StoreFloat or Op.StoreVector: EmitStore(n); break;
             case Op.ZeroLine: EmitZeroLine(n); break;
             case Op.Atomic: EmitAtomic(n, i); break;
+            case Op.LockedUpdate: EmitLockedUpdate(n, i); break;
+            case Op.LockedCompareExchange: EmitLockedCompareExchange(n, i); break;
             case Op.LoadReserved: EmitLoadReserved(n, i); break;
             case Op.StoreConditional: EmitStoreConditional(n, i); break;
             case Op.Fence: EmitFence(); break;
             case Op.ReadFlags: EmitReadFlags(n, i); break;
             case Op.WriteFlags: EmitWriteFlags(n); break;
+            case Op.ComputeFlags: EmitComputeFlags(n, i); break;
             case Op.Branch: EmitBranch(n); break;
+            case Op.Guard: EmitGuard(n); break;
             case Op.Interpret: EmitInterpret(n); break;
             case Op.Jump or Op.Leave: EmitJump(n.Imm, n.Guest + 1); break;
             case Op.JumpIndirect: EmitJumpIndirect(n); break;

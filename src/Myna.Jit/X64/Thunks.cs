@@ -10,6 +10,7 @@ internal readonly unsafe struct Callbacks
     public required delegate* unmanaged<nint, int> Store { get; init; }
     public required delegate* unmanaged<nint, int> LoadVector { get; init; }
     public required delegate* unmanaged<nint, int> StoreVector { get; init; }
+    public required delegate* unmanaged<nint, int> ComputeFlags { get; init; }
     public required delegate* unmanaged<nint, int> Interpret { get; init; }
 }
 
@@ -31,7 +32,7 @@ internal enum ExitKind
 /// <summary>The code at the start of the code cache that all blocks share: entry, exits, calls of C#.</summary>
 internal sealed unsafe class Thunks
 {
-    public byte* Link, Indirect, IndirectMiss, Request, Fallback, Load, LoadFloat, LoadVector, Store, StoreVector, Interpret;
+    public byte* Link, Indirect, IndirectMiss, Request, Fallback, Load, LoadFloat, LoadVector, Store, StoreVector, ComputeFlags, Interpret;
     public delegate* unmanaged<nint, nint, int> Enter;
     /// <summary>Displacement of the jump cache from the base register.</summary>
     public readonly int JumpCache;
@@ -93,6 +94,7 @@ internal sealed unsafe class Thunks
         LoadVector = Call(callbacks.LoadVector, 8 + 5, true, leaveAsIs);
         Store = Call(callbacks.Store, 5, true, leaveAsIs);
         StoreVector = Call(callbacks.StoreVector, 5, true, leaveAsIs);
+        ComputeFlags = Call(callbacks.ComputeFlags, 7 + 5, true, leaveAsIs);
         Interpret = Call(callbacks.Interpret, 5, false, leaveAsIs);
     }
 
