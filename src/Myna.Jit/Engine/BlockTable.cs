@@ -147,6 +147,13 @@ internal sealed class BlockTable
         return ref page;
     }
 
+    /// <summary>The pieces of a page that blocks were made of.</summary>
+    public ulong ChunksOf(nint address)
+    {
+        ref Page page = ref FindPage(address, create: false);
+        return Unsafe.IsNullRef(ref page) ? 0 : page.Chunks;
+    }
+
     /// <summary>
     /// Takes out the page's blocks that overlap the chunks, calling <paramref name="engine"/> for each.
     /// </summary>

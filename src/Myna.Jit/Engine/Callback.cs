@@ -2,12 +2,13 @@ using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Myna.Jit.Memory;
 using Myna.Jit.Operations;
+using Myna.Jit.X64;
 
 namespace Myna.Jit.Engine;
 
 /// <summary>
-/// What generated code calls. Each gets the address of the CPU's block and answers 1 to go on in the block, 0 to leave
-/// it. No exception may pass: it waits in the CPU until generated code has been left.
+/// What generated code calls. Each gets the address of the CPU's block and answers 0 to go on in the block, or how to leave
+/// it (<see cref="ExitKind"/>). No exception may pass: it waits in the CPU until generated code has been left.
 /// </summary>
 internal static unsafe class Callback
 {
@@ -36,7 +37,7 @@ internal static unsafe class Callback
                 };
             }
             context->Result = value;
-            return 1;
+            return 0;
         }
         catch (Exception e)
         {
@@ -57,6 +58,8 @@ internal static unsafe class Callback
             int mode = (context->Details >> 16) & 0xFF;
             ulong va = context->Arg0, value = context->Arg1;
             SoftTlb tlb = cpu.Block.Tlb;
+            if (cpu.Engine.Options.StrictCode && !MayStore(cpu, context, va, 1 << (int)size, mode, out int answer))
+                return answer;
             // The page may be cached but watched: the store then is as good as any.
             bool done = size switch
             {
@@ -65,7 +68,7 @@ internal static unsafe class Callback
                 MemSize.B4 => tlb.TryWrite(mode, va, (uint)value),
                 _ => tlb.TryWrite(mode, va, value),
             };
-            return done || cpu.SlowStore(va, size, mode, value) ? 1 : Leave(context);
+            return done || cpu.SlowStore(va, size, mode, value) ? 0 : Leave(context);
         }
         catch (Exception e)
         {
@@ -82,7 +85,7 @@ internal static unsafe class Callback
         try
         {
             cpu.Engine!.Counters.SlowLoads++;
-            return cpu.SlowLoadVector(context->Arg0, (context->Details >> 16) & 0xFF, out context->Vector0, out context->Vector1) ? 1 : Leave(context);
+            return cpu.SlowLoadVector(context->Arg0, (context->Details >> 16) & 0xFF, out context->Vector0, out context->Vector1) ? 0 : Leave(context);
         }
         catch (Exception e)
         {
@@ -100,9 +103,11 @@ internal static unsafe class Callback
         {
             cpu.Engine!.Counters.SlowStores++;
             int mode = (context->Details >> 16) & 0xFF;
+            if (cpu.Engine.Options.StrictCode && !MayStore(cpu, context, context->Arg0, 16, mode, out int answer))
+                return answer;
             UInt128 value = new(context->Vector1, context->Vector0);
             return cpu.Block.Tlb.TryWrite(mode, context->Arg0, value) || cpu.SlowStoreVector(context->Arg0, mode, context->Vector0, context->Vector1)
-                ? 1
+                ? 0
                 : Leave(context);
         }
         catch (Exception e)
@@ -121,7 +126,7 @@ internal static unsafe class Callback
         {
             cpu.Engine!.Counters.FlagComputations++;
             context->Result = cpu.ComputeFlags();
-            return 1;
+            return 0;
         }
         catch (Exception e)
         {
@@ -138,14 +143,20 @@ internal static unsafe class Callback
         try
         {
             cpu.Engine!.Counters.Interpreted++;
+            long invalidated = cpu.Engine.Counters.BlocksInvalidated;
             if (!cpu.Engine.Options.CountInstructions)
-                return cpu.InterpretOne() ? 1 : 0;
+            {
+                // The block itself may be gone: its next instruction then is another.
+                return cpu.InterpretOne() && (cpu.Engine.Counters.BlocksInvalidated == invalidated || !cpu.Engine.Options.StrictCode)
+                    ? 0
+                    : (int)ExitKind.Changed;
+            }
             // The instruction may read the count; the block adds its own share at its end.
             context->InstructionCount += (ulong)context->Progress;
-            if (!cpu.InterpretOne())
-                return 0;
+            if (!cpu.InterpretOne() || (cpu.Engine.Counters.BlocksInvalidated != invalidated && cpu.Engine.Options.StrictCode))
+                return (int)ExitKind.Changed;
             context->InstructionCount -= (ulong)context->Progress;
-            return 1;
+            return 0;
         }
         catch (Exception e)
         {
@@ -154,10 +165,33 @@ internal static unsafe class Callback
         }
     }
 
-    private static int Leave(JitContext* context)
+    // Guests whose stores change the very next instruction: one that hits translated code is left to the interpreter as a
+    // whole, nothing of it having happened; the block may be gone afterwards.
+    private static bool MayStore(GuestCpu cpu, JitContext* context, ulong va, int bytes, int mode, out int answer)
+    {
+        answer = 0;
+        SoftTlb tlb = cpu.Block.Tlb;
+        bool known = tlb.TryFindWritten(mode, va, bytes, out nint address);
+        if (!known)
+        {
+            if (!cpu.FillStore(va, bytes, mode))
+            {
+                answer = Leave(context);
+                return false;
+            }
+            known = tlb.TryFindWritten(mode, va, bytes, out address);
+        }
+        // What straddles pages goes there too; what is still not known is no RAM.
+        bool hit = known ? cpu.Engine!.HasCode(address, bytes) : (va & SoftTlb.PageMask) + (ulong)bytes > SoftTlb.PageMask + 1;
+        if (hit)
+            answer = Leave(context, ExitKind.Fallback);
+        return !hit;
+    }
+
+    private static int Leave(JitContext* context, ExitKind how = ExitKind.Changed)
     {
         // Zero when the block does not count.
         context->InstructionCount += (ulong)context->Progress;
-        return 0;
+        return (int)how;
     }
 }

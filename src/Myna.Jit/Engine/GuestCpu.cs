@@ -44,6 +44,13 @@ public abstract class GuestCpu(CpuBlock block)
     /// <summary>As <see cref="SlowLoad"/>.</summary>
     public abstract bool SlowStore(ulong va, MemSize size, int mode, ulong value);
 
+    /// <summary>
+    /// Enters the page into the soft-TLB for a store that does not straddle pages, or raises its fault. Asked of guests
+    /// with <see cref="JitOptions.StrictCode"/> only.
+    /// </summary>
+    /// <returns>False: a fault was raised and pc is its handler's.</returns>
+    public virtual bool FillStore(ulong va, int bytes, int mode) => true;
+
     /// <summary>As <see cref="SlowLoad"/> for 16 bytes.</summary>
     public virtual bool SlowLoadVector(ulong va, int mode, out ulong low, out ulong high)
     {

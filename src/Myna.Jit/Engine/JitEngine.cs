@@ -281,12 +281,24 @@ public sealed unsafe class JitEngine : ICodeListener, IDisposable
         Volatile.Write(ref *(ulong*)entry, bytes);
     }
 
-    bool ICodeListener.Written(CodePage page, int offset, int length)
+    /// <summary>Whether a store to host memory, inside one page, would hit translated code.</summary>
+    internal bool HasCode(nint address, int length)
+    {
+        int offset = (int)(address & (nint)SoftTlb.PageMask);
+        lock (_pages.Sync)
+            return (_table.ChunksOf(address - offset) & Chunks(offset, length)) != 0;
+    }
+
+    private static ulong Chunks(int offset, int length)
     {
         int first = offset >> 6, last = (offset + length - 1) >> 6;
-        ulong chunks = (ulong.MaxValue >> (63 - last)) & (ulong.MaxValue << first);
+        return (ulong.MaxValue >> (63 - last)) & (ulong.MaxValue << first);
+    }
+
+    bool ICodeListener.Written(CodePage page, int offset, int length)
+    {
         lock (_pages.Sync)
-            return _table.Invalidate(page.Address, chunks, this);
+            return _table.Invalidate(page.Address, Chunks(offset, length), this);
     }
 
     /// <summary>Forgets all translations. On the thread of <paramref name="self"/>, outside <see cref="Run"/>.</summary>

@@ -27,6 +27,9 @@ public sealed class JitOptions
     /// </summary>
     public bool CountInstructions { get; init; }
 
+    /// <summary>A store takes effect for the very next instruction, also where that has been translated.</summary>
+    public bool StrictCode { get; init; }
+
     /// <summary>Bytes of generated code before everything is forgotten and translated anew.</summary>
     public int CacheSize { get; init; } = 128 << 20;
 }

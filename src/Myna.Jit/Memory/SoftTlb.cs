@@ -172,6 +172,14 @@ public sealed unsafe class SoftTlb
         return true;
     }
 
+    /// <summary>Where a store would go that does not straddle pages, when the translation is cached; the page may be watched.</summary>
+    internal bool TryFindWritten(int mode, ulong va, int bytes, out nint address)
+    {
+        Entry* e = _entries + Index(mode, va);
+        address = (nint)(va + e->Addend);
+        return (e->Write & ~Watched) == ((va + (ulong)(bytes - 1)) & ~PageMask) && (va & ~PageMask) == (e->Write & ~Watched);
+    }
+
     /// <summary>An instruction fetch of 2 or 4 bytes when the translation is cached.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public bool TryFetch<T>(int mode, ulong va, out T value) where T : unmanaged

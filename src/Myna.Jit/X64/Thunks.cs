@@ -3,7 +3,7 @@ using Myna.Jit.Memory;
 
 namespace Myna.Jit.X64;
 
-/// <summary>Addresses of the C# methods that generated code calls; each takes the CPU's block and answers 0 to leave.</summary>
+/// <summary>Addresses of the C# methods that generated code calls; each takes the CPU's block and answers 0 to go on or how to leave.</summary>
 internal readonly unsafe struct Callbacks
 {
     public required delegate* unmanaged<nint, int> Load { get; init; }
@@ -169,7 +169,7 @@ internal sealed unsafe class Thunks
         a.CallReg(Reg.Rax);
         a.AluImm(Assembler.Add, Reg.Rsp, 8);
         a.Test(Reg.Rax, Reg.Rax, w: false);
-        a.Jcc(CC.E);
+        a.Jcc(CC.NE);
         byte* gone = a.P;
         a.Ldmxcsr(Context(24));
         Pins(load: true);
@@ -179,7 +179,6 @@ internal sealed unsafe class Thunks
         // SAFETY: patches the displacement just written.
         *(int*)(gone - 4) = (int)(a.P - gone);
         a.AluImm(Assembler.Add, Reg.Rsp, 8);
-        a.MovImm(Reg.Rax, (ulong)ExitKind.Changed);
         a.JmpTo(leave);
         return start;
     }
