@@ -1,3 +1,5 @@
+using Myna.Jit.Operations;
+
 namespace Myna.Jit.Ir;
 
 /// <summary>Operations of the IR. Names follow <see cref="Operations.IOps{T}"/>.</summary>
@@ -16,12 +18,12 @@ internal enum Op : byte
     Field,
     SetCond, Select, CountLeadingZeros, CountTrailingZeros, PopCount, ByteSwap, OrCombineBytes, ClMul, ClMulHigh,
     Load, Atomic, LockedUpdate, LockedCompareExchange, LoadReserved, StoreConditional,
-    FloatToBits, FCompare, FToInt, ReadFlags, ComputeFlags,
+    FloatToBits, FCompare, FToInt, ReadFlags, ComputeFlags, VectorToInteger, VectorCompare,
     // Floating-point values.
     GetFloat, LoadFloat, BitsToFloat, UnboxF32, BoxF32,
     FAdd, FSub, FMul, FDiv, FSqrt, FMulAdd, FMin, FMax, FSignCopy, FSignNot, FSignXor, FFromInt, FConvert,
     // Vectors of 128 bits.
-    GetVector, LoadVector,
+    GetVector, ZeroVector, Vector, InsertInteger, LoadVector,
     // No value.
     Set, SetFloat, SetVector, Store, StoreFloat, StoreVector, ZeroLine, Fence, WriteFlags, Branch, Guard, Interpret,
     // Ends of a block.
@@ -30,7 +32,7 @@ internal enum Op : byte
 
 /// <summary>
 /// One instruction of the IR; its index is the name of its value. Operands are indices of earlier instructions, -1 when
-/// absent. <see cref="Imm"/> is the constant, slot, or target; <see cref="Size"/> and <see cref="Aux"/> depend on the operation.
+/// absent. <see cref="Imm"/> is the constant, slot, or target, or a VectorOp with its imm8 in bits 39:32; <see cref="Size"/> and <see cref="Aux"/> depend on the operation.
 /// </summary>
 internal struct Instruction
 {
@@ -67,7 +69,8 @@ internal struct Instruction
     /// <summary>All 128 bits of it count, otherwise the low 64.</summary>
     public readonly bool IsVector => Op is >= Op.GetVector and <= Op.LoadVector;
     public readonly bool IsPure => Op is (>= Op.Const and <= Op.ClMulHigh) or Op.FloatToBits or Op.ReadFlags or Op.ComputeFlags or Op.GetFloat or Op.GetVector
-        or Op.BitsToFloat or Op.UnboxF32 or Op.BoxF32 or (>= Op.FSignCopy and <= Op.FSignXor);
+        or Op.BitsToFloat or Op.UnboxF32 or Op.BoxF32 or (>= Op.FSignCopy and <= Op.FSignXor) or Op.ZeroVector
+        || (Op is Op.Vector or Op.InsertInteger or Op.VectorToInteger or Op.VectorCompare && !((VectorOp)(uint)Imm).IsFloat());
     /// <summary>May leave the block in its middle, with the state as before the guest instruction.</summary>
     public readonly bool MayExit => Op is (>= Op.Load and <= Op.StoreConditional) or Op.LoadFloat or Op.LoadVector or Op.FToInt
         or Op.FMulAdd or Op.FMin or Op.FMax or Op.FFromInt or (>= Op.Store and <= Op.ZeroLine) or (>= Op.Branch and <= Op.Leave)

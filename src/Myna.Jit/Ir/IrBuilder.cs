@@ -240,6 +240,16 @@ public sealed class IrBuilder
         return i.Op == Op.Const;
     }
 
+    private int _zeroVector;
+
+    /// <summary>One zero serves the whole block: VEX-encoded instructions write it to many registers.</summary>
+    internal int ZeroVector()
+    {
+        if (_zeroVector >= Count || Code[_zeroVector].Op != Op.ZeroVector)
+            _zeroVector = Append(Op.ZeroVector);
+        return _zeroVector;
+    }
+
     internal bool IsConst(int id, ulong value) => Code[id].Op == Op.Const && Code[id].Imm == value;
 
     internal int Narrow(int id, int signBits, int zeroBits)

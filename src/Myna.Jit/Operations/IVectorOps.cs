@@ -20,6 +20,9 @@ public interface IVectorOps<T, V> where T : struct where V : struct
     /// <summary>Stores the low 4, 8 or all 16 bytes, at any alignment.</summary>
     bool StoreVector(T address, int bytes, V value);
 
+    /// <summary>Makes sure that a store of so many bytes (at most 64), which may cross a page border, faults before its first byte or not at all.</summary>
+    bool ProbeWrite(T address, int bytes);
+
     // Operations by form: Unary, ShiftImmediate, UnaryStore; Binary, Legacy; Ternary, Blend, LegacyXmm0.
     V Vector(VectorOp op, V a, byte imm = 0);
     V Vector(VectorOp op, V a, V b, byte imm = 0);

@@ -70,6 +70,8 @@ public static class VectorEncoding
     /// <summary>VEX.mmmmm.</summary>
     public static int Map(this VectorOp op) => (int)((uint)op >> 10) & 3;
     public static bool IsWide(this VectorOp op) => ((uint)op & W) != 0;
+    /// <summary>The same operation on or to an integer of 64 bits.</summary>
+    public static VectorOp Wide(this VectorOp op) => op | (VectorOp)W;
     public static int Extension(this VectorOp op) => (int)((uint)op >> 13) & 7;
     public static bool IsFloat(this VectorOp op) => ((uint)op & Fp) != 0;
     public static bool HasImmediate(this VectorOp op) => ((uint)op & Imm) != 0;

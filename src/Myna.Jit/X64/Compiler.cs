@@ -198,6 +198,11 @@ internal sealed unsafe partial class Compiler : IDisposable
             case Op.Interpret: EmitInterpret(n); break;
             case Op.Jump or Op.Leave: EmitJump(n.Imm, n.Guest + 1); break;
             case Op.JumpIndirect: EmitJumpIndirect(n); break;
+            case Op.Vector: EmitVector(n, i); break;
+            case Op.ZeroVector: EmitZeroVector(n, i); break;
+            case Op.InsertInteger: EmitInsertInteger(n, i); break;
+            case Op.VectorToInteger: EmitVectorToInteger(n, i); break;
+            case Op.VectorCompare: EmitVectorCompare(n, i); break;
             default: EmitFloat(n, i); break;
         }
     }
