@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Myna.Machines;
 using Myna.Machines.Guests;
 
 namespace Myna.Cli.Commands;
@@ -11,7 +12,7 @@ internal static class GuestsCommand
         var command = new Command("guests", "Lists the default guests in the cache; fetches them.");
         command.SetAction(_ => List());
 
-        var arch = new Option<string>("--arch") { HelpName = "NAME", Description = "The guest's instruction set.", DefaultValueFactory = _ => "riscv64" };
+        var arch = new Option<string>("--arch") { HelpName = "NAME", Description = "The guest's instruction set.", DefaultValueFactory = _ => Boards.Architectures[0] };
         var suite = new Option<string?>("--guest-suite") { HelpName = "NAME", Description = "The Debian suite it comes from." };
         var fetch = new Command("fetch", "Puts a guest into the cache and prints where its kernel and initramfs are.") { arch, suite };
         fetch.SetAction((result, cancellation) => FetchAsync(result.GetValue(arch)!, result.GetValue(suite), update: false, cancellation));
@@ -34,7 +35,7 @@ internal static class GuestsCommand
 
     private static async Task<int> FetchAsync(string arch, string? suite, bool update, CancellationToken cancellation)
     {
-        GuestRecipe recipe = GuestRecipe.For(arch);
+        GuestRecipe recipe = GuestRecipe.For(Boards.Canonical(arch) ?? arch);
         var cache = new GuestCache(GuestCache.DefaultRoot);
         suite = recipe.CheckSuite(suite);
         Guest guest = update

@@ -13,8 +13,8 @@ public sealed record GuestRecipe(string Arch, string DebianArch, string KernelPa
 
     private static readonly GuestRecipe[] All =
     [
-        new("riscv64", "riscv64", "linux-image-riscv64", ["trixie", "sid"], "ttyS0"),
-        new("amd64", "amd64", "linux-image-cloud-amd64", ["trixie", "bookworm", "sid"], "ttyS0"),
+        new("riscv64", "riscv64", "linux-image-riscv64", ["trixie", "sid"], "ttyS0") { EarlyConsole = "sbi" },
+        new("x86_64", "amd64", "linux-image-cloud-amd64", ["trixie", "bookworm", "sid"], "ttyS0"),
         new("arm64", "arm64", "linux-image-cloud-arm64", ["trixie", "bookworm", "sid"], "ttyAMA0"),
     ];
 
@@ -33,7 +33,10 @@ public sealed record GuestRecipe(string Arch, string DebianArch, string KernelPa
         || package.StartsWith("linux-modules-", StringComparison.Ordinal) || package.StartsWith("linux-base-", StringComparison.Ordinal);
 
     /// <summary>The kernel's command line for a guest whose console is the board's serial line.</summary>
-    public string CommandLine => $"console={SerialConsole} earlycon=sbi";
+    public string CommandLine => EarlyConsole is null ? $"console={SerialConsole}" : $"console={SerialConsole} earlycon={EarlyConsole}";
+
+    /// <summary>What the kernel prints to before it has found its console, or null.</summary>
+    public string? EarlyConsole { get; private init; }
 
     /// <exception cref="GuestException">There is no recipe for it.</exception>
     public static GuestRecipe For(string arch) =>

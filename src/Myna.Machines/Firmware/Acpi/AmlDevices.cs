@@ -1,0 +1,30 @@
+namespace Myna.Machines.Firmware.Acpi;
+
+/// <summary>Devices that several boards describe alike in their DSDT.</summary>
+internal static class AmlDevices
+{
+    /// <summary>\_S5: how to switch off (ACPI 6.5, section 7.4.2).</summary>
+    /// <param name="type">SLP_TYP.</param>
+    public static byte[] SoftOff(int type) => Aml.Name("_S5_", Aml.Package(Aml.Number((ulong)type), Aml.Number((ulong)type), Aml.Zero, Aml.Zero));
+
+    /// <summary>The CPUs, as the MADT numbers them (section 8.4).</summary>
+    public static byte[] Processors(int count)
+    {
+        byte[][] cpus = [.. Enumerable.Range(0, count).Select(i => Aml.Device($"C{i:X3}", Aml.Name("_HID", "ACPI0007"), Aml.Name("_UID", (ulong)i)))];
+        return Aml.Scope("_SB_", cpus);
+    }
+
+    /// <summary>A device with an identifier and its resources.</summary>
+    public static byte[] Isa(string name, string id, params ReadOnlySpan<byte[]> resources)
+        => Aml.Device(name, Aml.Name("_HID", Aml.EisaId(id)), Aml.Name("_CRS", Resources.Template(resources)));
+
+    /// <summary>A serial port; the number tells ports apart.</summary>
+    public static byte[] Serial(int number, int port, int irq)
+        => Aml.Device($"COM{number}", Aml.Name("_HID", Aml.EisaId("PNP0501")), Aml.Name("_UID", (ulong)number),
+            Aml.Name("_CRS", Resources.Template(Resources.Ports(port, 8), Resources.Irq(irq))));
+
+    /// <summary>A slot of virtio-mmio; QEMU's identifier, which Linux knows.</summary>
+    public static byte[] VirtioMmio(int number, uint address, uint size, uint gsi)
+        => Aml.Device($"VR{number:D2}", Aml.Name("_HID", "LNRO0005"), Aml.Name("_UID", (ulong)number), Aml.Name("_CCA", 1),
+            Aml.Name("_CRS", Resources.Template(Resources.FixedMemory(address, size), Resources.LevelInterrupt(gsi))));
+}

@@ -1,0 +1,32 @@
+using Myna.Machines.Firmware.Acpi;
+
+namespace Myna.Machines.X86;
+
+/// <summary>The ACPI tables of the board `microvm`: hardware-reduced, so that the guest looks for nothing that is not named.</summary>
+internal static class MicrovmTables
+{
+    /// <param name="virtio">virtio-mmio devices.</param>
+    public static AcpiTableSet Build(int cpus, int virtio)
+    {
+        var set = new AcpiTableSet();
+        byte[][] devices = [.. Enumerable.Range(0, virtio).Select(i => AmlDevices.VirtioMmio(i,
+            (uint)(MicrovmMemoryMap.VirtioMmio + (ulong)i * MicrovmMemoryMap.VirtioStride), (uint)MicrovmMemoryMap.VirtioStride, MicrovmMemoryMap.VirtioInterrupts[i]))];
+        byte[] code = Aml.List(
+            AmlDevices.SoftOff(MicrovmMemoryMap.SleepTypeOff),
+            AmlDevices.Processors(cpus),
+            Aml.Scope("_SB_",
+                AmlDevices.Serial(1, MicrovmMemoryMap.Com1, MicrovmMemoryMap.Com1Irq),
+                AmlDevices.Isa("RTC_", "PNP0B00", Resources.Ports(MicrovmMemoryMap.Cmos, 8), Resources.Irq(MicrovmMemoryMap.RtcIrq)),
+                Aml.List(devices)));
+        int dsdt = set.Add("DSDT", 2, code, listed: false);
+        Tables.AddFadt(set, new Tables.FixedHardware
+        {
+            HasLegacyDevices = true,
+            SleepControl = new(Memory: false, MicrovmMemoryMap.Power, 8), SleepStatus = new(Memory: false, MicrovmMemoryMap.Power + 1, 8),
+            Reset = new(Memory: false, MicrovmMemoryMap.Power + 2, 8), ResetValue = 1,
+        }, dsdt, facs: null);
+        set.Add("APIC", 5, Tables.Madt(cpus, (uint)MicrovmMemoryMap.LocalApic, (uint)MicrovmMemoryMap.IoApic, legacyPics: false));
+        set.Finish();
+        return set;
+    }
+}

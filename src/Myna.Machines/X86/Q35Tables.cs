@@ -1,0 +1,111 @@
+using Myna.Machines.Firmware.Acpi;
+
+namespace Myna.Machines.X86;
+
+/// <summary>The ACPI tables of the board `q35`.</summary>
+internal static class Q35Tables
+{
+    private const int Slots = 32;
+
+    /// <param name="ramEnd">First address behind the RAM.</param>
+    /// <param name="hpet">Bits 31:0 of the HPET's capabilities.</param>
+    /// <param name="consoles">Serial ports, 1 or 2.</param>
+    public static AcpiTableSet Build(int cpus, ulong ramEnd, uint hpet, int consoles)
+    {
+        var set = new AcpiTableSet();
+        int facs = set.AddFacs();
+        int dsdt = set.Add("DSDT", 2, Dsdt(cpus, ramEnd, consoles), listed: false);
+        Tables.AddFadt(set, new Tables.FixedHardware
+        {
+            PmBase = Q35MemoryMap.PmBase, SciInterrupt = Q35MemoryMap.SciInterrupt, Has8042 = true, HasLegacyDevices = true, CenturyIndex = 0x32,
+            Reset = new(Memory: false, Q35MemoryMap.ResetControl, 8), ResetValue = 0x0f,
+        }, dsdt, facs);
+        set.Add("APIC", 5, Tables.Madt(cpus, (uint)Q35MemoryMap.LocalApic, (uint)Q35MemoryMap.IoApic, legacyPics: true,
+            new(Q35MemoryMap.PitIrq, 2, 0), new(Q35MemoryMap.SciInterrupt, Q35MemoryMap.SciInterrupt, Tables.LevelHigh)));
+        set.Add("HPET", 1, Tables.Hpet((uint)Q35MemoryMap.Hpet, hpet));
+        set.Add("MCFG", 1, Tables.Mcfg(Q35MemoryMap.Ecam, 255));
+        set.Add("WAET", 1, Tables.Waet());
+        set.Finish();
+        return set;
+    }
+
+    private static byte[] Dsdt(int cpus, ulong ramEnd, int consoles)
+    {
+        ulong wide = Q35MemoryMap.PciMemory64(ramEnd);
+        byte[][] serial = [AmlDevices.Serial(1, Q35MemoryMap.Com1, Q35MemoryMap.Com1Irq), AmlDevices.Serial(2, Q35MemoryMap.Com2, Q35MemoryMap.Com2Irq)];
+        return Aml.List(
+            // Set by the system through \_PIC: the interrupt controllers in use (section 5.8.1).
+            Aml.Name("PICF", 0),
+            Aml.Method("_PIC", 1, Aml.Store(Aml.Arg(0), Aml.Path("PICF"))),
+            AmlDevices.SoftOff(0),
+            AmlDevices.Processors(cpus),
+            Aml.Scope("_SB_",
+                Aml.Device("PCI0",
+                    Aml.Name("_HID", Aml.EisaId("PNP0A08")),
+                    Aml.Name("_CID", Aml.EisaId("PNP0A03")),
+                    Aml.Name("_SEG", 0),
+                    Aml.Name("_BBN", 0),
+                    Aml.Name("_UID", 0),
+                    Aml.Name("_CCA", 1),
+                    Aml.Name("_CRS", Resources.Template(
+                        Resources.BusRange(0, 255),
+                        Resources.Ports(0xcf8, 8),
+                        Resources.PortRange(0, 0xcf7),
+                        Resources.PortRange(0xd00, 0xffff),
+                        Resources.MemoryRange(0xa0000, 0xbffff),
+                        Resources.MemoryRange((uint)Q35MemoryMap.PciMemory, (uint)(Q35MemoryMap.PciMemoryEnd - 1)),
+                        Resources.WideMemoryRange(wide, wide + Q35MemoryMap.PciMemory64Size - 1))),
+                    OperatingSystemCapabilities(),
+                    Aml.Name("PRTA", Routes((slot, pin) => Q35MemoryMap.PciInterrupt + (uint)((slot + pin) % 4))),
+                    Aml.Name("PRTP", Routes((slot, pin) => Q35MemoryMap.PicInterrupts[(slot + pin) % 4])),
+                    Aml.Method("_PRT", 0,
+                        Aml.If(Aml.Path("PICF"), Aml.Return(Aml.Path("PRTA"))),
+                        Aml.Return(Aml.Path("PRTP"))),
+                    Aml.Device("ISA_",
+                        Aml.Name("_ADR", 0x001f0000),
+                        AmlDevices.Isa("RTC_", "PNP0B00", Resources.Ports(Q35MemoryMap.Cmos, 8), Resources.Irq(Q35MemoryMap.RtcIrq)),
+                        AmlDevices.Isa("KBD_", "PNP0303", Resources.Ports(0x60, 1), Resources.Ports(0x64, 1), Resources.Irq(Q35MemoryMap.KeyboardIrq)),
+                        AmlDevices.Isa("MOU_", "PNP0F13", Resources.Irq(Q35MemoryMap.MouseIrq)),
+                        Aml.List(serial.AsSpan(0, consoles)))),
+                Aml.Device("HPET",
+                    Aml.Name("_HID", Aml.EisaId("PNP0103")),
+                    Aml.Name("_UID", 0),
+                    Aml.Name("_CRS", Resources.Template(Resources.FixedMemory((uint)Q35MemoryMap.Hpet, 0x400)))),
+                Aml.Device("FWCF",
+                    Aml.Name("_HID", "QEMU0002"),
+                    Aml.Name("_STA", 0x0b),
+                    Aml.Name("_CRS", Resources.Template(Resources.Ports(Q35MemoryMap.FwCfg, 12)))),
+                // What no other device may be given: the configuration space, power management, the chipset's registers.
+                Aml.Device("MRES",
+                    Aml.Name("_HID", Aml.EisaId("PNP0C02")),
+                    Aml.Name("_UID", 1),
+                    Aml.Name("_CRS", Resources.Template(
+                        Resources.FixedMemory((uint)Q35MemoryMap.Ecam, (uint)Q35MemoryMap.EcamSize),
+                        Resources.FixedMemory((uint)Q35MemoryMap.Rcba, 0x4000),
+                        Resources.Ports(Q35MemoryMap.PmBase, 0x80))))));
+    }
+
+    /// <summary>_OSC (PCI Firmware Specification 3.3, section 4.5): the system may control what it asks for.</summary>
+    private static byte[] OperatingSystemCapabilities() =>
+        Aml.Method("_OSC", 4,
+            Aml.CreateDWordField(Aml.Arg(3), 0, "CDW1"),
+            Aml.If(Aml.Equal(Aml.Arg(0), Aml.Uuid("33db4d5b-1ff7-401c-9657-7441c03dd766")),
+                Aml.CreateDWordField(Aml.Arg(3), 8, "CDW3"),
+                Aml.And(Aml.Path("CDW3"), Aml.Number(0x1f), Aml.Path("CDW3"))),
+            Aml.Else(
+                // Unrecognized UUID.
+                Aml.Or(Aml.Path("CDW1"), Aml.Number(4), Aml.Path("CDW1"))),
+            Aml.Return(Aml.Arg(3)));
+
+    /// <summary>Interrupt routes of the root bus (section 6.2.13): every pin of every slot, hard-wired.</summary>
+    private static byte[] Routes(Func<int, int, uint> interrupt)
+    {
+        var routes = new List<byte[]>();
+        for (int slot = 0; slot < Slots; slot++)
+        {
+            for (int pin = 0; pin < 4; pin++)
+                routes.Add(Aml.Package(Aml.Number((ulong)slot << 16 | 0xffff), Aml.Number((ulong)pin), Aml.Zero, Aml.Number(interrupt(slot, pin))));
+        }
+        return Aml.Package([.. routes]);
+    }
+}
