@@ -76,33 +76,7 @@ public sealed class HartTranslator : IDisposable
     {
         public string Name => "jit";
 
-        public IEnumerable<(string Name, ulong Value)> Counters
-        {
-            get
-            {
-                JitCounters c = owner.Counters;
-                return
-                [
-                    ("blocks translated", (ulong)c.BlocksTranslated),
-                    ("instructions translated", (ulong)c.InstructionsTranslated),
-                    ("bytes emitted", (ulong)c.BytesEmitted),
-                    ("blocks invalidated", (ulong)c.BlocksInvalidated),
-                    ("code cache flushes", (ulong)c.CacheFlushes),
-                    ("jumps linked", (ulong)c.LinksPatched),
-                    ("block lookups", (ulong)c.Lookups),
-                    ("exits to link", (ulong)c.LinkExits),
-                    ("exits at indirect jumps", (ulong)c.IndirectExits),
-                    ("exits on request", (ulong)c.RequestExits),
-                    ("exits by traps and state changes", (ulong)c.ChangedExits),
-                    ("exits to the interpreter", (ulong)c.FallbackExits),
-                    ("slow loads", (ulong)c.SlowLoads),
-                    ("slow stores", (ulong)c.SlowStores),
-                    ("instructions interpreted in blocks", (ulong)c.Interpreted),
-                    ("TLB fills", guest.Block.Tlb.Fills),
-                    ("TLB flushes", guest.Block.Tlb.Flushes),
-                ];
-            }
-        }
+        public IEnumerable<(string Name, ulong Value)> Counters => JitCounterNames.List(owner.Counters, guest.Block.Tlb);
 
         public bool StopsAtBreakpoints => true;
 

@@ -24,6 +24,8 @@ internal static unsafe class Callback
         {
             MemSize size = (MemSize)(context->Details & 0xFF);
             cpu.Engine!.Counters.SlowLoads++;
+            if ((context->Details & 0x200) != 0 && !cpu.FillStore(context->Arg0, 1 << (int)size, (context->Details >> 16) & 0xFF))
+                return Leave(context);
             if (!cpu.SlowLoad(context->Arg0, size, (context->Details >> 16) & 0xFF, out ulong value))
                 return Leave(context);
             if ((context->Details & 0x100) != 0)

@@ -45,8 +45,8 @@ public abstract class GuestCpu(CpuBlock block)
     public abstract bool SlowStore(ulong va, MemSize size, int mode, ulong value);
 
     /// <summary>
-    /// Enters the page into the soft-TLB for a store that does not straddle pages, or raises its fault. Asked of guests
-    /// with <see cref="JitOptions.StrictCode"/> only.
+    /// Enters the pages of a store into the soft-TLB, or raises its fault. Asked of guests with <see cref="JitOptions.StrictCode"/>
+    /// or loads for update only.
     /// </summary>
     /// <returns>False: a fault was raised and pc is its handler's.</returns>
     public virtual bool FillStore(ulong va, int bytes, int mode) => true;
@@ -71,6 +71,9 @@ public abstract class GuestCpu(CpuBlock block)
     /// the address translation are what they were. False: look at pc and flags anew.
     /// </returns>
     public abstract bool InterpretOne();
+
+    /// <summary>In an <see cref="InterpretOne"/> called from inside a block: as given to <see cref="IrBuilder.Interpret"/>.</summary>
+    protected int InterpretedLength => Block.Context.Details & 0xFF;
 
     /// <summary>
     /// Builds the IR of a block that starts at <paramref name="pc"/>, under flags <paramref name="flags"/>, and ends it.

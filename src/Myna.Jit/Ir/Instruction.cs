@@ -15,7 +15,9 @@ internal enum Op : byte
     RotateRight, RotateRight32, SignExtend, ZeroExtend,
     // Made by the builder: the low 8 or 16 bits, or bits 15:8, of A replaced by B's low ones.
     Insert,
-    Field,
+    Field, Deposit, Extract, Crc32,
+    // Of the double-width A:B by C; the remainder follows at once.
+    Divide, Remainder,
     SetCond, Select, CountLeadingZeros, CountTrailingZeros, PopCount, ByteSwap, OrCombineBytes, ClMul, ClMulHigh,
     Load, Atomic, LockedUpdate, LockedCompareExchange, LoadReserved, StoreConditional,
     FloatToBits, FCompare, FToInt, ReadFlags, ComputeFlags, VectorToInteger, VectorCompare,
@@ -57,6 +59,9 @@ internal struct Instruction
 
     /// <summary>Slot of a pinned guest register that gets this value with nothing in between that looks at it; -1 when none.</summary>
     public int Hint;
+
+    /// <summary>In Aux of a Load: a store to the same place follows; bit 0 is signedness.</summary>
+    public const int ForUpdate = 2;
 
     /// <summary>In Mode of integer arithmetic: of the low 32 bits, the result zero-extended.</summary>
     public const int Narrow = 1;

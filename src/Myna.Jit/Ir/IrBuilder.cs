@@ -34,8 +34,8 @@ public sealed class IrBuilder
     private readonly byte[] _signBits = new byte[Capacity];
     private readonly byte[] _zeroBits = new byte[Capacity];
     internal readonly int[] SlotValue = new int[MaxSlots];
-    private readonly int[] _undoSlot = new int[32];
-    private readonly int[] _undoValue = new int[32];
+    private readonly int[] _undoSlot = new int[256];
+    private readonly int[] _undoValue = new int[256];
     private int _undo;
     private int _start;
 
@@ -134,9 +134,10 @@ public sealed class IrBuilder
     }
 
     /// <summary>The interpreter executes the current instruction; the block goes on behind it when the interpreter agrees.</summary>
-    public void Interpret()
+    /// <param name="length">The instruction's bytes, for <see cref="Engine.GuestCpu.InterpretedLength"/>.</param>
+    public void Interpret(int length = 0)
     {
-        Append(Op.Interpret);
+        Append(Op.Interpret, size: length);
         SlotValue.AsSpan().Fill(-1);
     }
 

@@ -451,6 +451,26 @@ public readonly partial struct IrOps(IrBuilder builder) : IOps<Value>
             Math.Max(_b.ZeroBits(whenTrue.Id), _b.ZeroBits(whenFalse.Id))));
     }
 
+    /// <summary>PDEP and PEXT.</summary>
+    public Value Deposit(Value value, Value mask) => Two(Op.Deposit, value, mask);
+    public Value Extract(Value value, Value mask) => Two(Op.Extract, value, mask);
+
+    /// <summary>CRC-32C of a value's bytes; zero-extended.</summary>
+    public Value Crc32(Value crc, Value value, MemSize size)
+        => new(_b.Narrow(_b.Append(Op.Crc32, crc.Id, value.Id, size: (int)size), 64, 32));
+
+    /// <summary>
+    /// Divides the double-width number high:low by a divisor of 32 or 64 bits; the results have upper bits zero. Zero divisors and
+    /// quotients that do not fit must have been guarded against.
+    /// </summary>
+    public void Divide(MemSize width, bool signed, Value high, Value low, Value divisor, out Value quotient, out Value remainder)
+    {
+        int bits = 8 << (int)width;
+        int q = _b.Narrow(_b.Append(Op.Divide, high.Id, low.Id, divisor.Id, size: (int)width, aux: signed ? 1 : 0), 64, bits);
+        quotient = new(q);
+        remainder = new(_b.Narrow(_b.Append(Op.Remainder, q), 64, bits));
+    }
+
     public Value CountLeadingZeros(Value a) => new(_b.Narrow(_b.Append(Op.CountLeadingZeros, a.Id), 8, 7));
     public Value CountTrailingZeros(Value a) => new(_b.Narrow(_b.Append(Op.CountTrailingZeros, a.Id), 8, 7));
     public Value PopCount(Value a) => new(_b.Narrow(_b.Append(Op.PopCount, a.Id), 8, 7));
@@ -475,6 +495,14 @@ public readonly partial struct IrOps(IrBuilder builder) : IOps<Value>
         int v = _b.Append(Op.Load, a, imm: disp, size: (int)size, aux: signed ? 1 : 0, mode: _b.MmuMode);
         int bits = 8 << (int)size;
         value = new(signed ? _b.Narrow(v, bits, 64) : _b.Narrow(v, 64, bits));
+        return true;
+    }
+
+    /// <summary>A load of what this instruction stores afterwards: a page fault of it is a write's. Zero-extended.</summary>
+    public bool LoadForUpdate(Value address, MemSize size, out Value value)
+    {
+        Load(address, size, false, out value);
+        _b.Code[value.Id].Aux |= Instruction.ForUpdate;
         return true;
     }
 

@@ -58,7 +58,7 @@ public struct JitContext
     [FieldOffset(96)] internal nint Base;
     /// <summary>Guest instructions of the block that precede the one in a callback.</summary>
     [FieldOffset(104)] internal int Progress;
-    /// <summary>In a memory callback: bits 0-7 MemSize, bit 8 signed, bits 16-23 MMU mode.</summary>
+    /// <summary>In a memory callback: bits 0-7 MemSize, bit 8 signed, bit 9 a load for update, bits 16-23 MMU mode.</summary>
     [FieldOffset(108)] internal int Details;
 
     // Constants of floating point, 16 bytes each; the offsets are repeated in the compiler.

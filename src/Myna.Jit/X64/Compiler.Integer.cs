@@ -267,6 +267,44 @@ internal sealed partial class Compiler
         TakeFrom(n, i, result);
     }
 
+    // The remainder, the next instruction of the IR, is in place with the quotient.
+    private void EmitDivideWide(in Instruction n, int i)
+    {
+        bool wide = n.Size == (int)MemSize.B8;
+        Claim(Reg.Rax);
+        Claim(Reg.Rdx);
+        int high = Use(n.A), low = Use(n.B);
+        _hot.Mov(Reg.Rax, low);
+        _hot.Mov(Reg.Rdx, high);
+        int divisor = Use(n.C);
+        _hot.RR(0xF7, n.Aux != 0 ? 7 : 6, divisor, wide);
+        ReleaseOperands(n);
+        if (n.LastUse >= 0)
+            Place(i, Reg.Rax);
+        ref Instruction r = ref _code[i + 1];
+        if (r.Op == Op.Remainder && r.LastUse >= 0)
+            Place(i + 1, Reg.Rdx);
+    }
+
+    private void EmitDeposit(in Instruction n, int i)
+    {
+        int ra = Use(n.A), rb = Use(n.B);
+        int dst = Destination(n, ra);
+        _hot.VexRR(2, n.Op == Op.Deposit ? 3 : 2, 0xF5, dst, ra, rb, w: true);
+        Define(n, i, dst);
+    }
+
+    private void EmitCrc32(in Instruction n, int i)
+    {
+        MemSize size = (MemSize)n.Size;
+        int ra = Use(n.A), rb = Use(n.B);
+        int t = Allocate(false);
+        _hot.Mov32(t, ra);
+        Sized(size);
+        _hot.RR(Assembler.PF2 | Assembler.Esc38 | (size == MemSize.B1 ? 0xF0 : 0xF1), t, rb, w: size == MemSize.B8, force: size == MemSize.B1 && rb >= 4);
+        TakeFrom(n, i, t);
+    }
+
     private void EmitNot(in Instruction n, int i)
     {
         int ra = Use(n.A);

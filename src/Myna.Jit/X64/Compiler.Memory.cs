@@ -60,7 +60,7 @@ internal sealed unsafe partial class Compiler
         bool isFloat = n.Op != Op.Load;
         // As a logarithm: a vector may be of 16 bytes.
         int size = n.Op == Op.LoadFloat ? n.Size + 2 : n.Size;
-        bool signed = n.Aux != 0;
+        bool signed = (n.Aux & 1) != 0;
         int disp = (int)n.Imm;
         int a = Use(n.A);
         int t = Allocate(false), index = Allocate(false);
@@ -105,7 +105,7 @@ internal sealed unsafe partial class Compiler
     {
         _cold.Qword(_ir.GuestPc[n.Guest]);
         _cold.Dword(_counting ? Retired(n.Guest) : 0);
-        _cold.Dword(size | (signed ? 1 << 8 : 0) | n.Mode << 16);
+        _cold.Dword(size | (signed ? 1 << 8 : 0) | (n.Op == Op.Load ? (n.Aux & Instruction.ForUpdate) << 8 : 0) | n.Mode << 16);
     }
 
     private void EmitStore(in Instruction n)

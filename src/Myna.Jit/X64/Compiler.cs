@@ -175,6 +175,10 @@ internal sealed unsafe partial class Compiler : IDisposable
             case Op.SignExtend or Op.ZeroExtend: EmitExtend(n, i); break;
             case Op.Insert: EmitInsert(n, i); break;
             case Op.Field: EmitField(n, i); break;
+            case Op.Deposit or Op.Extract: EmitDeposit(n, i); break;
+            case Op.Crc32: EmitCrc32(n, i); break;
+            case Op.Divide: EmitDivideWide(n, i); break;
+            case Op.Remainder: break;
             case Op.SetCond: EmitSetCond(n, i); break;
             case Op.Select: EmitSelect(n, i); break;
             case Op.CountLeadingZeros or Op.CountTrailingZeros or Op.PopCount: EmitCount(n, i); break;
