@@ -30,7 +30,7 @@ internal sealed unsafe partial class Compiler
                 Define(n, i, dst);
                 break;
             }
-            case VectorForm.Binary when n.A != n.B && IsMemory(n.B):
+            case VectorForm.Binary when n.A != n.B && IsMemory(n.B) && HasMemoryForm(op):
             {
                 int x = Use(n.A);
                 Mem m = MemoryOf(n.B);
@@ -65,6 +65,9 @@ internal sealed unsafe partial class Compiler
                 break;
         }
     }
+
+    // With a memory operand these encodings are other instructions, or take other elements.
+    private static bool HasMemoryForm(VectorOp op) => op is not (VectorOp.Movss or VectorOp.Movsd or VectorOp.Movhlps or VectorOp.Insertps);
 
     // The first operand is overwritten.
     private void EmitDestructive(in Instruction n, int i, VectorOp op, byte imm)
