@@ -15,20 +15,3 @@ public static class MmuMode
     public const int Machine = 3;
     public const int Count = 4;
 }
-
-/// <summary>Bits of <c>JitContext.ExitRequest</c>.</summary>
-[Flags]
-public enum ExitRequests
-{
-    None = 0,
-    /// <summary>An interrupt may be pending.</summary>
-    Interrupt = 1,
-    /// <summary>Return from Run.</summary>
-    Kick = 2,
-    /// <summary>Other harts or the machine left something to do.</summary>
-    Request = 4,
-    /// <summary>The hart waits for an interrupt or has stopped.</summary>
-    Wait = 8,
-    /// <summary>A watchpoint was hit.</summary>
-    Debug = 16,
-}

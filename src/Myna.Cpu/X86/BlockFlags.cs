@@ -43,8 +43,8 @@ public readonly record struct BlockFlags(uint Bits)
     public bool SimdMasked => (Bits >> 11 & 1) != 0;
 
     /// <summary>
-    /// Every instruction needs a look that translations do not give it: RFLAGS.TF, enabled instruction breakpoints, alignment
-    /// checks (CR0.AM, RFLAGS.AC, CPL 3). Bit 12.
+    /// Every instruction needs a look that translations do not give it: RFLAGS.TF, enabled
+    /// instruction breakpoints. The CPU then steps from instruction to instruction; engines need not look. Bit 12.
     /// </summary>
     public bool Slow => (Bits >> 12 & 1) != 0;
 
@@ -64,5 +64,10 @@ public static class MmuMode
     /// <summary>Supervisor accesses with RFLAGS.AC set: SMAP does not apply.</summary>
     public const int SupervisorUserMemory = 2;
 
-    public const int Count = 3;
+    /// <summary>
+    /// User accesses with alignment checks (CR0.AM, RFLAGS.AC, CPL 3). Its soft-TLB stays empty, so that every access comes to the slow path.
+    /// </summary>
+    public const int UserAligned = 3;
+
+    public const int Count = 4;
 }

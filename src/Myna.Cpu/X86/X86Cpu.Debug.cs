@@ -1,0 +1,353 @@
+using System.Globalization;
+using System.Text;
+using Iced.Intel;
+using Decoder = Iced.Intel.Decoder;
+using Myna.Cpu.X86.Instructions;
+using Myna.Hardware.Memory;
+using Myna.Hardware.State;
+using Myna.Jit.Memory;
+using Myna.Jit.Operations;
+
+namespace Myna.Cpu.X86;
+
+/// <summary>What debuggers and the monitor see. Numbers and feature names are gdb's (gdb manual, "i386 Features").</summary>
+public sealed partial class X86Cpu
+{
+    private const string CoreFeature = "org.gnu.gdb.i386.core", LinuxFeature = "org.gnu.gdb.i386.linux", SegmentFeature = "org.gnu.gdb.i386.segments", SystemFeature = "org.myna.x86.system";
+    private const int RipNumber = 16, FlagsNumber = 17, FirstSegmentNumber = 18, FirstFpuControl = 32, MxcsrNumber = 56, FsBaseNumber = 58, GsBaseNumber = 59, KernelGsBaseNumber = 60, FirstControl = 61;
+
+    private static readonly string[] s_general = ["rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "rsp", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15"];
+
+    // gdb's order of general registers in terms of encodings.
+    private static readonly int[] s_encoding = [0, 3, 1, 2, 6, 7, 5, 4, 8, 9, 10, 11, 12, 13, 14, 15];
+    private static readonly string[] s_segments = ["cs", "ss", "ds", "es", "fs", "gs"];
+    private static readonly SegmentRegister[] s_segmentRegisters = [SegmentRegister.Cs, SegmentRegister.Ss, SegmentRegister.Ds, SegmentRegister.Es, SegmentRegister.Fs, SegmentRegister.Gs];
+    private static readonly string[] s_controls = ["cr0", "cr2", "cr3", "cr4", "cr8", "efer"];
+
+    private static readonly CpuRegister[] s_registerList =
+    [
+        .. s_general.Select((name, i) => new CpuRegister(i, name, 64, CoreFeature)),
+        new CpuRegister(RipNumber, "rip", 64, CoreFeature),
+        new CpuRegister(FlagsNumber, "eflags", 32, CoreFeature),
+        .. s_segments.Select((name, i) => new CpuRegister(FirstSegmentNumber + i, name, 32, CoreFeature)),
+        new CpuRegister(FsBaseNumber, "fs_base", 64, SegmentFeature),
+        new CpuRegister(GsBaseNumber, "gs_base", 64, SegmentFeature),
+        new CpuRegister(KernelGsBaseNumber, "k_gs_base", 64, SystemFeature),
+        .. s_controls.Select((name, i) => new CpuRegister(FirstControl + i, name, 64, SystemFeature)),
+    ];
+
+    private static readonly Lazy<string> s_description = new(() =>
+    {
+        var text = new StringBuilder("<?xml version=\"1.0\"?><!DOCTYPE target SYSTEM \"gdb-target.dtd\"><target version=\"1.0\"><architecture>i386:x86-64</architecture>");
+        foreach (IGrouping<string, CpuRegister> feature in s_registerList.GroupBy(r => r.Group))
+        {
+            text.Append(CultureInfo.InvariantCulture, $"<feature name=\"{feature.Key}\">");
+            foreach (CpuRegister r in feature)
+            {
+                string type = r.Number == RipNumber ? "code_ptr" : r.Number is 6 or 7 ? "data_ptr" : r.Bits == 64 ? "int64" : "int32";
+                text.Append(CultureInfo.InvariantCulture, $"<reg name=\"{r.Name}\" bitsize=\"{r.Bits}\" regnum=\"{r.Number}\" type=\"{type}\"{(r.Number >= FirstControl ? " save-restore=\"no\"" : "")}/>");
+            }
+            text.Append("</feature>");
+        }
+        return text.Append("</target>").ToString();
+    });
+
+    /// <summary>Linear address of the next instruction; <see cref="Ip"/> is what instructions and gdb's rip see.</summary>
+    public override ulong Pc
+    {
+        get => Block.Context.Pc;
+        set => Block.Context.Pc = Is64 ? value : (uint)value;
+    }
+
+    /// <inheritdoc/>
+    public override IReadOnlyList<CpuRegister> Registers => s_registerList;
+
+    /// <inheritdoc/>
+    public override string TargetDescription => s_description.Value;
+
+    /// <inheritdoc/>
+    public override bool TryReadRegister(int number, out ulong value)
+    {
+        ref X86Registers r = ref State;
+        ulong? found = number switch
+        {
+            >= 0 and < RipNumber => r.General[s_encoding[number]],
+            // Linear: gdb knows no segments.
+            RipNumber => Pc,
+            FlagsNumber => RFlags,
+            >= FirstSegmentNumber and < FirstSegmentNumber + 6 => r.Selectors[(int)s_segmentRegisters[number - FirstSegmentNumber]],
+            FsBaseNumber => r.Bases[(int)SegmentRegister.Fs],
+            GsBaseNumber => r.Bases[(int)SegmentRegister.Gs],
+            KernelGsBaseNumber => _kernelGsBase,
+            FirstControl => _cr0,
+            FirstControl + 1 => _cr2,
+            FirstControl + 2 => _cr3,
+            FirstControl + 3 => _cr4,
+            FirstControl + 4 => (ulong)(LocalApic?.TaskPriority ?? 0),
+            FirstControl + 5 => _efer,
+            _ => null,
+        };
+        value = found ?? 0;
+        return found is not null;
+    }
+
+    /// <inheritdoc/>
+    public override bool TryWriteRegister(int number, ulong value)
+    {
+        ref X86Registers r = ref State;
+        switch (number)
+        {
+            case >= 0 and < RipNumber:
+                r.General[s_encoding[number]] = value;
+                return true;
+            case RipNumber:
+                Pc = value;
+                return true;
+            case FlagsNumber:
+                RFlags = value & ~RFlag.VM | r.OtherFlags & RFlag.VM;
+                CheckInterrupts();
+                return true;
+            case FsBaseNumber:
+                r.Bases[(int)SegmentRegister.Fs] = value;
+                return true;
+            case GsBaseNumber:
+                r.Bases[(int)SegmentRegister.Gs] = value;
+                return true;
+            case KernelGsBaseNumber:
+                _kernelGsBase = value;
+                return true;
+            case FirstControl + 1:
+                _cr2 = value;
+                return true;
+            case FirstControl + 2:
+                _cr3 = value;
+                FlushTranslations();
+                return true;
+            default:
+                return false;
+        }
+    }
+
+    /// <inheritdoc/>
+    public override bool TryTranslate(ulong va, out ulong physical)
+    {
+        physical = 0;
+        return (_levels < 4 || IsCanonical(va)) && Translate(va, DataMode, PageRights.Read, debug: true, out physical, out _, out _, out _);
+    }
+
+    /// <inheritdoc/>
+    public override bool ReadMemory(ulong va, Span<byte> destination)
+    {
+        while (destination.Length != 0)
+        {
+            int run = (int)Math.Min((ulong)destination.Length, Ram.PageSize - (va & PageMask));
+            if (!TryTranslate(va, out ulong pa) || !_memory.Read(pa, destination[..run]))
+                return false;
+            destination = destination[run..];
+            va += (ulong)run;
+        }
+        return true;
+    }
+
+    /// <inheritdoc/>
+    public override bool WriteMemory(ulong va, ReadOnlySpan<byte> source)
+    {
+        while (source.Length != 0)
+        {
+            int run = (int)Math.Min((ulong)source.Length, Ram.PageSize - (va & PageMask));
+            if (!TryTranslate(va, out ulong pa) || !_memory.Write(pa, source[..run], rom: true))
+                return false;
+            source = source[run..];
+            va += (ulong)run;
+        }
+        return true;
+    }
+
+    /// <inheritdoc/>
+    public override StopReason Step()
+    {
+        if (Stepper is null)
+            throw new InvalidOperationException("the CPU has no engine");
+        var requests = (ExitRequests)Interlocked.Exchange(ref Block.Context.ExitRequest, 0);
+        if ((requests & ExitRequests.Request) != 0)
+            ServeRequests();
+        if (_waitsForStartup || _shutDown)
+            return StopReason.Waiting;
+        // A debugger must not hang in HLT.
+        _halted = false;
+        _watchHit = false;
+        if (Flags.Slow)
+            StepSlowly();
+        else
+            Stepper.Step();
+        StopReason reason = _watchHit ? StopReason.Watchpoint : StopReason.InstructionLimit;
+        _watchHit = false;
+        return reason;
+    }
+
+    /// <inheritdoc/>
+    public override bool TryDisassemble(ulong va, out string text, out int length)
+    {
+        text = "";
+        length = 0;
+        byte[] bytes = new byte[15];
+        int count = 0;
+        while (count < bytes.Length && ReadMemory(va + (ulong)count, bytes.AsSpan(count, 1)))
+            count++;
+        if (count == 0)
+            return false;
+        int bits = Flags.CodeSize switch { MemSize.B8 => 64, MemSize.B4 => 32, _ => 16 };
+        var decoder = Decoder.Create(bits, new ByteArrayCodeReader(bytes, 0, count), ToIp(va));
+        Instruction instruction = decoder.Decode();
+        var output = new StringOutput();
+        var formatter = new NasmFormatter();
+        formatter.Options.SpaceAfterOperandSeparator = true;
+        formatter.Format(instruction, output);
+        text = output.ToStringAndReset();
+        length = instruction.IsInvalid ? 1 : instruction.Length;
+        return true;
+    }
+
+    /// <inheritdoc/>
+    public override IEnumerable<(string Name, ulong Value)> Counters =>
+    [
+        ("instructions", Block.Context.InstructionCount),
+        ("exceptions", _exceptionsTaken),
+        ("interrupts", _interruptsTaken),
+        ("page walks", _walks),
+        ("tlb fills", Block.Tlb.Fills),
+        ("tlb flushes", Block.Tlb.Flushes),
+        .. Engine?.Counters ?? [],
+    ];
+
+    /// <inheritdoc/>
+    public override IEnumerable<Mapping> Mappings()
+    {
+        if (_levels == 0)
+            return [];
+        var found = new List<Mapping>();
+        if (_levels == 3)
+        {
+            for (int i = 0; i < 4; i++)
+            {
+                if ((_pdptes[i] & Pte.P) != 0)
+                    Collect(found, _pdptes[i] & Pte.Address, 1, (ulong)i << 30, Pte.RW | Pte.US, false);
+            }
+        }
+        else
+        {
+            Collect(found, _cr3 & (_levels == 2 ? 0xFFFF_F000 : Pte.Address & PhysicalMask), _levels - 1, 0, Pte.RW | Pte.US, false);
+        }
+        return found;
+    }
+
+    // Neighbours with the same rights are one range.
+    private void Collect(List<Mapping> found, ulong table, int level, ulong prefix, ulong allowed, bool noExecute)
+    {
+        const int MaximumRanges = 100_000;
+        int entrySize = _levels == 2 ? 4 : 8, indexBits = _levels == 2 ? 10 : 9;
+        int shift = 12 + (indexBits * level);
+        for (int i = 0; i < 1 << indexBits && found.Count < MaximumRanges; i++)
+        {
+            ulong address = table + (ulong)(i * entrySize);
+            if (!_memory.FindRam(address, entrySize, out _, out _, out _))
+                return;
+            ulong entry = ReadEntry(address, entrySize);
+            if ((entry & Pte.P) == 0)
+                continue;
+            ulong va = prefix | (ulong)i << shift;
+            if (_levels >= 4)
+            {
+                int unused = _levels == 5 ? 7 : 16;
+                va = (ulong)((long)(va << unused) >> unused);
+            }
+            ulong both = allowed & entry;
+            bool nx = noExecute || (entry & Pte.NX) != 0;
+            if (level != 0 && ((entry & Pte.PS) == 0 || (_levels == 2 && (_cr4 & Cr4.PSE) == 0)))
+            {
+                Collect(found, entry & (_levels == 2 ? 0xFFFF_F000 : Pte.Address), level - 1, va, both, nx);
+                continue;
+            }
+            ulong size = 1UL << shift;
+            ulong pa = _levels != 2 ? entry & Pte.Address & ~(size - 1) : level == 0 ? entry & 0xFFFF_F000 : entry & 0xFFC0_0000 | (entry >> 13 & 0xFF) << 32;
+            var next = new Mapping(va, pa, size, true, (both & Pte.RW) != 0, !nx, (both & Pte.US) != 0);
+            if (found.Count != 0 && found[^1] is var last && last.Start + last.Size == va && last.Physical + last.Size == pa
+                && last with { Start = 0, Physical = 0, Size = 0 } == next with { Start = 0, Physical = 0, Size = 0 })
+                found[^1] = last with { Size = last.Size + size };
+            else
+                found.Add(next);
+        }
+    }
+
+    // Watchpoints and the guest's data breakpoints: pages that hold one never enter the soft-TLB, so that every access comes to the slow path.
+
+    [NotSaved("debugging")] private bool _watchesData;
+
+    private protected override void OnWatchpointsChanged()
+    {
+        UpdateWatching();
+        FlushTranslations();
+    }
+
+    private void UpdateWatching() => _watchesData = Watchpoints.Count != 0 || (_dr7 & 0xFF) != 0;
+
+    private bool IsWatchedPage(ulong va)
+    {
+        if (!_watchesData)
+            return false;
+        ulong page = va & ~PageMask;
+        foreach (Watchpoint w in Watchpoints)
+        {
+            if (w.Start < page + Ram.PageSize && page < w.Start + w.Length)
+                return true;
+        }
+        for (int i = 0; i < 4; i++)
+        {
+            if (IsBreakpointEnabled(i) && BreakpointType(i) is 1 or 3 && (_dr[i] & ~PageMask) == page)
+                return true;
+        }
+        return false;
+    }
+
+    private bool IsWatched(ulong va, int bytes, WatchKind kind)
+    {
+        if (_delivering)
+            return false;
+        foreach (Watchpoint w in Watchpoints)
+        {
+            if (w.Start < va + (ulong)bytes && va < w.Start + w.Length && (w.Kind & kind) != 0)
+            {
+                WatchedAddress = Math.Max(va, w.Start);
+                _watchHit = true;
+                RequestExit(ExitRequests.Debug);
+                return true;
+            }
+        }
+        return false;
+    }
+
+    // Whether the instruction at pc addresses memory through SS: a non-canonical address then is #SS instead of #GP. Rare, so it is found out
+    // by decoding once more.
+    private bool UsesStackSegment()
+    {
+        if (_delivering)
+            return true;
+        byte[] bytes = new byte[15];
+        int count = FetchBytes(Block.Context.Pc, bytes);
+        var decoder = Decoder.Create(Is64 ? 64 : 32, new ByteArrayCodeReader(bytes, 0, count), Block.Context.Pc);
+        Instruction instruction = decoder.Decode();
+        if (instruction.IsStackInstruction)
+            return instruction.StackPointerIncrement != 0 && !HasExplicitMemory(instruction);
+        return HasExplicitMemory(instruction) && instruction.MemorySegment == Register.SS;
+    }
+
+    private static bool HasExplicitMemory(in Instruction instruction)
+    {
+        for (int i = 0; i < instruction.OpCount; i++)
+        {
+            if (instruction.GetOpKind(i) == OpKind.Memory)
+                return true;
+        }
+        return false;
+    }
+}

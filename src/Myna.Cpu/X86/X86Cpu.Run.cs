@@ -1,0 +1,340 @@
+using Myna.Cpu.X86.Instructions;
+using Myna.Hardware.State;
+using Myna.Host;
+
+namespace Myna.Cpu.X86;
+
+/// <summary>The run loop: between two stretches of execution, interrupts, requests from other threads, waiting, and single steps for the guest.</summary>
+public sealed partial class X86Cpu
+{
+    private readonly WaitEvent _wake = new();
+    private readonly Lock _messages = new();
+    [NotSaved("true only inside Run")] private bool _sleeping;
+    [NotSaved("translations are flushed after a load")] private bool _mapChanged;
+    [NotSaved("debugging")] private bool _watchHit;
+
+    /// <inheritdoc/>
+    public override void Kick() => RequestExit(ExitRequests.Kick);
+
+    private protected override void ForgetKick() => Interlocked.And(ref Block.Context.ExitRequest, ~(int)ExitRequests.Kick);
+
+    // Any thread: execution stops at the next block, or the wait ends.
+    private void RequestExit(ExitRequests request)
+    {
+        Interlocked.Or(ref Block.Context.ExitRequest, (int)request);
+        if (Volatile.Read(ref _sleeping))
+            _wake.Set();
+    }
+
+    private void OnMemoryMapChanged()
+    {
+        Volatile.Write(ref _mapChanged, true);
+        RequestExit(ExitRequests.Request);
+    }
+
+    // Inputs.
+
+    /// <inheritdoc/>
+    public ulong TscOffset => Volatile.Read(ref _tscOffset);
+
+    /// <inheritdoc/>
+    public void SetIntr(bool level)
+    {
+        Volatile.Write(ref _intr, level);
+        if (level)
+            RequestExit(ExitRequests.Interrupt);
+    }
+
+    /// <inheritdoc/>
+    public void Nmi()
+    {
+        Volatile.Write(ref _nmiPending, true);
+        RequestExit(ExitRequests.Interrupt);
+    }
+
+    /// <inheritdoc/>
+    public void Init()
+    {
+        lock (_messages)
+        {
+            _initPending = true;
+            _startupPending = -1;
+        }
+        RequestExit(ExitRequests.Request);
+    }
+
+    /// <inheritdoc/>
+    public void Startup(byte vector)
+    {
+        lock (_messages)
+        {
+            if (!_initPending && !_waitsForStartup)
+                return;
+            _startupPending = vector;
+        }
+        RequestExit(ExitRequests.Request);
+    }
+
+    private void ServeMessages()
+    {
+        lock (_messages)
+        {
+            if (_initPending)
+            {
+                _initPending = false;
+                int startup = _startupPending;
+                ResetForInit();
+                _startupPending = startup;
+                _nmiPending = false;
+                // INIT lets the bootstrap processor begin again (section 10.1).
+                _waitsForStartup = Index != 0;
+                FlushTranslations();
+                UpdateFlags();
+            }
+            if (_startupPending >= 0 && _waitsForStartup)
+            {
+                int vector = _startupPending;
+                _startupPending = -1;
+                _waitsForStartup = false;
+                SetRealSegment(SegmentRegister.Cs, (ushort)(vector << 8));
+                Block.Context.Pc = (ulong)vector << 12;
+                UpdateFlags();
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    public override StopReason Run(ulong maxInstructions = ulong.MaxValue)
+    {
+        if (Engine is null || Stepper is null)
+            throw new InvalidOperationException("the CPU has no engine");
+        ulong start = Block.Context.InstructionCount;
+        ulong limit = maxInstructions > ulong.MaxValue - start ? ulong.MaxValue : start + maxInstructions;
+        RequestExit(ExitRequests.Interrupt | ExitRequests.Request);
+        // A breakpoint where the run begins was reported before; execution goes on past it.
+        ulong resumed = Block.Context.Pc;
+        bool first = true;
+        while (true)
+        {
+            if (Volatile.Read(ref Block.Context.ExitRequest) != 0 && Service() is { } reason)
+                return reason;
+            if (Block.Context.InstructionCount >= limit)
+                return StopReason.InstructionLimit;
+            if (HasBreakpoints || Tracer is not null)
+            {
+                if ((!first || Block.Context.Pc != resumed) && IsBreakpoint(Block.Context.Pc))
+                    return StopReason.Breakpoint;
+                Tracer?.Invoke(this);
+                if (Flags.Slow)
+                    StepSlowly();
+                else if (Tracer is null && Engine.StopsAtBreakpoints && !IsBreakpoint(Block.Context.Pc))
+                    Engine.Run(limit);
+                else
+                    Stepper.Step();
+            }
+            else if (Flags.Slow)
+            {
+                StepSlowly();
+            }
+            else
+            {
+                Engine.Run(limit);
+            }
+            first = false;
+        }
+    }
+
+    // A reason to return, or null to execute on.
+    private StopReason? Service()
+    {
+        var requests = (ExitRequests)Interlocked.Exchange(ref Block.Context.ExitRequest, 0);
+        if ((requests & ExitRequests.Request) != 0)
+            ServeRequests();
+        if ((requests & ExitRequests.Kick) != 0)
+            return StopReason.Kicked;
+        if (_watchHit)
+        {
+            _watchHit = false;
+            return StopReason.Watchpoint;
+        }
+        if ((_halted || _waitsForStartup || _shutDown) && Wait() is { } reason)
+            return reason;
+        TakePendingInterrupt();
+        return null;
+    }
+
+    private void ServeRequests()
+    {
+        if (Volatile.Read(ref _mapChanged))
+        {
+            Volatile.Write(ref _mapChanged, false);
+            FlushTranslations();
+        }
+        ServeMessages();
+    }
+
+    // HLT, the wait for a start-up message, shutdown.
+    private StopReason? Wait()
+    {
+        try
+        {
+            while (!CanGoOn())
+            {
+                if (!BlocksWhileWaiting)
+                    return StopReason.Waiting;
+                // Announced first, then the conditions once more: a request made in between is either seen here or wakes.
+                Interlocked.Exchange(ref _sleeping, true);
+                if (Volatile.Read(ref Block.Context.ExitRequest) == 0)
+                    _wake.Wait(-1);
+                Volatile.Write(ref _sleeping, false);
+                var requests = (ExitRequests)Interlocked.Exchange(ref Block.Context.ExitRequest, 0);
+                if ((requests & ExitRequests.Request) != 0)
+                    ServeRequests();
+                if ((requests & ExitRequests.Kick) != 0)
+                    return StopReason.Kicked;
+            }
+            return null;
+        }
+        finally
+        {
+            Volatile.Write(ref _sleeping, false);
+        }
+    }
+
+    private bool CanGoOn()
+    {
+        if (_waitsForStartup || _shutDown)
+            return false;
+        if (_halted && !IsInterruptDeliverable)
+            return false;
+        _halted = false;
+        return true;
+    }
+
+    private bool IsInterruptDeliverable => (Volatile.Read(ref _nmiPending) && !_nmiBlocked) || (Volatile.Read(ref _intr) && (State.OtherFlags & RFlag.IF) != 0);
+
+    // Between two instructions.
+    private void TakePendingInterrupt()
+    {
+        if (!IsInterruptDeliverable)
+            return;
+        if (_inhibited && Block.Context.Pc == _inhibitPc)
+        {
+            // STI, MOV SS and POP SS: one instruction goes first. An interrupt that comes meanwhile is looked at right behind it.
+            _inhibited = false;
+            RequestExit(ExitRequests.Interrupt);
+            if (Flags.Slow)
+                StepSlowly();
+            else
+                Stepper!.Step();
+            return;
+        }
+        _inhibited = false;
+        if (Volatile.Read(ref _nmiPending) && !_nmiBlocked)
+        {
+            Volatile.Write(ref _nmiPending, false);
+            _nmiBlocked = true;
+            Deliver((int)Vector.NMI, EventKind.External, 0, Ip);
+            RequestExit(ExitRequests.Interrupt);
+            return;
+        }
+        int vector = LocalApic?.Acknowledge() ?? -1;
+        if (vector >= 0)
+            Deliver(vector, EventKind.External, 0, Ip);
+    }
+
+    // After IF, or what blocks NMIs, has changed: an interrupt may be waiting.
+    private void CheckInterrupts()
+    {
+        if (IsInterruptDeliverable)
+            RequestExit(ExitRequests.Interrupt);
+    }
+
+    // The next instruction goes first, whatever interrupts there are (SDM volume 3, section 7.8.3; volume 2, STI).
+    private void Inhibit(ulong nextPc, bool debugToo)
+    {
+        _inhibited = true;
+        _inhibitsDebug = debugToo;
+        _inhibitPc = nextPc;
+    }
+
+    /// <summary>One instruction with the guest's own debugging: instruction breakpoints before it, data breakpoints and TF behind it.</summary>
+    private void StepSlowly()
+    {
+        RequestExit(ExitRequests.Slow);
+        ref X86Registers r = ref State;
+        ulong flags = r.OtherFlags;
+        ulong pc = Block.Context.Pc;
+        bool inhibited = _inhibited && _inhibitsDebug && pc == _inhibitPc;
+        if ((flags & RFlag.RF) == 0 && !inhibited && FindInstructionBreakpoint(pc) is var hit and not 0)
+        {
+            _dr6 |= hit;
+            Deliver((int)Vector.DB, EventKind.Exception, 0, Ip);
+            return;
+        }
+        r.OtherFlags &= ~RFlag.RF;
+        _debugPending = inhibited ? _debugPending : 0;
+        ulong count = Block.Context.InstructionCount;
+        _steppedTrap = (flags & RFlag.TF) != 0;
+        Stepper!.Step();
+        bool trap = _steppedTrap;
+        _steppedTrap = false;
+        if (Block.Context.InstructionCount == count)
+        {
+            // It did not retire, so that there is nothing behind it.
+            _debugPending = 0;
+            return;
+        }
+        if (trap)
+            _debugPending |= Debug.BS;
+        if (_inhibited && _inhibitsDebug && Block.Context.Pc == _inhibitPc)
+        {
+            // MOV SS and POP SS: single steps are lost, data breakpoints wait (section 7.8.3).
+            _debugPending &= ~Debug.BS;
+            return;
+        }
+        DeliverPendingDebug();
+    }
+
+    /// <summary>Whether the instruction that is being stepped ends with a single-step trap; what enters a handler takes that back.</summary>
+    [NotSaved("valid during one step")] private bool _steppedTrap;
+
+    private void DeliverPendingDebug()
+    {
+        if (_debugPending == 0)
+            return;
+        _dr6 |= _debugPending;
+        _debugPending = 0;
+        Deliver((int)Vector.DB, EventKind.DebugTrap, 0, Ip);
+    }
+
+    private ulong FindInstructionBreakpoint(ulong pc)
+    {
+        ulong hit = 0;
+        bool enabled = false;
+        for (int i = 0; i < 4; i++)
+        {
+            if (BreakpointType(i) == 0 && _dr[i] == pc)
+            {
+                hit |= 1UL << i;
+                enabled |= IsBreakpointEnabled(i);
+            }
+        }
+        // DR6 shows conditions that are not enabled too, but they raise nothing.
+        return enabled ? hit : 0;
+    }
+
+    private void NoteDataBreakpoints(ulong linear, int bytes, WatchKind kind)
+    {
+        for (int i = 0; i < 4; i++)
+        {
+            int type = BreakpointType(i);
+            if (!IsBreakpointEnabled(i) || (type != 3 && !(type == 1 && kind == WatchKind.Write)))
+                continue;
+            ulong length = (ulong)BreakpointLength(i);
+            ulong start = _dr[i] & ~(length - 1);
+            if (start < linear + (ulong)bytes && linear < start + length)
+                _debugPending |= 1UL << i;
+        }
+    }
+}

@@ -1,0 +1,18 @@
+using Myna.Cpu.X86.Instructions;
+
+namespace Myna.Cpu.X86;
+
+// Until the parts that these belong to are there.
+public sealed partial class X86Cpu
+{
+    private ulong ArithmeticFlags => State.LazyResult & RFlag.Arithmetic;
+
+    private void SetArithmeticFlags(ulong flags)
+    {
+        ref X86Registers r = ref State;
+        r.LazyOp = 0;
+        r.LazyResult = flags & RFlag.Arithmetic;
+    }
+
+    private bool TryDeliverTask(ushort selector, bool hasError, uint error, ulong ip, ulong flags) => throw new NotSupportedException($"{selector}, {hasError}, {error}, {ip}, {flags}");
+}
