@@ -2,6 +2,10 @@ using System.Diagnostics;
 using System.Globalization;
 using Myna.Fuzz;
 using Myna.Fuzz.RiscV;
+using Myna.Fuzz.X86;
+
+if (args is ["x86", ..])
+    return X86Command.Run(args[1..]);
 
 // Runs random programs on the first engine and on one of the others in turn, and compares. Besides the engines of this
 // build there is qemu-user: Debian's qemu-riscv64. [--trace]

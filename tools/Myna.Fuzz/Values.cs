@@ -1,4 +1,4 @@
-namespace Myna.Fuzz.RiscV;
+namespace Myna.Fuzz;
 
 /// <summary>Reproducible randomness (SplitMix64) and the values that break things.</summary>
 internal sealed class Values(ulong seed)

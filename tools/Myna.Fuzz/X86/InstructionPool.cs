@@ -1,0 +1,102 @@
+using System.Runtime.Intrinsics.X86;
+using Iced.Intel;
+
+namespace Myna.Fuzz.X86;
+
+/// <summary>The encodings that cases are made of.</summary>
+internal sealed class InstructionPool
+{
+    /// <summary>Where CPUID announces a feature: leaf, register (0 EAX to 3 EDX), bit.</summary>
+    private static readonly Dictionary<CpuidFeature, (uint Leaf, int Register, int Bit)> s_bits = new()
+    {
+        [CpuidFeature.CMOV] = (1, 3, 15), [CpuidFeature.CX8] = (1, 3, 8), [CpuidFeature.CMPXCHG16B] = (1, 2, 13),
+        [CpuidFeature.MMX] = (1, 3, 23), [CpuidFeature.FXSR] = (1, 3, 24), [CpuidFeature.SSE] = (1, 3, 25), [CpuidFeature.SSE2] = (1, 3, 26),
+        [CpuidFeature.SSE3] = (1, 2, 0), [CpuidFeature.SSSE3] = (1, 2, 9), [CpuidFeature.SSE4_1] = (1, 2, 19), [CpuidFeature.SSE4_2] = (1, 2, 20),
+        [CpuidFeature.POPCNT] = (1, 2, 23), [CpuidFeature.MOVBE] = (1, 2, 22), [CpuidFeature.AES] = (1, 2, 25), [CpuidFeature.PCLMULQDQ] = (1, 2, 1),
+        [CpuidFeature.AVX] = (1, 2, 28), [CpuidFeature.FMA] = (1, 2, 12), [CpuidFeature.F16C] = (1, 2, 29), [CpuidFeature.AVX2] = (7, 1, 5),
+        [CpuidFeature.BMI1] = (7, 1, 3), [CpuidFeature.BMI2] = (7, 1, 8), [CpuidFeature.ADX] = (7, 1, 19), [CpuidFeature.SHA] = (7, 1, 29),
+        [CpuidFeature.LZCNT] = (0x8000_0001, 2, 5), [CpuidFeature.SSE4A] = (0x8000_0001, 2, 6), [CpuidFeature.FSGSBASE] = (7, 1, 0),
+        [CpuidFeature.CLFSH] = (1, 3, 19), [CpuidFeature.CLFLUSHOPT] = (7, 1, 23), [CpuidFeature.PREFETCHW] = (0x8000_0001, 2, 8),
+        [CpuidFeature.GFNI] = (7, 2, 8), [CpuidFeature.VAES] = (7, 2, 9), [CpuidFeature.VPCLMULQDQ] = (7, 2, 10), [CpuidFeature.CLWB] = (7, 1, 24),
+    };
+
+    private static readonly CpuidFeature[] s_always =
+    [
+        CpuidFeature.INTEL8086, CpuidFeature.INTEL8086_ONLY, CpuidFeature.INTEL186, CpuidFeature.INTEL286, CpuidFeature.INTEL386, CpuidFeature.INTEL486,
+        CpuidFeature.X64, CpuidFeature.FPU, CpuidFeature.FPU287, CpuidFeature.FPU387, CpuidFeature.MULTIBYTENOP, CpuidFeature.PAUSE,
+    ];
+
+    // Not the same twice, or not the same under a kernel: time, randomness, identification, calls of the kernel and the hypervisor, what Linux emulates for
+    // user mode (UMIP), state that the kernel owns, selectors of the kernel's GDT.
+    private static readonly HashSet<Mnemonic> s_excluded =
+    [
+        Mnemonic.Rdtsc, Mnemonic.Rdtscp, Mnemonic.Rdpmc, Mnemonic.Cpuid, Mnemonic.Rdrand, Mnemonic.Rdseed, Mnemonic.Xgetbv, Mnemonic.Rdpid,
+        Mnemonic.Syscall, Mnemonic.Sysenter, Mnemonic.Sysret, Mnemonic.Sysretq, Mnemonic.Sysexit, Mnemonic.Sysexitq, Mnemonic.Vmcall, Mnemonic.Vmmcall,
+        Mnemonic.Sgdt, Mnemonic.Sidt, Mnemonic.Sldt, Mnemonic.Str, Mnemonic.Smsw, Mnemonic.Int,
+        Mnemonic.Lar, Mnemonic.Lsl, Mnemonic.Verr, Mnemonic.Verw, Mnemonic.Lds, Mnemonic.Les, Mnemonic.Lss, Mnemonic.Lfs, Mnemonic.Lgs,
+        Mnemonic.Retf, Mnemonic.Iret, Mnemonic.Iretd, Mnemonic.Iretq,
+        Mnemonic.Xsave, Mnemonic.Xsave64, Mnemonic.Xsavec, Mnemonic.Xsavec64, Mnemonic.Xsaveopt, Mnemonic.Xsaveopt64, Mnemonic.Xrstor, Mnemonic.Xrstor64,
+        Mnemonic.Xsaves, Mnemonic.Xsaves64, Mnemonic.Xrstors, Mnemonic.Xrstors64,
+        // They write the address of the last x87 instruction, which processors keep in different ways.
+        Mnemonic.Fnstenv, Mnemonic.Fstenv, Mnemonic.Fnsave, Mnemonic.Fsave, Mnemonic.Fxsave, Mnemonic.Fxsave64,
+        // Their result is undefined.
+        Mnemonic.Wbnoinvd, Mnemonic.Umov,
+    ];
+
+    private static readonly HashSet<Code> s_excludedCodes = [Code.Bswap_r16, Code.Shld_rm16_r16_CL, Code.Shrd_rm16_r16_CL, Code.Loadall286, Code.Loadallreset286, Code.Loadall386, Code.Popw_CS];
+
+    private readonly HashSet<CpuidFeature> _features;
+
+    /// <param name="announced">CPUID of the emulated CPU: leaf to EAX, EBX, ECX, EDX.</param>
+    public InstructionPool(Func<uint, (uint Eax, uint Ebx, uint Ecx, uint Edx)> announced)
+    {
+        _features = [.. s_always, .. s_bits.Where(f => Announces(f.Value, Host) && Announces(f.Value, announced)).Select(f => f.Key)];
+        Codes64 = Collect(64);
+        Codes32 = Collect(32);
+    }
+
+    public IReadOnlySet<CpuidFeature> Features => _features;
+    public OpCodeInfo[] Codes64 { get; }
+    public OpCodeInfo[] Codes32 { get; }
+
+    /// <summary>CPUID of the host's processor.</summary>
+    public static (uint Eax, uint Ebx, uint Ecx, uint Edx) Host(uint leaf)
+    {
+        (int eax, int ebx, int ecx, int edx) = X86Base.CpuId((int)leaf, 0);
+        return ((uint)eax, (uint)ebx, (uint)ecx, (uint)edx);
+    }
+
+    private static bool Announces((uint Leaf, int Register, int Bit) at, Func<uint, (uint Eax, uint Ebx, uint Ecx, uint Edx)> cpuid)
+    {
+        (uint eax, uint ebx, uint ecx, uint edx) = cpuid(at.Leaf);
+        return ((at.Register switch { 0 => eax, 1 => ebx, 2 => ecx, _ => edx } >> at.Bit) & 1) != 0;
+    }
+
+    private OpCodeInfo[] Collect(int bitness) =>
+    [
+        .. Enum.GetValues<Code>().Distinct().Select(code => code.ToOpCode()).Where(op => op.IsInstruction && (bitness == 64 ? op.Mode64 : op.Mode32)
+            && op.Encoding is EncodingKind.Legacy or EncodingKind.VEX
+            && Array.TrueForAll(op.Code.CpuidFeatures(), _features.Contains)
+            && !s_excluded.Contains(op.Mnemonic) && !s_excludedCodes.Contains(op.Code) && Allowed(op)),
+    ];
+
+    private static bool Allowed(OpCodeInfo op)
+    {
+        if (op.Code.FlowControl() is not (FlowControl.Next or FlowControl.ConditionalBranch or FlowControl.UnconditionalBranch or FlowControl.Call or FlowControl.Interrupt or FlowControl.Exception))
+            return false;
+        for (int i = 0; i < op.OpCount; i++)
+        {
+            switch (op.GetOpKind(i))
+            {
+                case OpCodeOperandKind.farbr2_2 or OpCodeOperandKind.farbr4_2 or OpCodeOperandKind.br16_1 or OpCodeOperandKind.br16_2
+                    or OpCodeOperandKind.tr_reg or OpCodeOperandKind.sibmem or OpCodeOperandKind.mem_mib or OpCodeOperandKind.mem_mpx:
+                    return false;
+                // A segment register as the destination.
+                case OpCodeOperandKind.seg_reg or OpCodeOperandKind.es or OpCodeOperandKind.ss or OpCodeOperandKind.ds or OpCodeOperandKind.fs or OpCodeOperandKind.gs
+                    when i == 0 && op.Mnemonic is Mnemonic.Mov or Mnemonic.Pop:
+                    return false;
+            }
+        }
+        return true;
+    }
+}

@@ -1,0 +1,208 @@
+using System.Buffers.Binary;
+using System.Globalization;
+using System.Text;
+using Iced.Intel;
+
+namespace Myna.Fuzz.X86;
+
+/// <summary>Executes cases on the host's processor and elsewhere; what differs is reduced to the instructions that matter.</summary>
+internal sealed class X86Comparison(IExecutor reference, IExecutor subject, CaseGenerator generator) : IComparison
+{
+    private readonly Outcome _expected = new(), _actual = new();
+
+    /// <summary>Instructions in the cases so far.</summary>
+    public ulong Instructions { get; private set; }
+
+    /// <summary>Cases that did not come to an end.</summary>
+    public ulong Undecided { get; private set; }
+
+    /// <summary>How often cases ended in each exception.</summary>
+    public long[] Vectors { get; } = new long[32];
+
+    public string? Run(ulong seed)
+    {
+        TestCase test = generator.Generate(seed);
+        Instructions += (ulong)test.Items.Count;
+        List<string>? differences = Compare(test);
+        if (differences is null)
+        {
+            Undecided++;
+            return null;
+        }
+        Vectors[_expected.Vector & 31]++;
+        return differences.Count == 0 ? null : Report(Minimise(test));
+    }
+
+    /// <summary>What differs; null when the case has no end.</summary>
+    private List<string>? Compare(TestCase test)
+    {
+        if (!reference.Run(test, _expected))
+            return null;
+        if (!subject.Run(test, _actual))
+            return [$"{subject.Name} does not come to the end"];
+        var differences = new List<string>();
+        void Check(string name, ulong mine, ulong theirs)
+        {
+            if (mine != theirs)
+                differences.Add($"{name}: {reference.Name} {mine:x}, {subject.Name} {theirs:x} (bits {mine ^ theirs:x})");
+        }
+        Check("vector", (ulong)_expected.Vector, (ulong)_actual.Vector);
+        Check("rip", _expected.Rip, _actual.Rip);
+        if (_expected.Vector == 14)
+        {
+            Check("cr2", _expected.Cr2, _actual.Cr2);
+            // Linux shows all of the upper half as mapped.
+            ulong hidden = _expected.Cr2 >= 0x7FFF_FFFF_F000 ? 1u : 0;
+            Check("error code", _expected.ErrorCode | hidden, _actual.ErrorCode | hidden);
+        }
+        else if (_expected.Vector is 8 or (>= 10 and <= 13) or 17)
+            Check("error code", _expected.ErrorCode, _actual.ErrorCode);
+        ulong mask = test.Compatibility ? uint.MaxValue : ulong.MaxValue;
+        for (int i = 0; i < (test.Compatibility ? 8 : 16); i++)
+            Check(((Register)((int)Register.RAX + i)).ToString(), _expected.Gpr[i] & mask, _actual.Gpr[i] & mask);
+        ulong undefined = UndefinedFlags.At(test, _expected.Rip);
+        Check("rflags", _expected.Rflags & ~undefined, _actual.Rflags & ~undefined);
+        Check("fs.base", _expected.FsBase, _actual.FsBase);
+        Check("gs.base", _expected.GsBase, _actual.GsBase);
+        Xsave(Check);
+        if (!_expected.Memory.AsSpan().SequenceEqual(_actual.Memory))
+        {
+            for (int at = 0; at < Layout.MemorySize && differences.Count < 40; at += 8)
+                Check($"memory {Layout.Address(at):x}", Quad(_expected.Memory, at), Quad(_actual.Memory, at));
+        }
+        return differences;
+    }
+
+    private void Xsave(Action<string, ulong, ulong> check)
+    {
+        byte[] mine = _expected.Xsave, theirs = _actual.Xsave;
+        if (mine.AsSpan().SequenceEqual(theirs))
+            return;
+        check("fcw", BinaryPrimitives.ReadUInt16LittleEndian(mine), BinaryPrimitives.ReadUInt16LittleEndian(theirs));
+        check("fsw", BinaryPrimitives.ReadUInt16LittleEndian(mine.AsSpan(2)), BinaryPrimitives.ReadUInt16LittleEndian(theirs.AsSpan(2)));
+        check("ftw", mine[4], theirs[4]);
+        check("mxcsr", BinaryPrimitives.ReadUInt32LittleEndian(mine.AsSpan(24)), BinaryPrimitives.ReadUInt32LittleEndian(theirs.AsSpan(24)));
+        for (int i = 0; i < 8; i++)
+        {
+            check($"st{i}", Quad(mine, 32 + (i * 16)), Quad(theirs, 32 + (i * 16)));
+            check($"st{i} exponent", Quad(mine, 40 + (i * 16)) & 0xFFFF, Quad(theirs, 40 + (i * 16)) & 0xFFFF);
+        }
+        for (int i = 0; i < 16; i++)
+        {
+            for (int half = 0; half < 4; half++)
+            {
+                int at = (half < 2 ? 160 : 576 - 16) + (i * 16) + (half * 8);
+                check($"ymm{i}[{half}]", Quad(mine, at), Quad(theirs, at));
+            }
+        }
+    }
+
+    private static ulong Quad(byte[] bytes, int at) => BinaryPrimitives.ReadUInt64LittleEndian(bytes.AsSpan(at));
+
+    private bool Differs(TestCase test) => Compare(test) is { Count: > 0 };
+
+    /// <summary>Leaves out instructions as long as there is still a difference.</summary>
+    private TestCase Minimise(TestCase test)
+    {
+        for (int size = test.Items.Count; size >= 1; size /= 2)
+        {
+            for (int at = 0; at < test.Items.Count; at += size)
+            {
+                var items = new List<Item>(test.Items);
+                bool changed = false;
+                for (int i = at; i < Math.Min(at + size, items.Count); i++)
+                {
+                    changed |= items[i].Instruction.Code != Code.INVALID;
+                    items[i] = new Item(default(Instruction));
+                }
+                if (!changed || UndefinedFlags.Matter(items))
+                    continue;
+                byte[] code = test.Memory.AsSpan(0, Layout.CodeSize).ToArray();
+                TestCase candidate = test.With(items).Assemble();
+                if (Differs(candidate))
+                    test = candidate;
+                else
+                    code.CopyTo(test.Memory.AsSpan());
+            }
+        }
+        return test;
+    }
+
+    private string Report(TestCase test)
+    {
+        List<string> differences = Compare(test) ?? ["no end"];
+        var text = new StringBuilder();
+        text.AppendLine(CultureInfo.InvariantCulture, $"seed {test.Seed}, {test.Bitness}-bit code, {subject.Name} against {reference.Name}:");
+        var formatter = new IntelFormatter();
+        formatter.Options.HexPrefix = "0x";
+        formatter.Options.HexSuffix = "";
+        var output = new StringOutput();
+        for (int i = 0; i < test.Items.Count; i++)
+        {
+            if (test.Items[i].Instruction.Code == Code.INVALID)
+                continue;
+            int offset = (int)(test.Addresses[i] - Layout.Code);
+            var decoder = Decoder.Create(test.Bitness, new ByteArrayCodeReader(test.Memory, offset, 15));
+            decoder.IP = test.Addresses[i];
+            decoder.Decode(out Instruction instruction);
+            formatter.Format(instruction, output);
+            text.AppendLine(CultureInfo.InvariantCulture, $"  {test.Addresses[i]:x}  {Convert.ToHexString(test.Memory, offset, instruction.Length),-24}  {output.ToStringAndReset()}  ({instruction.Code})");
+        }
+        text.AppendLine("before:");
+        for (int i = 0; i < (test.Compatibility ? 8 : 16); i++)
+            text.Append(CultureInfo.InvariantCulture, $"  {(Register)((int)Register.RAX + i),-3} {test.Gpr[i]:x16}").Append(i % 4 == 3 ? "\n" : "");
+        text.AppendLine(CultureInfo.InvariantCulture, $"  rflags {test.Rflags:x} fs.base {test.FsBase:x} gs.base {test.GsBase:x} mxcsr {Quad(test.Xsave, 24) & 0xFFFF:x} fcw {Quad(test.Xsave, 0) & 0xFFFF:x} fsw {Quad(test.Xsave, 2) & 0xFFFF:x} ftw {test.Xsave[4]:x}");
+        AppendUsed(text, test);
+        text.AppendLine(CultureInfo.InvariantCulture, $"{reference.Name}: vector {_expected.Vector}, rip {_expected.Rip:x}, error code {_expected.ErrorCode:x}, cr2 {_expected.Cr2:x}; {subject.Name}: vector {_actual.Vector}, rip {_actual.Rip:x}, error code {_actual.ErrorCode:x}, cr2 {_actual.Cr2:x}");
+        text.AppendLine("differences:");
+        foreach (string difference in differences)
+            text.AppendLine($"  {difference}");
+        return text.ToString();
+    }
+
+    /// <summary>The vector and x87 registers that the instructions name, and memory operands that lie where it is known.</summary>
+    private static void AppendUsed(StringBuilder text, TestCase test)
+    {
+        var info = new InstructionInfoFactory();
+        var registers = new SortedSet<int>();
+        bool x87 = false;
+        foreach (Item item in test.Items)
+        {
+            if (item.Instruction.Code == Code.INVALID)
+                continue;
+            InstructionInfo used = info.GetInfo(item.Instruction);
+            foreach (UsedRegister register in used.GetUsedRegisters())
+            {
+                if (register.Register.IsVectorRegister())
+                    registers.Add(register.Register.GetNumber());
+                x87 |= register.Register.IsST() || register.Register.IsMM();
+            }
+            x87 |= Array.Exists(item.Instruction.CpuidFeatures, f => f is CpuidFeature.FPU or CpuidFeature.FPU287 or CpuidFeature.FPU387);
+            foreach (UsedMemory memory in used.GetUsedMemory())
+            {
+                if (!memory.TryGetVirtualAddress(0, (register, _, _) => register switch
+                {
+                    Register.FS => test.FsBase,
+                    Register.GS => test.GsBase,
+                    Register.ES or Register.CS or Register.SS or Register.DS => 0,
+                    _ when register.IsGPR() => test.Gpr[register.GetFullRegister() - Register.RAX],
+                    _ => null,
+                }, out ulong address))
+                    continue;
+                int offset = Layout.Offset(address), size = Math.Max(memory.MemorySize.GetSize(), 1);
+                if (offset >= 0)
+                    text.AppendLine(CultureInfo.InvariantCulture, $"  [{address:x}] {Convert.ToHexString(test.Memory.AsSpan(offset, Math.Min(size, Layout.MemorySize - offset)))}");
+            }
+        }
+        foreach (int i in registers)
+            text.AppendLine(CultureInfo.InvariantCulture, $"  ymm{i} {Quad(test.Xsave, 584 + (i * 16)):x16}_{Quad(test.Xsave, 576 + (i * 16)):x16}_{Quad(test.Xsave, 168 + (i * 16)):x16}_{Quad(test.Xsave, 160 + (i * 16)):x16}");
+        for (int i = 0; x87 && i < 8; i++)
+            text.Append(CultureInfo.InvariantCulture, $"  st{i} {Quad(test.Xsave, 40 + (i * 16)) & 0xFFFF:x4}_{Quad(test.Xsave, 32 + (i * 16)):x16}").Append(i % 4 == 3 ? "\n" : "");
+    }
+
+    public void Dispose()
+    {
+        reference.Dispose();
+        subject.Dispose();
+    }
+}
