@@ -4,7 +4,7 @@ using Myna.Fuzz;
 using Myna.Fuzz.RiscV;
 using Myna.Fuzz.X86;
 
-if (args is ["x86", ..])
+if (args is ["x86", ..] && OperatingSystem.IsLinux())
     return X86Command.Run(args[1..]);
 
 // Runs random programs on the first engine and on one of the others in turn, and compares. Besides the engines of this

@@ -1,3 +1,5 @@
+using System.Runtime.Versioning;
+
 namespace Myna.Fuzz.X86;
 
 /// <summary>Everything that can execute cases, by name.</summary>
@@ -6,6 +8,7 @@ internal static class Executors
     /// <summary>CPUID of the emulated CPU.</summary>
     public static (uint Eax, uint Ebx, uint Ecx, uint Edx) Announced(uint leaf) => InstructionPool.Host(leaf);
 
+    [SupportedOSPlatform("linux")]
     public static IExecutor Create(string name) => name switch
     {
         "native" => new NativeHost(),

@@ -43,7 +43,7 @@ internal sealed class InstructionPool
         Mnemonic.Wbnoinvd, Mnemonic.Umov,
     ];
 
-    private static readonly HashSet<Code> s_excludedCodes = [Code.Bswap_r16, Code.Shld_rm16_r16_CL, Code.Shrd_rm16_r16_CL, Code.Loadall286, Code.Loadallreset286, Code.Loadall386, Code.Popw_CS];
+    private static readonly HashSet<Code> s_excludedCodes = [Code.Bswap_r16, Code.Shld_rm16_r16_CL, Code.Shrd_rm16_r16_CL, Code.Loadall286, Code.Loadall386, Code.Popw_CS];
 
     private readonly HashSet<CpuidFeature> _features;
 

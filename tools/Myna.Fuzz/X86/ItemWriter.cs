@@ -130,7 +130,7 @@ internal sealed partial class ItemWriter(Values random, StateGenerator state, bo
         if (register == 4)
             return;
         int at = random.Between(1, 5);
-        var target = compatibility ? new MemoryOperand(Register.None, 0, 4) : random.Chance(50) ? new MemoryOperand(Register.RIP, Layout.Code, 4) : new MemoryOperand(Register.None, Layout.Code, 4);
+        var target = compatibility ? new MemoryOperand(Register.None, 0L, 4) : random.Chance(50) ? new MemoryOperand(Register.RIP, (long)Layout.Code, 4) : new MemoryOperand(Register.None, (long)Layout.Code, 8);
         Instruction store = random.Below(3) switch
         {
             0 => Instruction.Create(Code.Mov_rm8_r8, target, random.Pick<Register>([Register.AL, Register.DL, Register.BH])),

@@ -3,10 +3,12 @@ using System.Diagnostics;
 using System.IO.MemoryMappedFiles;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics.X86;
+using System.Runtime.Versioning;
 
 namespace Myna.Fuzz.X86;
 
 /// <summary>The host's processor: a child process that executes cases (<see cref="NativeProgram"/>).</summary>
+[SupportedOSPlatform("linux")]
 internal sealed class NativeHost : IExecutor
 {
     private readonly string _folder = Directory.CreateTempSubdirectory("myna-fuzz-").FullName;

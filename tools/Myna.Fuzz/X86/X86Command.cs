@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using System.Runtime.Versioning;
 
 namespace Myna.Fuzz.X86;
 
@@ -8,6 +9,7 @@ internal static class X86Command
 {
     private const string Usage = "usage: myna-fuzz x86 [--seed N] [--minutes M] [--cases N] [--engine interp|jit|both|native] [--extension NAME] [--code NAME] [--keep-going] [--list]";
 
+    [SupportedOSPlatform("linux")]
     public static int Run(string[] args)
     {
         ulong seed = 1, cases = ulong.MaxValue;

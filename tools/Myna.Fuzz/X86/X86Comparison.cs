@@ -142,7 +142,7 @@ internal sealed class X86Comparison(IExecutor reference, IExecutor subject, Case
             if (test.Items[i].Instruction.Code == Code.INVALID)
                 continue;
             int offset = (int)(test.Addresses[i] - Layout.Code);
-            var decoder = Decoder.Create(test.Bitness, new ByteArrayCodeReader(test.Memory, offset, 15));
+            var decoder = Iced.Intel.Decoder.Create(test.Bitness, new ByteArrayCodeReader(test.Memory, offset, 15));
             decoder.IP = test.Addresses[i];
             decoder.Decode(out Instruction instruction);
             formatter.Format(instruction, output);
@@ -180,15 +180,19 @@ internal sealed class X86Comparison(IExecutor reference, IExecutor subject, Case
             x87 |= Array.Exists(item.Instruction.CpuidFeatures, f => f is CpuidFeature.FPU or CpuidFeature.FPU287 or CpuidFeature.FPU387);
             foreach (UsedMemory memory in used.GetUsedMemory())
             {
-                if (!memory.TryGetVirtualAddress(0, (register, _, _) => register switch
+                if (!memory.TryGetVirtualAddress(0, out ulong address, (Register register, int _, int _, out ulong value) =>
                 {
-                    Register.FS => test.FsBase,
-                    Register.GS => test.GsBase,
-                    Register.ES or Register.CS or Register.SS or Register.DS => 0,
-                    _ when register.IsGPR() => test.Gpr[register.GetFullRegister() - Register.RAX],
-                    _ => null,
-                }, out ulong address))
+                    value = register switch
+                    {
+                        Register.FS => test.FsBase,
+                        Register.GS => test.GsBase,
+                        _ => register.IsGPR() ? test.Gpr[register.GetFullRegister() - Register.RAX] : 0,
+                    };
+                    return register.IsGPR() || register.IsSegmentRegister();
+                }))
+                {
                     continue;
+                }
                 int offset = Layout.Offset(address), size = Math.Max(memory.MemorySize.GetSize(), 1);
                 if (offset >= 0)
                     text.AppendLine(CultureInfo.InvariantCulture, $"  [{address:x}] {Convert.ToHexString(test.Memory.AsSpan(offset, Math.Min(size, Layout.MemorySize - offset)))}");
