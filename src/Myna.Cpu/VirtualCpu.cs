@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using Myna.Cpu.Engines;
 
 namespace Myna.Cpu;
@@ -23,7 +24,7 @@ public enum WatchKind { Read = 1, Write = 2, Access = Read | Write }
 
 /// <summary>A register as debuggers see it.</summary>
 /// <param name="Number">gdb's number.</param>
-/// <param name="Bits">Width.</param>
+/// <param name="Bits">Width: at most 256, whole bytes.</param>
 /// <param name="Group">The target description's feature, e.g. "org.gnu.gdb.riscv.cpu".</param>
 public sealed record CpuRegister(int Number, string Name, int Bits, string Group);
 
@@ -88,11 +89,36 @@ public abstract class VirtualCpu : IDisposable
     /// <summary>gdb's target description (gdb manual, appendix "Target Descriptions").</summary>
     public abstract string TargetDescription { get; }
 
-    /// <returns>False when there is no such register, or it cannot be read now.</returns>
+    /// <summary>A register of at most 64 bits.</summary>
+    /// <returns>False when there is no such register, it is wider, or it cannot be read now.</returns>
     public abstract bool TryReadRegister(int number, out ulong value);
 
-    /// <returns>False when there is no such register, or it cannot be written.</returns>
+    /// <returns>False when there is no such register, it is wider than 64 bits, or it cannot be written.</returns>
     public abstract bool TryWriteRegister(int number, ulong value);
+
+    /// <summary>A register of any width, little-endian.</summary>
+    /// <param name="value">As many bytes as <see cref="CpuRegister.Bits"/> asks for.</param>
+    /// <inheritdoc cref="TryReadRegister(int, out ulong)"/>
+    public virtual bool TryReadRegister(int number, Span<byte> value)
+    {
+        if (!TryReadRegister(number, out ulong low))
+            return false;
+        Span<byte> bytes = stackalloc byte[8];
+        BinaryPrimitives.WriteUInt64LittleEndian(bytes, low);
+        value.Clear();
+        bytes[..Math.Min(8, value.Length)].CopyTo(value);
+        return true;
+    }
+
+    /// <summary>A register of any width, little-endian.</summary>
+    /// <inheritdoc cref="TryWriteRegister(int, ulong)"/>
+    public virtual bool TryWriteRegister(int number, ReadOnlySpan<byte> value)
+    {
+        Span<byte> bytes = stackalloc byte[8];
+        bytes.Clear();
+        value[..Math.Min(8, value.Length)].CopyTo(bytes);
+        return TryWriteRegister(number, BinaryPrimitives.ReadUInt64LittleEndian(bytes));
+    }
 
     /// <summary>Translates as the CPU would now, without faults, without setting accessed or dirty bits.</summary>
     public abstract bool TryTranslate(ulong va, out ulong physical);

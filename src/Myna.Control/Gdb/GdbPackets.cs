@@ -45,14 +45,6 @@ public static class GdbPackets
         return text.ToString();
     }
 
-    /// <summary>The value's low <paramref name="bits"/>, in target byte order (little-endian).</summary>
-    public static string ToHex(ulong value, int bits)
-    {
-        Span<byte> bytes = stackalloc byte[8];
-        BitConverter.TryWriteBytes(bytes, BitConverter.IsLittleEndian ? value : System.Buffers.Binary.BinaryPrimitives.ReverseEndianness(value));
-        return ToHex(bytes[..Math.Clamp((bits + 7) / 8, 1, 8)]);
-    }
-
     /// <summary>Reads pairs of digits that fill the span exactly.</summary>
     public static bool TryFromHex(ReadOnlySpan<char> text, Span<byte> bytes)
     {
@@ -64,17 +56,6 @@ public static class GdbPackets
                 return false;
         }
         return true;
-    }
-
-    /// <summary>Reads a register's value in target byte order.</summary>
-    public static bool TryValue(ReadOnlySpan<char> text, int bits, out ulong value)
-    {
-        Span<byte> bytes = stackalloc byte[8];
-        bytes.Clear();
-        int size = Math.Clamp((bits + 7) / 8, 1, 8);
-        bool ok = TryFromHex(text, bytes[..size]);
-        value = System.Buffers.Binary.BinaryPrimitives.ReadUInt64LittleEndian(bytes);
-        return ok;
     }
 
     /// <summary>Reads a number as the protocol writes addresses and lengths: hexadecimal, highest digit first.</summary>

@@ -8,6 +8,9 @@ internal sealed partial class GdbSession
     /// <summary>Bytes of memory in one reply.</summary>
     const int MaximumRead = GdbConnection.MaximumPacket / 2 - 16;
 
+    /// <summary>Bytes of the widest register.</summary>
+    const int MaximumRegister = 32;
+
     readonly HashSet<ulong> _hardware = [];
 
     /// <summary>g and G carry the first feature's registers; gdb asks for the others one by one.</summary>
@@ -21,22 +24,26 @@ internal sealed partial class GdbSession
         return text.ToString();
     }
 
-    string Value(CpuRegister register) => _current.TryReadRegister(register.Number, out ulong value)
-        ? GdbPackets.ToHex(value, register.Bits)
-        : new string('x', register.Bits / 4);
+    string Value(CpuRegister register)
+    {
+        Span<byte> value = stackalloc byte[register.Bits / 8];
+        return _current.TryReadRegister(register.Number, value) ? GdbPackets.ToHex(value) : new string('x', register.Bits / 4);
+    }
 
     string WriteAll(string text)
     {
         int at = 0;
+        Span<byte> all = stackalloc byte[MaximumRegister];
         foreach (CpuRegister register in CoreRegisters)
         {
             int digits = register.Bits / 4;
+            Span<byte> value = all[..(register.Bits / 8)];
             if (at + digits > text.Length)
                 return at == 0 ? BadRequest : Ok;
             // x0 and the like keep their value whatever is written.
             if (!text.AsSpan(at, digits).Contains('x'))
             {
-                if (!GdbPackets.TryValue(text.AsSpan(at, digits), register.Bits, out ulong value))
+                if (!GdbPackets.TryFromHex(text.AsSpan(at, digits), value))
                     return BadRequest;
                 _current.TryWriteRegister(register.Number, value);
             }
@@ -62,10 +69,10 @@ internal sealed partial class GdbSession
     string WriteOne(string text)
     {
         int equals = text.IndexOf('=');
-        if (equals < 0 || Register(text.AsSpan(0, equals)) is not { } register
-            || !GdbPackets.TryValue(text.AsSpan(equals + 1), register.Bits, out ulong value))
+        if (equals < 0 || Register(text.AsSpan(0, equals)) is not { } register)
             return BadRequest;
-        return _current.TryWriteRegister(register.Number, value) ? Ok : BadRequest;
+        Span<byte> value = stackalloc byte[register.Bits / 8];
+        return GdbPackets.TryFromHex(text.AsSpan(equals + 1), value) && _current.TryWriteRegister(register.Number, value) ? Ok : BadRequest;
     }
 
     static bool TryRange(ReadOnlySpan<char> text, out ulong address, out ulong length)

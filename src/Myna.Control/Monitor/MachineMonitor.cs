@@ -146,14 +146,28 @@ public sealed class MachineMonitor
             _ => names.Select(n => all.FirstOrDefault(r => r.Name == n) ?? throw new MonitorException($"CPU {_cpu} has no register '{n}'")),
         };
         var text = new StringBuilder();
+        Span<byte> all32 = stackalloc byte[32];
         int column = 0;
         foreach (CpuRegister r in chosen)
         {
-            string value = Cpu.TryReadRegister(r.Number, out ulong v) ? v.ToString("x16", CultureInfo.InvariantCulture) : "unavailable";
-            text.Append(CultureInfo.InvariantCulture, $"{r.Name,-14} {value,-16}").Append(++column % 4 == 0 ? "\n" : "  ");
+            Span<byte> bytes = all32[..(r.Bits / 8)];
+            string value = Cpu.TryReadRegister(r.Number, bytes) ? Digits(bytes) : "unavailable";
+            // A wide register has a line to itself.
+            bool wide = r.Bits > 64;
+            if (wide && column % 4 != 0)
+                text.Append('\n');
+            column = wide ? 0 : column + 1;
+            text.Append(CultureInfo.InvariantCulture, $"{r.Name,-14} {value,-16}").Append(column % 4 == 0 ? "\n" : "  ");
         }
         return text.ToString().TrimEnd() + "\n";
     });
+
+    /// <summary>A little-endian value with the highest digit first, at least 16 of them.</summary>
+    static string Digits(Span<byte> value)
+    {
+        value.Reverse();
+        return Convert.ToHexStringLower(value).PadLeft(16, '0');
+    }
 
     string Cpus() => Paused(() => string.Concat(_machine.Cpus.Select(c => $"{(c.Index == _cpu ? '*' : ' ')} CPU {c.Index}: pc {c.Pc:x16}\n")));
 

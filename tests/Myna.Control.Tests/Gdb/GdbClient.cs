@@ -18,6 +18,9 @@ internal sealed class GdbClient : IDisposable
         _socket.Connect(address);
     }
 
+    /// <summary>A 64-bit register as the protocol writes it: in target byte order.</summary>
+    public static string Le(ulong value) => Convert.ToHexStringLower(BitConverter.GetBytes(value));
+
     public string Ask(string packet)
     {
         Send(packet);

@@ -24,7 +24,7 @@ public sealed class GdbServerTests : IDisposable
         _target.Dispose();
     }
 
-    static string Le(ulong value) => GdbPackets.ToHex(value, 64);
+    static string Le(ulong value) => GdbClient.Le(value);
 
     [Fact]
     public void A_stop_is_there_at_once_and_threads_are_listed()

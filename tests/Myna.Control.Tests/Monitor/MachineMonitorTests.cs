@@ -135,18 +135,18 @@ public sealed class MachineMonitorTests : IDisposable
         using Machine machine = Machine.Create(_machine.Options with { Accel = accel });
         using var server = new GdbServer(new MachineTarget(machine), ":0", new MachineMonitor(machine).Execute);
         using var client = new GdbClient(server.Address);
-        Assert.Equal(GdbPackets.ToHex(0x1000, 64), client.Ask("p20"));
+        Assert.Equal(GdbClient.Le(0x1000), client.Ask("p20"));
         // Into the middle of the loop's block, again and again, first before and then after it was translated.
         for (int i = 1; i <= 3; i++)
         {
             Assert.Equal("OK", client.Ask("Z0,80000008,4"));
             Assert.Equal("T05thread:1;", client.Ask("vCont;c:1"));
-            Assert.Equal(GdbPackets.ToHex(0x80000008, 64), client.Ask("p20"));
-            Assert.Equal(GdbPackets.ToHex((ulong)i, 64), client.Ask("pa"));
+            Assert.Equal(GdbClient.Le(0x80000008), client.Ask("p20"));
+            Assert.Equal(GdbClient.Le((ulong)i), client.Ask("pa"));
             Assert.Equal(MachineState.Paused, machine.State);
             Assert.Equal("OK", client.Ask("z0,80000008,4"));
             Assert.StartsWith("T05thread:1;", client.Ask("vCont;s:1"), StringComparison.Ordinal);
-            Assert.Equal(GdbPackets.ToHex(0x8000000C, 64), client.Ask("p20"));
+            Assert.Equal(GdbClient.Le(0x8000000C), client.Ask("p20"));
         }
         // At full speed for a while, then a new breakpoint in code that is long translated and chained.
         client.Send("vCont;c:1");
@@ -160,14 +160,15 @@ public sealed class MachineMonitorTests : IDisposable
         client.Ask("vCont;s:1");
         Assert.Equal("OK", client.Ask("Z0,80000008,4"));
         Assert.Equal("T05thread:1;", client.Ask("vCont;c:1"));
-        Assert.True(GdbPackets.TryValue(stopped, 64, out ulong before) && GdbPackets.TryValue(client.Ask("pa"), 64, out ulong after)
-            && after == before + 1);
+        byte[] before = new byte[8], after = new byte[8];
+        Assert.True(GdbPackets.TryFromHex(stopped, before) && GdbPackets.TryFromHex(client.Ask("pa"), after));
+        Assert.Equal(BitConverter.ToUInt64(before) + 1, BitConverter.ToUInt64(after));
         Assert.Equal("OK", client.Ask("z0,80000008,4"));
         client.Ask("vCont;s:1");
 
         Assert.Equal("OK", client.Ask("Z2,80001000,8"));
         Assert.Equal("T05thread:1;watch:80001000;", client.Ask("vCont;c:1"));
-        Assert.Equal(GdbPackets.ToHex(0x80000008, 64), client.Ask("p20"));
+        Assert.Equal(GdbClient.Le(0x80000008), client.Ask("p20"));
         Assert.Equal("O" + Convert.ToHexString(Encoding.ASCII.GetBytes("paused\n")).ToLowerInvariant(),
             client.Ask("qRcmd," + Convert.ToHexString("info status"u8)));
         Assert.Equal("OK", client.Receive());
