@@ -5,7 +5,7 @@ namespace Myna.Cpu.X86;
 // Until the parts that these belong to are there.
 public sealed partial class X86Cpu
 {
-    private ulong ArithmeticFlags => State.LazyResult & RFlag.Arithmetic;
+    private ulong ArithmeticFlags => LazyFlags.Compute(State.LazyOp, State.LazyA, State.LazyB, State.LazyResult);
 
     private void SetArithmeticFlags(ulong flags)
     {

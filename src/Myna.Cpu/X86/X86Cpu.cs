@@ -33,6 +33,9 @@ public sealed record X86CpuOptions
     /// <summary>Called on the CPU's thread when it shuts down by a triple fault: the board resets or stops, and says so.</summary>
     public Action? Shutdown { get; init; }
 
+    /// <summary>Random numbers of 64 bits for RDRAND and RDSEED, called on the CPU's thread; without a source the instructions find none.</summary>
+    public Func<ulong>? Random { get; init; }
+
     public LogChannel Log { get; init; } = LogChannel.None;
 }
 

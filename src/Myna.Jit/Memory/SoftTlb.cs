@@ -15,7 +15,7 @@ public enum PageRights { None = 0, Read = 1, Write = 2, Execute = 4 }
 /// Generated code looks it up inline; the interpreter uses the methods here. Only its CPU's thread may call it, save
 /// for <see cref="ForceSlowWrites"/>.
 /// </summary>
-public sealed unsafe class SoftTlb
+public sealed unsafe partial class SoftTlb
 {
     internal const int IndexBits = 12;
     internal const int EntrySize = 32;
@@ -165,10 +165,23 @@ public sealed unsafe class SoftTlb
     public bool TryWrite<T>(int mode, ulong va, T value) where T : unmanaged
     {
         Entry* e = _entries + Index(mode, va);
-        if (e->Write != ((va + (ulong)(sizeof(T) - 1)) & ~PageMask) && !Watch(e, va, sizeof(T)))
-            return false;
+        if (e->Write != ((va + (ulong)(sizeof(T) - 1)) & ~PageMask))
+            return TryWriteWatched(e, va, value);
         // SAFETY: as in TryRead.
         Unsafe.WriteUnaligned((byte*)(va + e->Addend), value);
+        return true;
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private bool TryWriteWatched<T>(Entry* e, ulong va, T value) where T : unmanaged
+    {
+        if (!Watch(e, va, sizeof(T)))
+            return false;
+        // SAFETY: as in TryRead; Watch compared the tag.
+        Unsafe.WriteUnaligned((byte*)(va + e->Addend), value);
+        // Once more: what another CPU derived from the old bytes since the first report must go too.
+        if ((e->Write & Watched) != 0)
+            Watch(e, va, sizeof(T));
         return true;
     }
 

@@ -1,0 +1,120 @@
+using Iced.Intel;
+using Myna.Jit.Operations;
+
+namespace Myna.Cpu.X86.Instructions;
+
+/// <summary>The stack (Intel SDM volume 1, chapter 6). PUSH and POP of segment registers and flags are system instructions.</summary>
+internal static class Stack<TOps, T, V>
+    where TOps : struct, IX86Ops<T, V>, allows ref struct where T : struct where V : struct
+{
+    [X86Instruction(Mnemonic.Push)]
+    public static void Push(ref TOps ops, in Insn insn)
+    {
+        if (Operands<TOps, T, V>.Read(ref ops, in insn, in insn.Op0, out T value))
+            Operands<TOps, T, V>.Push(ref ops, insn.OperandSize, value);
+    }
+
+    [X86Instruction(Mnemonic.Pop)]
+    public static void Pop(ref TOps ops, in Insn insn)
+    {
+        MemSize size = insn.OperandSize;
+        int bytes = 1 << (int)size;
+        if (!Operands<TOps, T, V>.LoadStack(ref ops, size, 0, out T value))
+            return;
+        T stackPointer = Operands<TOps, T, V>.StackOffset(ref ops, bytes);
+        if (insn.Op0.Kind == OperandKind.Memory)
+        {
+            T offset = Operands<TOps, T, V>.EffectiveAddress(ref ops, in insn);
+            // An address made with the stack pointer uses its new value.
+            if (insn.Base == 4)
+                offset = Operands<TOps, T, V>.Reduce(ref ops, ops.Add(offset, ops.Const((ulong)bytes)), insn.AddressSize);
+            if (!ops.Linear(insn.Segment, offset, bytes, write: true, out T linear) || !ops.Store(linear, size, value))
+                return;
+            Operands<TOps, T, V>.SetStackPointer(ref ops, stackPointer);
+            return;
+        }
+        // A popped stack pointer wins over the incremented one.
+        Operands<TOps, T, V>.SetStackPointer(ref ops, stackPointer);
+        Operands<TOps, T, V>.WriteRegister(ref ops, in insn.Op0, value);
+    }
+
+    [X86Instruction(Mnemonic.Pusha, Mnemonic.Pushad)]
+    public static void Pusha(ref TOps ops, in Insn insn)
+    {
+        MemSize size = insn.Mnemonic == Mnemonic.Pusha ? MemSize.B2 : MemSize.B4;
+        int bytes = 1 << (int)size;
+        for (int register = 0; register < 8; register++)
+        {
+            T stackPointer = Operands<TOps, T, V>.StackOffset(ref ops, -bytes * (register + 1));
+            if (!ops.Linear(SegmentRegister.Ss, stackPointer, bytes, write: true, out T linear) || !ops.Store(linear, size, ops.Get(register << 3)))
+                return;
+        }
+        Operands<TOps, T, V>.SetStackPointer(ref ops, Operands<TOps, T, V>.StackOffset(ref ops, -bytes * 8));
+    }
+
+    [X86Instruction(Mnemonic.Popa, Mnemonic.Popad)]
+    public static void Popa(ref TOps ops, in Insn insn)
+    {
+        MemSize size = insn.Mnemonic == Mnemonic.Popa ? MemSize.B2 : MemSize.B4;
+        int bytes = 1 << (int)size;
+        // All loads come before the first change; SP is skipped.
+        if (!Operands<TOps, T, V>.LoadStack(ref ops, size, 0, out T di) || !Operands<TOps, T, V>.LoadStack(ref ops, size, bytes, out T si)
+            || !Operands<TOps, T, V>.LoadStack(ref ops, size, 2 * bytes, out T bp) || !Operands<TOps, T, V>.LoadStack(ref ops, size, 4 * bytes, out T bx)
+            || !Operands<TOps, T, V>.LoadStack(ref ops, size, 5 * bytes, out T dx) || !Operands<TOps, T, V>.LoadStack(ref ops, size, 6 * bytes, out T cx)
+            || !Operands<TOps, T, V>.LoadStack(ref ops, size, 7 * bytes, out T ax))
+        {
+            return;
+        }
+        Operands<TOps, T, V>.SetStackPointer(ref ops, Operands<TOps, T, V>.StackOffset(ref ops, 8 * bytes));
+        Operands<TOps, T, V>.SetRegister(ref ops, Operands<TOps, T, V>.Rdi, size, di);
+        Operands<TOps, T, V>.SetRegister(ref ops, Operands<TOps, T, V>.Rsi, size, si);
+        Operands<TOps, T, V>.SetRegister(ref ops, Operands<TOps, T, V>.Rbp, size, bp);
+        Operands<TOps, T, V>.SetRegister(ref ops, Operands<TOps, T, V>.Rbx, size, bx);
+        Operands<TOps, T, V>.SetRegister(ref ops, Operands<TOps, T, V>.Rdx, size, dx);
+        Operands<TOps, T, V>.SetRegister(ref ops, Operands<TOps, T, V>.Rcx, size, cx);
+        Operands<TOps, T, V>.SetRegister(ref ops, Operands<TOps, T, V>.Rax, size, ax);
+    }
+
+    [X86Instruction(Mnemonic.Leave)]
+    public static void Leave(ref TOps ops, in Insn insn)
+    {
+        MemSize size = insn.OperandSize;
+        MemSize stack = Operands<TOps, T, V>.StackSize(ref ops);
+        T frame = Operands<TOps, T, V>.Reduce(ref ops, ops.Get(Operands<TOps, T, V>.Rbp), stack);
+        if (!ops.Linear(SegmentRegister.Ss, frame, 1 << (int)size, write: false, out T linear) || !ops.Load(linear, size, signed: false, out T value))
+            return;
+        Operands<TOps, T, V>.SetStackPointer(ref ops, ops.Add(frame, ops.Const(1u << (int)size)));
+        Operands<TOps, T, V>.SetRegister(ref ops, Operands<TOps, T, V>.Rbp, size, value);
+    }
+
+    [X86Instruction(Mnemonic.Enter)]
+    public static void Enter(ref TOps ops, in Insn insn)
+    {
+        MemSize size = insn.OperandSize;
+        MemSize stack = Operands<TOps, T, V>.StackSize(ref ops);
+        int bytes = 1 << (int)size;
+        int level = insn.Immediate2 & 31;
+        T rbp = ops.Get(Operands<TOps, T, V>.Rbp);
+        if (!Operands<TOps, T, V>.StorePush(ref ops, size, rbp, out T frame))
+            return;
+        int depth = 1;
+        for (int i = 1; i <= level; i++)
+        {
+            // The frame pointers of the enclosing procedures, then this one's.
+            T pushed = frame;
+            if (i < level)
+            {
+                T display = Operands<TOps, T, V>.Reduce(ref ops, ops.Sub(rbp, ops.Const((ulong)(i * bytes))), stack);
+                if (!ops.Linear(SegmentRegister.Ss, display, bytes, write: false, out T from) || !ops.Load(from, size, signed: false, out pushed))
+                    return;
+            }
+            depth++;
+            T stackPointer = Operands<TOps, T, V>.StackOffset(ref ops, -bytes * depth);
+            if (!ops.Linear(SegmentRegister.Ss, stackPointer, bytes, write: true, out T to) || !ops.Store(to, size, pushed))
+                return;
+        }
+        long allocated = (long)(insn.Immediate & 0xFFFF);
+        Operands<TOps, T, V>.SetStackPointer(ref ops, Operands<TOps, T, V>.StackOffset(ref ops, (-bytes * depth) - allocated));
+        Operands<TOps, T, V>.SetRegister(ref ops, Operands<TOps, T, V>.Rbp, size, frame);
+    }
+}
