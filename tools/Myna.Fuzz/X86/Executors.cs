@@ -1,17 +1,24 @@
 using System.Runtime.Versioning;
+using Myna.Cpu.X86;
+using Myna.Hardware.Memory;
 
 namespace Myna.Fuzz.X86;
 
 /// <summary>Everything that can execute cases, by name.</summary>
 internal static class Executors
 {
-    /// <summary>CPUID of the emulated CPU.</summary>
-    public static (uint Eax, uint Ebx, uint Ecx, uint Edx) Announced(uint leaf) => InstructionPool.Host(leaf);
+    /// <summary>The emulated CPU.</summary>
+    public static CpuModel Model { get; } = CpuModel.Parse("max");
 
     [SupportedOSPlatform("linux")]
     public static IExecutor Create(string name) => name switch
     {
         "native" => new NativeHost(),
+        "interp" or "jit" => new EmulatedRig(name),
         _ => throw new ArgumentException($"unknown engine {name}"),
     };
+
+    /// <summary>Gives a CPU its engine.</summary>
+    /// <returns>What several CPUs would share, to be disposed of after the CPU.</returns>
+    public static IDisposable? Attach(X86Cpu cpu, AddressSpace memory, string engine) => throw new NotSupportedException();
 }

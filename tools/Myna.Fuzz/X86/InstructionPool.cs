@@ -1,24 +1,49 @@
 using System.Runtime.Intrinsics.X86;
 using Iced.Intel;
+using Myna.Cpu.X86;
 
 namespace Myna.Fuzz.X86;
 
 /// <summary>The encodings that cases are made of.</summary>
 internal sealed class InstructionPool
 {
-    /// <summary>Where CPUID announces a feature: leaf, register (0 EAX to 3 EDX), bit.</summary>
-    private static readonly Dictionary<CpuidFeature, (uint Leaf, int Register, int Bit)> s_bits = new()
-    {
-        [CpuidFeature.CMOV] = (1, 3, 15), [CpuidFeature.CX8] = (1, 3, 8), [CpuidFeature.CMPXCHG16B] = (1, 2, 13),
-        [CpuidFeature.MMX] = (1, 3, 23), [CpuidFeature.FXSR] = (1, 3, 24), [CpuidFeature.SSE] = (1, 3, 25), [CpuidFeature.SSE2] = (1, 3, 26),
-        [CpuidFeature.SSE3] = (1, 2, 0), [CpuidFeature.SSSE3] = (1, 2, 9), [CpuidFeature.SSE4_1] = (1, 2, 19), [CpuidFeature.SSE4_2] = (1, 2, 20),
-        [CpuidFeature.POPCNT] = (1, 2, 23), [CpuidFeature.MOVBE] = (1, 2, 22), [CpuidFeature.AES] = (1, 2, 25), [CpuidFeature.PCLMULQDQ] = (1, 2, 1),
-        [CpuidFeature.AVX] = (1, 2, 28), [CpuidFeature.FMA] = (1, 2, 12), [CpuidFeature.F16C] = (1, 2, 29), [CpuidFeature.AVX2] = (7, 1, 5),
-        [CpuidFeature.BMI1] = (7, 1, 3), [CpuidFeature.BMI2] = (7, 1, 8), [CpuidFeature.ADX] = (7, 1, 19), [CpuidFeature.SHA] = (7, 1, 29),
-        [CpuidFeature.LZCNT] = (0x8000_0001, 2, 5), [CpuidFeature.SSE4A] = (0x8000_0001, 2, 6), [CpuidFeature.FSGSBASE] = (7, 1, 0),
-        [CpuidFeature.CLFSH] = (1, 3, 19), [CpuidFeature.CLFLUSHOPT] = (7, 1, 23), [CpuidFeature.PREFETCHW] = (0x8000_0001, 2, 8),
-        [CpuidFeature.GFNI] = (7, 2, 8), [CpuidFeature.VAES] = (7, 2, 9), [CpuidFeature.VPCLMULQDQ] = (7, 2, 10), [CpuidFeature.CLWB] = (7, 1, 24),
-    };
+    /// <summary>Iced's name, ours, and where the host's CPUID announces it: leaf, register (0 EAX to 3 EDX), bit.</summary>
+    private static readonly (CpuidFeature Name, CpuFeature Feature, uint Leaf, int Register, int Bit)[] s_features =
+    [
+        (CpuidFeature.CMOV, CpuFeature.Cmov, 1, 3, 15),
+        (CpuidFeature.CX8, CpuFeature.Cx8, 1, 3, 8),
+        (CpuidFeature.CMPXCHG16B, CpuFeature.Cx16, 1, 2, 13),
+        (CpuidFeature.MMX, CpuFeature.Mmx, 1, 3, 23),
+        (CpuidFeature.FXSR, CpuFeature.Fxsr, 1, 3, 24),
+        (CpuidFeature.SSE, CpuFeature.Sse, 1, 3, 25),
+        (CpuidFeature.SSE2, CpuFeature.Sse2, 1, 3, 26),
+        (CpuidFeature.SSE3, CpuFeature.Pni, 1, 2, 0),
+        (CpuidFeature.SSSE3, CpuFeature.Ssse3, 1, 2, 9),
+        (CpuidFeature.SSE4_1, CpuFeature.Sse4_1, 1, 2, 19),
+        (CpuidFeature.SSE4_2, CpuFeature.Sse4_2, 1, 2, 20),
+        (CpuidFeature.POPCNT, CpuFeature.Popcnt, 1, 2, 23),
+        (CpuidFeature.MOVBE, CpuFeature.Movbe, 1, 2, 22),
+        (CpuidFeature.AES, CpuFeature.Aes, 1, 2, 25),
+        (CpuidFeature.PCLMULQDQ, CpuFeature.Pclmulqdq, 1, 2, 1),
+        (CpuidFeature.AVX, CpuFeature.Avx, 1, 2, 28),
+        (CpuidFeature.FMA, CpuFeature.Fma, 1, 2, 12),
+        (CpuidFeature.F16C, CpuFeature.F16c, 1, 2, 29),
+        (CpuidFeature.AVX2, CpuFeature.Avx2, 7, 1, 5),
+        (CpuidFeature.BMI1, CpuFeature.Bmi1, 7, 1, 3),
+        (CpuidFeature.BMI2, CpuFeature.Bmi2, 7, 1, 8),
+        (CpuidFeature.ADX, CpuFeature.Adx, 7, 1, 19),
+        (CpuidFeature.SHA, CpuFeature.ShaNi, 7, 1, 29),
+        (CpuidFeature.LZCNT, CpuFeature.Abm, 0x8000_0001, 2, 5),
+        (CpuidFeature.SSE4A, CpuFeature.Sse4a, 0x8000_0001, 2, 6),
+        (CpuidFeature.FSGSBASE, CpuFeature.FsGsBase, 7, 1, 0),
+        (CpuidFeature.CLFSH, CpuFeature.Clflush, 1, 3, 19),
+        (CpuidFeature.CLFLUSHOPT, CpuFeature.ClflushOpt, 7, 1, 23),
+        (CpuidFeature.PREFETCHW, CpuFeature.Prefetchw, 0x8000_0001, 2, 8),
+        (CpuidFeature.GFNI, CpuFeature.Gfni, 7, 2, 8),
+        (CpuidFeature.VAES, CpuFeature.Vaes, 7, 2, 9),
+        (CpuidFeature.VPCLMULQDQ, CpuFeature.Vpclmulqdq, 7, 2, 10),
+        (CpuidFeature.CLWB, CpuFeature.Clwb, 7, 1, 24),
+    ];
 
     private static readonly CpuidFeature[] s_always =
     [
@@ -47,10 +72,10 @@ internal sealed class InstructionPool
 
     private readonly HashSet<CpuidFeature> _features;
 
-    /// <param name="announced">CPUID of the emulated CPU: leaf to EAX, EBX, ECX, EDX.</param>
-    public InstructionPool(Func<uint, (uint Eax, uint Ebx, uint Ecx, uint Edx)> announced)
+    /// <param name="announced">The emulated CPU's features.</param>
+    public InstructionPool(Func<CpuFeature, bool> announced)
     {
-        _features = [.. s_always, .. s_bits.Where(f => Announces(f.Value, Host) && Announces(f.Value, announced)).Select(f => f.Key)];
+        _features = [.. s_always, .. s_features.Where(f => announced(f.Feature) && Host(f.Leaf, f.Register, f.Bit)).Select(f => f.Name)];
         Codes64 = Collect(64);
         Codes32 = Collect(32);
     }
@@ -59,17 +84,10 @@ internal sealed class InstructionPool
     public OpCodeInfo[] Codes64 { get; }
     public OpCodeInfo[] Codes32 { get; }
 
-    /// <summary>CPUID of the host's processor.</summary>
-    public static (uint Eax, uint Ebx, uint Ecx, uint Edx) Host(uint leaf)
+    private static bool Host(uint leaf, int register, int bit)
     {
         (int eax, int ebx, int ecx, int edx) = X86Base.CpuId((int)leaf, 0);
-        return ((uint)eax, (uint)ebx, (uint)ecx, (uint)edx);
-    }
-
-    private static bool Announces((uint Leaf, int Register, int Bit) at, Func<uint, (uint Eax, uint Ebx, uint Ecx, uint Edx)> cpuid)
-    {
-        (uint eax, uint ebx, uint ecx, uint edx) = cpuid(at.Leaf);
-        return ((at.Register switch { 0 => eax, 1 => ebx, 2 => ecx, _ => edx } >> at.Bit) & 1) != 0;
+        return ((register switch { 0 => eax, 1 => ebx, 2 => ecx, _ => edx } >> bit) & 1) != 0;
     }
 
     private OpCodeInfo[] Collect(int bitness) =>

@@ -47,7 +47,7 @@ internal static class X86Command
             return 2;
         }
         string[] engines = engine == "both" ? ["interp", "jit"] : [engine];
-        var pool = new InstructionPool(Executors.Announced);
+        var pool = new InstructionPool(engine == "native" ? _ => true : Executors.Model.Has);
         var selection = new Selection(extension, code);
         if (list)
         {
