@@ -13,8 +13,10 @@ namespace Myna.Cpu.X86;
 /// <summary>What debuggers and the monitor see. Numbers and feature names are gdb's (gdb manual, "i386 Features").</summary>
 public sealed partial class X86Cpu
 {
-    private const string CoreFeature = "org.gnu.gdb.i386.core", LinuxFeature = "org.gnu.gdb.i386.linux", SegmentFeature = "org.gnu.gdb.i386.segments", SystemFeature = "org.myna.x86.system";
-    private const int RipNumber = 16, FlagsNumber = 17, FirstSegmentNumber = 18, FirstFpuControl = 32, MxcsrNumber = 56, FsBaseNumber = 58, GsBaseNumber = 59, KernelGsBaseNumber = 60, FirstControl = 61;
+    private const string CoreFeature = "org.gnu.gdb.i386.core", SseFeature = "org.gnu.gdb.i386.sse", AvxFeature = "org.gnu.gdb.i386.avx", SegmentFeature = "org.gnu.gdb.i386.segments",
+        SystemFeature = "org.myna.x86.system";
+    private const int RipNumber = 16, FlagsNumber = 17, FirstSegmentNumber = 18, FirstFpu = 24, FirstFpuControl = 32, FirstXmm = 40, MxcsrNumber = 56, FsBaseNumber = 58, GsBaseNumber = 59,
+        KernelGsBaseNumber = 60, FirstControl = 61, FirstYmmHigh = 72;
 
     private static readonly string[] s_general = ["rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "rsp", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15"];
 
@@ -22,6 +24,7 @@ public sealed partial class X86Cpu
     private static readonly int[] s_encoding = [0, 3, 1, 2, 6, 7, 5, 4, 8, 9, 10, 11, 12, 13, 14, 15];
     private static readonly string[] s_segments = ["cs", "ss", "ds", "es", "fs", "gs"];
     private static readonly SegmentRegister[] s_segmentRegisters = [SegmentRegister.Cs, SegmentRegister.Ss, SegmentRegister.Ds, SegmentRegister.Es, SegmentRegister.Fs, SegmentRegister.Gs];
+    private static readonly string[] s_fpuControls = ["fctrl", "fstat", "ftag", "fiseg", "fioff", "foseg", "fooff", "fop"];
     private static readonly string[] s_controls = ["cr0", "cr2", "cr3", "cr4", "cr8", "efer"];
 
     private static readonly CpuRegister[] s_registerList =
@@ -30,6 +33,11 @@ public sealed partial class X86Cpu
         new CpuRegister(RipNumber, "rip", 64, CoreFeature),
         new CpuRegister(FlagsNumber, "eflags", 32, CoreFeature),
         .. s_segments.Select((name, i) => new CpuRegister(FirstSegmentNumber + i, name, 32, CoreFeature)),
+        .. Enumerable.Range(0, 8).Select(i => new CpuRegister(FirstFpu + i, $"st{i}", 80, CoreFeature)),
+        .. s_fpuControls.Select((name, i) => new CpuRegister(FirstFpuControl + i, name, 32, CoreFeature)),
+        .. Enumerable.Range(0, 16).Select(i => new CpuRegister(FirstXmm + i, $"xmm{i}", 128, SseFeature)),
+        new CpuRegister(MxcsrNumber, "mxcsr", 32, SseFeature),
+        .. Enumerable.Range(0, 16).Select(i => new CpuRegister(FirstYmmHigh + i, $"ymm{i}h", 128, AvxFeature)),
         new CpuRegister(FsBaseNumber, "fs_base", 64, SegmentFeature),
         new CpuRegister(GsBaseNumber, "gs_base", 64, SegmentFeature),
         new CpuRegister(KernelGsBaseNumber, "k_gs_base", 64, SystemFeature),
@@ -42,11 +50,9 @@ public sealed partial class X86Cpu
         foreach (IGrouping<string, CpuRegister> feature in s_registerList.GroupBy(r => r.Group))
         {
             text.Append(CultureInfo.InvariantCulture, $"<feature name=\"{feature.Key}\">");
+            text.Append(Types(feature.Key));
             foreach (CpuRegister r in feature)
-            {
-                string type = r.Number == RipNumber ? "code_ptr" : r.Number is 6 or 7 ? "data_ptr" : r.Bits == 64 ? "int64" : "int32";
-                text.Append(CultureInfo.InvariantCulture, $"<reg name=\"{r.Name}\" bitsize=\"{r.Bits}\" regnum=\"{r.Number}\" type=\"{type}\"{(r.Number >= FirstControl ? " save-restore=\"no\"" : "")}/>");
-            }
+                text.Append(CultureInfo.InvariantCulture, $"<reg name=\"{r.Name}\" bitsize=\"{r.Bits}\" regnum=\"{r.Number}\" type=\"{TypeName(r)}\"{(r.Group == SystemFeature ? " save-restore=\"no\"" : "")}/>");
             text.Append("</feature>");
         }
         return text.Append("</target>").ToString();
@@ -76,6 +82,8 @@ public sealed partial class X86Cpu
             RipNumber => Pc,
             FlagsNumber => RFlags,
             >= FirstSegmentNumber and < FirstSegmentNumber + 6 => r.Selectors[(int)s_segmentRegisters[number - FirstSegmentNumber]],
+            >= FirstFpuControl and < FirstXmm => FpuControl(number - FirstFpuControl),
+            MxcsrNumber => Block.Context.Mxcsr,
             FsBaseNumber => r.Bases[(int)SegmentRegister.Fs],
             GsBaseNumber => r.Bases[(int)SegmentRegister.Gs],
             KernelGsBaseNumber => _kernelGsBase,
@@ -106,6 +114,13 @@ public sealed partial class X86Cpu
             case FlagsNumber:
                 RFlags = value & ~RFlag.VM | r.OtherFlags & RFlag.VM;
                 CheckInterrupts();
+                return true;
+            case >= FirstFpuControl and < FirstXmm:
+                return SetFpuControl(number - FirstFpuControl, value);
+            case MxcsrNumber:
+                // Other bits cannot be set.
+                Block.Context.Mxcsr = (uint)value & 0xFFFF;
+                UpdateFlags();
                 return true;
             case FsBaseNumber:
                 r.Bases[(int)SegmentRegister.Fs] = value;
