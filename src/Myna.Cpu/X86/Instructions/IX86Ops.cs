@@ -85,6 +85,12 @@ public interface IX86Ops<T, V> : IOps<T>, IVectorOps<T, V> where T : struct wher
     /// <summary>Raises #UD or #NM for an SSE (or AVX) instruction while <see cref="Mode"/> says that they do not execute. Ends the semantics.</summary>
     void RaiseVectorUnavailable(bool avx);
 
+    /// <summary>MXCSR.</summary>
+    T GetMxcsr();
+
+    /// <summary>Sets MXCSR; #GP and false when a reserved bit is set. Execution goes on behind the instruction, perhaps in another mode (<see cref="BlockFlags.SimdMasked"/>).</summary>
+    bool SetMxcsr(T value);
+
     /// <summary>Leaves the instruction to the interpreter: the translator cannot say it (the interpreter never gets here for a known mode).</summary>
     void Unsupported();
 
