@@ -30,6 +30,9 @@ internal ref partial struct InterpreterOps : IX86Ops<ulong, Vector128<byte>>
 
     public Flow Flow;
 
+    // SIMD exceptions raised by this instruction's operations while some are unmasked.
+    private uint _simdFlags;
+
     /// <param name="limit">The instruction count at which the run ends.</param>
     public InterpreterOps(X86Cpu cpu, ulong limit)
     {

@@ -194,7 +194,7 @@ public sealed class X86Decoder
         if (raw.Encoding == EncodingKind.VEX)
         {
             insn.Prefixes |= Prefixes.Vex;
-            if (HasYmm(in insn))
+            if (HasYmm(in insn) || raw.MemorySize.GetSize() == 32 || raw.MemoryIndex.IsYMM())
                 insn.Prefixes |= Prefixes.L256;
         }
     }

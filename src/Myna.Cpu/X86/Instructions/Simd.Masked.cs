@@ -106,8 +106,10 @@ internal static partial class Simd<TOps, T, V>
         if (!Available(ref ops, in insn))
             return;
         // Iced gives the implicit memory operand as the first one.
-        if (!Mask(ref ops, in insn, insn.Op2.Register, 1, out uint mask)
-            || !Operands<TOps, T, V>.Address(ref ops, in insn, mask == 0 ? 0 : 16, write: true, out T linear)
+        if (!Mask(ref ops, in insn, insn.Op2.Register, 1, out uint mask))
+            return;
+        T offset = Operands<TOps, T, V>.Reduce(ref ops, ops.Get(Operands<TOps, T, V>.Rdi), insn.AddressSize);
+        if (!ops.Linear(insn.Segment, offset, mask == 0 ? 0 : 16, write: true, out T linear)
             || !Probe(ref ops, linear, mask, 1, 16))
         {
             return;
