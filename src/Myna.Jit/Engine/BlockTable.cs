@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Myna.Jit.Memory;
 
 namespace Myna.Jit.Engine;
 
@@ -14,6 +15,8 @@ internal struct Block
     /// <summary>Guest instructions.</summary>
     public int Length;
     public int NextInBucket, NextInPage, FirstLink;
+    /// <summary>Of an entry that stands for the second page of a block: that block; otherwise -1.</summary>
+    public int Main;
     public bool Valid;
 }
 
@@ -98,14 +101,15 @@ internal sealed class BlockTable
         return Count;
     }
 
-    public void Add(in Block block)
+    /// <param name="second">A page whose first piece the block was made of too.</param>
+    public void Add(in Block block, CodePage? second)
     {
         int index = Reserve();
         Count++;
         ref Block b = ref Blocks[index];
         b = block;
         b.Valid = true;
-        b.FirstLink = -1;
+        b.FirstLink = b.Main = -1;
         ref int bucket = ref _buckets[Bucket(block.Pc, block.Page, block.Flags)];
         b.NextInBucket = bucket;
         ref Page page = ref FindPage(block.Page, create: true);
@@ -113,6 +117,19 @@ internal sealed class BlockTable
         page.First = index;
         page.Chunks |= block.Chunks;
         Volatile.Write(ref bucket, index);
+        if (second is { } other)
+            AddSecond(index, other);
+    }
+
+    // An entry in the second page's list alone.
+    private void AddSecond(int main, CodePage other)
+    {
+        int index = Reserve();
+        Count++;
+        ref Page page = ref FindPage(other.Address, create: true);
+        Blocks[index] = new Block { Page = other.Address, Chunks = 1, Main = main, NextInBucket = -1, FirstLink = -1, NextInPage = page.First };
+        page.First = index;
+        page.Chunks |= 1;
     }
 
     public void AddLink(int target, int site, int stub)
@@ -178,9 +195,15 @@ internal sealed class BlockTable
                 }
                 int dead = link;
                 link = b.NextInPage;
-                b.Valid = false;
-                TakeOut(dead);
-                engine.Kill(dead);
+                if (b.Main >= 0)
+                    dead = b.Main;
+                // One of two pages may have been written before.
+                if (Blocks[dead].Valid)
+                {
+                    Blocks[dead].Valid = false;
+                    TakeOut(dead);
+                    engine.Kill(dead);
+                }
             }
             page.Chunks = left;
         }

@@ -81,7 +81,18 @@ public abstract class GuestCpu(CpuBlock block)
     /// </summary>
     /// <param name="page">The bytes of the page that holds pc. An instruction that leaves it is left to <see cref="IrBuilder.Interpret"/>.</param>
     /// <param name="maxLength">Guest instructions at most.</param>
+    /// <remarks>A block without instructions makes the interpreter execute the one at pc this time.</remarks>
     public abstract void Translate(IrBuilder builder, ulong pc, uint flags, ReadOnlySpan<byte> page, int maxLength);
+
+    /// <summary>In <see cref="Translate"/>: the page that instructions at <paramref name="va"/> come from now, stores to it being watched from here on.</summary>
+    /// <returns>False when the soft-TLB does not know.</returns>
+    protected bool TryPageOf(ulong va, out CodePage page)
+    {
+        if (!Block.Tlb.TryFetchPage(FetchMode, va, out page))
+            return false;
+        Engine!.Watch(page);
+        return true;
+    }
 
     /// <summary>Whether <see cref="IsBreakpoint"/> needs to be asked.</summary>
     public bool HasBreakpoints { get; protected set; }

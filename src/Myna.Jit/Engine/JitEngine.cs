@@ -187,7 +187,9 @@ public sealed unsafe class JitEngine : ICodeListener, IDisposable
         int block = _table.Find(pc, page.Address, flags);
         if (block < 0)
         {
-            block = Translate(cpu, pc, page, flags);
+            block = Translate(cpu, pc, page, flags, out bool interpret);
+            if (interpret)
+                cpu.InterpretOne();
             if (block < 0)
                 return -1;
         }
@@ -196,8 +198,12 @@ public sealed unsafe class JitEngine : ICodeListener, IDisposable
         return block;
     }
 
-    private int Translate(GuestCpu cpu, ulong pc, CodePage page, uint flags)
+    /// <summary>In <see cref="GuestCpu.Translate"/>: stores to a page are reported from now on.</summary>
+    internal void Watch(CodePage page) => _pages.Watch(page);
+
+    private int Translate(GuestCpu cpu, ulong pc, CodePage page, uint flags, out bool interpret)
     {
+        interpret = false;
         if (_memory.Size - (_next - _cache) < BlockRoom)
         {
             FlushCache(cpu);
@@ -211,6 +217,11 @@ public sealed unsafe class JitEngine : ICodeListener, IDisposable
             _pages.Watch(page);
             _ir.Begin();
             cpu.Translate(_ir, pc, flags, page.Bytes, _options.MaxBlockLength);
+            if (_ir.Length == 0)
+            {
+                interpret = true;
+                return -1;
+            }
             block = _table.Reserve();
             Compiler.Result result = _compiler.Compile(_next, _cache + _memory.Size, pc, block, _cache);
             _table.Add(new Block
@@ -222,7 +233,7 @@ public sealed unsafe class JitEngine : ICodeListener, IDisposable
                 Entry = (int)(_next - _cache),
                 RequestExit = (int)(_next - _cache) + result.RequestExit,
                 Length = _ir.Length,
-            });
+            }, _ir.SecondPage);
             Counters.BlocksTranslated++;
             Counters.InstructionsTranslated += _ir.Length;
             Counters.BytesEmitted += result.Length;

@@ -16,10 +16,12 @@ internal enum Op : byte
     // Made by the builder: the low 8 or 16 bits, or bits 15:8, of A replaced by B's low ones.
     Insert,
     Field, Deposit, Extract, Crc32,
-    // Of the double-width A:B by C; the remainder follows at once.
-    Divide, Remainder,
+    // Of the double-width A:B by C.
+    Divide,
+    // The second result of the instruction before.
+    Second,
     SetCond, Select, CountLeadingZeros, CountTrailingZeros, PopCount, ByteSwap, OrCombineBytes, ClMul, ClMulHigh,
-    Load, Atomic, LockedUpdate, LockedCompareExchange, LoadReserved, StoreConditional,
+    Load, Atomic, LockedUpdate, LockedCompareExchange, LockedCompareExchange16, LoadReserved, StoreConditional,
     FloatToBits, FCompare, FToInt, ReadFlags, ComputeFlags, VectorToInteger, VectorCompare,
     // Floating-point values.
     GetFloat, LoadFloat, BitsToFloat, UnboxF32, BoxF32,
@@ -27,7 +29,12 @@ internal enum Op : byte
     // Vectors of 128 bits.
     GetVector, ZeroVector, Vector, InsertInteger, LoadVector,
     // No value.
-    Set, SetFloat, SetVector, Store, StoreFloat, StoreVector, ZeroLine, Fence, WriteFlags, Branch, Guard, Interpret,
+    Set, SetFloat, SetVector, Store, StoreFloat, StoreVector, ZeroLine, Fence, WriteFlags,
+    // A is the fifth operand of the next instruction.
+    Argument,
+    // Leaves the block unless instructions at the page in Imm come from where A, the addend of the soft-TLB, says.
+    CheckFetch,
+    Branch, Guard, Interpret,
     // Ends of a block.
     Jump, JumpIndirect, Leave,
 }
@@ -78,7 +85,7 @@ internal struct Instruction
         || (Op is Op.Vector or Op.InsertInteger or Op.VectorToInteger or Op.VectorCompare && !((VectorOp)(uint)Imm).IsFloat());
     /// <summary>May leave the block in its middle, with the state as before the guest instruction.</summary>
     public readonly bool MayExit => Op is (>= Op.Load and <= Op.StoreConditional) or Op.LoadFloat or Op.LoadVector or Op.FToInt
-        or Op.FMulAdd or Op.FMin or Op.FMax or Op.FFromInt or (>= Op.Store and <= Op.ZeroLine) or (>= Op.Branch and <= Op.Leave)
+        or Op.FMulAdd or Op.FMin or Op.FMax or Op.FFromInt or (>= Op.Store and <= Op.ZeroLine) or (>= Op.CheckFetch and <= Op.Leave)
         || (Op == Op.FCompare && (Aux & CheckNaN) != 0);
 }
 

@@ -75,8 +75,24 @@ public sealed class IrBuilder
         GuestCount = 0;
         HasEnded = false;
         Chunks = 0;
+        SecondPage = null;
         CountInstructions = false;
         SlotValue.AsSpan().Fill(-1);
+    }
+
+    /// <summary>The second page that the block was made of, its first bytes; null when there is none.</summary>
+    internal Memory.CodePage? SecondPage;
+
+    /// <summary>
+    /// The current, first, instruction goes on in the page at <paramref name="va"/>, which is <paramref name="page"/> now: where it is
+    /// not, the interpreter executes the instruction. See <see cref="Engine.GuestCpu.TryPageOf"/>.
+    /// </summary>
+    /// <param name="mode">MMU mode of fetches.</param>
+    public void ContinueIn(Memory.CodePage page, ulong va, int mode)
+    {
+        SecondPage = page;
+        Append(Op.CheckFetch, Const((ulong)page.Address - va), imm: va, mode: mode);
+        _start = Count;
     }
 
     /// <summary>64-byte pieces of the page that the block was made of.</summary>
@@ -353,7 +369,7 @@ public sealed class IrBuilder
                     nextExit = i;
                 }
             }
-            n.NextA = Use(code, n.A, i);
+            n.NextA = Use(code, n.A, n.Op == Op.Argument ? i + 1 : i);
             n.NextB = Use(code, n.B, i);
             n.NextC = Use(code, n.C, i);
             n.NextD = Use(code, n.D, i);

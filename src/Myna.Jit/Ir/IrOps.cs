@@ -468,7 +468,7 @@ public readonly partial struct IrOps(IrBuilder builder) : IOps<Value>
         int bits = 8 << (int)width;
         int q = _b.Narrow(_b.Append(Op.Divide, high.Id, low.Id, divisor.Id, size: (int)width, aux: signed ? 1 : 0), 64, bits);
         quotient = new(q);
-        remainder = new(_b.Narrow(_b.Append(Op.Remainder, q), 64, bits));
+        remainder = new(_b.Narrow(_b.Append(Op.Second, q), 64, bits));
     }
 
     public Value CountLeadingZeros(Value a) => new(_b.Narrow(_b.Append(Op.CountLeadingZeros, a.Id), 8, 7));
@@ -554,6 +554,15 @@ public readonly partial struct IrOps(IrBuilder builder) : IOps<Value>
     public bool LockedCompareExchange(Value address, MemSize size, Value expected, Value desired, out Value old)
     {
         old = new(_b.Narrow(_b.Append(Op.LockedCompareExchange, address.Id, expected.Id, desired.Id, size: (int)size, mode: _b.MmuMode), 64, 8 << (int)size));
+        return true;
+    }
+
+    /// <summary>The same of 16 bytes at a multiple of 16.</summary>
+    public bool LockedCompareExchange16(Value address, Value expectedLow, Value expectedHigh, Value desiredLow, Value desiredHigh, out Value oldLow, out Value oldHigh)
+    {
+        _b.Append(Op.Argument, desiredHigh.Id);
+        oldLow = new(_b.Append(Op.LockedCompareExchange16, address.Id, expectedLow.Id, expectedHigh.Id, desiredLow.Id, mode: _b.MmuMode));
+        oldHigh = new(_b.Append(Op.Second, oldLow.Id));
         return true;
     }
 

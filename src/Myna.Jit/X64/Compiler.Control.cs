@@ -157,6 +157,20 @@ internal sealed unsafe partial class Compiler
         ColdFallback(n);
     }
 
+    private void EmitCheckFetch(in Instruction n)
+    {
+        int entry = TlbField(n.Mode, 0) + (((int)(n.Imm >> 12) & ((1 << SoftTlb.IndexBits) - 1)) * SoftTlb.EntrySize);
+        int t = Allocate(false);
+        _hot.MovImm(t, n.Imm);
+        _hot.Alu(Assembler.Cmp, t, new Mem(Reg.Rbp, entry + FetchTag));
+        BindCold(HotJcc(CC.NE));
+        _hot.MovImm(t, _code[n.A].Imm);
+        _hot.Alu(Assembler.Cmp, t, new Mem(Reg.Rbp, entry + Addend));
+        BindCold(HotJcc(CC.NE));
+        ColdFallback(n);
+        ReleaseOperands(n);
+    }
+
     // Leaves the block from cold code; everything is written back.
     private void ColdJump(ulong target)
     {

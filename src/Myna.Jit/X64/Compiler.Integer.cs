@@ -267,7 +267,6 @@ internal sealed partial class Compiler
         TakeFrom(n, i, result);
     }
 
-    // The remainder, the next instruction of the IR, is in place with the quotient.
     private void EmitDivideWide(in Instruction n, int i)
     {
         bool wide = n.Size == (int)MemSize.B8;
@@ -279,10 +278,16 @@ internal sealed partial class Compiler
         int divisor = Use(n.C);
         _hot.RR(0xF7, n.Aux != 0 ? 7 : 6, divisor, wide);
         ReleaseOperands(n);
+        DefinePair(n, i);
+    }
+
+    // Results in rax and rdx; the second is the next instruction of the IR.
+    private void DefinePair(in Instruction n, int i)
+    {
         if (n.LastUse >= 0)
             Place(i, Reg.Rax);
-        ref Instruction r = ref _code[i + 1];
-        if (r.Op == Op.Remainder && r.LastUse >= 0)
+        ref Instruction second = ref _code[i + 1];
+        if (second.Op == Op.Second && second.LastUse >= 0)
             Place(i + 1, Reg.Rdx);
     }
 

@@ -12,7 +12,7 @@ internal sealed unsafe partial class Compiler
 
     private static int TlbField(int mode, int field) => CpuBlock.TlbOffset - CpuBlock.Bias + (mode * SoftTlb.BytesPerMode) + field;
 
-    private const int ReadTag = 0, WriteTag = 8, Addend = 24;
+    private const int ReadTag = 0, WriteTag = 8, FetchTag = 16, Addend = 24;
 
     /// <summary>
     /// The lookup in the soft-TLB: on a hit the addend is in <paramref name="index"/>. <paramref name="t"/> is clobbered.
@@ -339,6 +339,47 @@ internal sealed unsafe partial class Compiler
         if (size != MemSize.B8)
             Extend(_hot, Reg.Rax, Reg.Rax, size, signed: false);
         TakeFrom(n, i, Reg.Rax);
+    }
+
+    private void EmitLockedCompareExchange16(in Instruction n, int i)
+    {
+        int desiredHigh = _code[i - 1].A;
+        Claim(Reg.Rax);
+        Claim(Reg.Rdx);
+        Claim(Reg.Rcx);
+        bool pinned = !IsTemp(Reg.Rbx);
+        if (!pinned)
+            Claim(Reg.Rbx);
+        int a = Use(n.A);
+        int index = Allocate(false);
+        LookupBoth(n, a, 16, Reg.Rcx, index);
+        _hot.Alu(Assembler.Add, index, a);
+        // A pinned RBX may hold an operand.
+        if (pinned)
+            _hot.Store(Context(56), Reg.Rbx);
+        Bring(Reg.Rax, n.B);
+        Bring(Reg.Rdx, n.C);
+        Bring(Reg.Rcx, desiredHigh);
+        Bring(Reg.Rbx, n.D);
+        // LOCK CMPXCHG16B.
+        _hot.Byte(0xF0);
+        _hot.RM(Assembler.Esc | 0xC7, 1, new Mem(index, 0));
+        if (pinned)
+            _hot.Load(Reg.Rbx, Context(56));
+        Release(desiredHigh);
+        ReleaseOperands(n);
+        DefinePair(n, i);
+    }
+
+    // Copies a value to a claimed register, wherever it is.
+    private void Bring(int reg, int v)
+    {
+        if (_location[v] >= 0)
+            _hot.Mov(reg, _location[v]);
+        else if (IsConst(v, out ulong value))
+            _hot.MovImm(reg, value);
+        else
+            _hot.Load(reg, MemoryOf(v));
     }
 
     // t = rax op v

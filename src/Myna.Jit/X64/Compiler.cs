@@ -178,7 +178,8 @@ internal sealed unsafe partial class Compiler : IDisposable
             case Op.Deposit or Op.Extract: EmitDeposit(n, i); break;
             case Op.Crc32: EmitCrc32(n, i); break;
             case Op.Divide: EmitDivideWide(n, i); break;
-            case Op.Remainder: break;
+            case Op.Second: ReleaseOperands(n); break;
+            case Op.Argument: break;
             case Op.SetCond: EmitSetCond(n, i); break;
             case Op.Select: EmitSelect(n, i); break;
             case Op.CountLeadingZeros or Op.CountTrailingZeros or Op.PopCount: EmitCount(n, i); break;
@@ -191,6 +192,7 @@ internal sealed unsafe partial class Compiler : IDisposable
             case Op.Atomic: EmitAtomic(n, i); break;
             case Op.LockedUpdate: EmitLockedUpdate(n, i); break;
             case Op.LockedCompareExchange: EmitLockedCompareExchange(n, i); break;
+            case Op.LockedCompareExchange16: EmitLockedCompareExchange16(n, i); break;
             case Op.LoadReserved: EmitLoadReserved(n, i); break;
             case Op.StoreConditional: EmitStoreConditional(n, i); break;
             case Op.Fence: EmitFence(); break;
@@ -199,6 +201,7 @@ internal sealed unsafe partial class Compiler : IDisposable
             case Op.ComputeFlags: EmitComputeFlags(n, i); break;
             case Op.Branch: EmitBranch(n); break;
             case Op.Guard: EmitGuard(n); break;
+            case Op.CheckFetch: EmitCheckFetch(n); break;
             case Op.Interpret: EmitInterpret(n); break;
             case Op.Jump or Op.Leave: EmitJump(n.Imm, n.Guest + 1); break;
             case Op.JumpIndirect: EmitJumpIndirect(n); break;

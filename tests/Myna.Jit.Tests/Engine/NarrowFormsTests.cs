@@ -15,7 +15,7 @@ public class NarrowFormsTests
     private const ulong CodeBase = 0x1000, DataBase = 0x40_0000;
     private const int Slots = 12, FieldOffset = 1000;
 
-    private enum Kind { Arithmetic, Shift, Insert, Set, Select, Branch, Guard, Update, Exchange, Field, Flags, Count }
+    private enum Kind { Arithmetic, Shift, Insert, Set, Select, Branch, Guard, Update, Exchange, Exchange16, Divide, Bits, Field, Flags, Count }
 
     private readonly record struct Step(Kind Kind, int D, int A, int B, int Form, MemSize Size, Cond Cond, ulong Imm, bool UseImm);
 
@@ -129,11 +129,54 @@ public class NarrowFormsTests
                         Write(s, at, b);
                     r[s.D] = old;
                     break;
+                case Kind.Exchange16:
+                    at = (int)(r[s.A] & 0xFF0);
+                    Span<ulong> pair = MemoryMarshal.Cast<byte, ulong>(Data.GetForWrite((ulong)at, 16));
+                    (ulong low, ulong high) = (pair[0], pair[1]);
+                    if (s.Form % 2 == 0 || (low == a && high == b))
+                        (pair[0], pair[1]) = (r[s.D], r[(s.B + 3) % Slots]);
+                    r[(s.A + 1) % Slots] = low;
+                    r[s.D] = high;
+                    break;
+                case Kind.Divide:
+                    Divide(s, a, b, ref d, ref r[(s.D + 1) % Slots]);
+                    break;
+                case Kind.Bits:
+                    d = s.Form switch
+                    {
+                        0 or 1 or 2 => System.Runtime.Intrinsics.X86.Bmi2.X64.ParallelBitDeposit(a, b),
+                        3 or 4 or 5 => System.Runtime.Intrinsics.X86.Bmi2.X64.ParallelBitExtract(a, b),
+                        _ => s.Size switch
+                        {
+                            MemSize.B1 => System.Runtime.Intrinsics.X86.Sse42.Crc32((uint)a, (byte)b),
+                            MemSize.B2 => System.Runtime.Intrinsics.X86.Sse42.Crc32((uint)a, (ushort)b),
+                            MemSize.B4 => System.Runtime.Intrinsics.X86.Sse42.Crc32((uint)a, (uint)b),
+                            _ => (uint)System.Runtime.Intrinsics.X86.Sse42.X64.Crc32((uint)a, b),
+                        },
+                    };
+                    break;
                 case Kind.Field: d = r[FieldOffset / 8]; break;
                 case Kind.Flags: d = ComputeFlags(); break;
             }
             return false;
         }
+
+        // A dividend of one width by a divisor that is not 0, nor -1 when signed; those are guarded against.
+        private static void Divide(Step s, ulong a, ulong b, ref ulong quotient, ref ulong remainder)
+        {
+            bool signed = s.Form % 2 != 0, wide = s.Size == MemSize.B8;
+            ulong q, r;
+            if (Unfit(s, b))
+                (q, r) = (1, 2);
+            else if (wide)
+                (q, r) = signed ? ((ulong)((long)a / (long)b), (ulong)((long)a % (long)b)) : (a / b, a % b);
+            else
+                (q, r) = signed ? ((uint)((int)a / (int)b), (uint)((int)a % (int)b)) : ((uint)a / (uint)b, (uint)a % (uint)b);
+            quotient = q;
+            remainder = r;
+        }
+
+        private static bool Unfit(Step s, ulong b) => s.Size == MemSize.B8 ? b + 1 < 2 : (uint)b + 1 < 2;
 
         private ulong Read(Step s, Span<ulong> r, out int at)
         {
@@ -233,6 +276,30 @@ public class NarrowFormsTests
                         ops.Load(Address(ops, a), s.Size, false, out expected);
                     ops.LockedCompareExchange(Address(ops, a), s.Size, expected, b, out old);
                     set(old);
+                    break;
+                case Kind.Exchange16:
+                    Value at = ops.Add(ops.And(a, ops.Const(0xFF0)), ops.Const(DataBase));
+                    Value low = a, high = b;
+                    if (s.Form % 2 == 0)
+                    {
+                        ops.Load(at, MemSize.B8, false, out low);
+                        ops.Load(ops.Add(at, ops.Const(8)), MemSize.B8, false, out high);
+                    }
+                    ops.LockedCompareExchange16(at, low, high, get(s.D), get((s.B + 3) % Slots), out low, out high);
+                    ops.Set((s.A + 1) % Slots * 8, low);
+                    set(high);
+                    break;
+                case Kind.Divide:
+                    MemSize width = s.Size == MemSize.B8 ? MemSize.B8 : MemSize.B4;
+                    builder.Guard(Cond.LtU, width, ops.Add(b, ops.Const(1)), ops.Const(2));
+                    bool signed = s.Form % 2 != 0;
+                    Value sign = signed ? ops.ShrS(ops.SignExtend(a, width), ops.Const(63)) : ops.Const(0);
+                    ops.Divide(width, signed, sign, a, b, out Value q, out Value r);
+                    set(q);
+                    ops.Set((s.D + 1) % Slots * 8, r);
+                    break;
+                case Kind.Bits:
+                    set(s.Form switch { 0 or 1 or 2 => ops.Deposit(a, b), 3 or 4 or 5 => ops.Extract(a, b), _ => ops.Crc32(a, b, s.Size) });
                     break;
                 case Kind.Field: set(builder.Field(FieldOffset)); break;
                 case Kind.Flags: set(builder.ComputeFlags()); break;
