@@ -1,0 +1,134 @@
+using Iced.Intel;
+using Myna.Cpu.X86.Decoding;
+using Myna.Cpu.X86.Instructions;
+using Myna.Hardware.Memory;
+using Myna.Jit.Ir;
+using Myna.Jit.Memory;
+
+namespace Myna.Cpu.X86;
+
+/// <summary>Where the translator finds the second page of an instruction that straddles two.</summary>
+internal interface ICodeSource
+{
+    /// <summary>MMU mode of fetches.</summary>
+    int FetchMode { get; }
+
+    /// <summary>The page that code at <paramref name="va"/> comes from now; false when that is not known.</summary>
+    bool TryPageOf(ulong va, out CodePage page);
+}
+
+/// <summary>
+/// The front end of the translator: decodes guest code and lets the semantics of each instruction build its IR. Nothing
+/// is allocated per block.
+/// </summary>
+internal sealed class Translator(X86Decoder decoder, ICodeSource source)
+{
+    /// <summary>The instruction being built never goes on behind itself: the interpreter ends the block.</summary>
+    internal bool Leaves { get; set; }
+
+    internal BlockFlags Flags { get; private set; }
+
+    /// <summary>Addresses at which a block may begin but not go on; null when there are none.</summary>
+    internal IReadOnlySet<ulong>? Breakpoints { get; set; }
+
+    /// <summary>Builds the superblock that starts at <paramref name="pc"/>, a linear address.</summary>
+    /// <param name="flags"><see cref="BlockFlags.Bits"/> at the time.</param>
+    /// <param name="page">The page that holds pc.</param>
+    /// <param name="maxLength">Instructions at most.</param>
+    public void Translate(IrBuilder builder, ulong pc, uint flags, ReadOnlySpan<byte> page, int maxLength)
+    {
+        Flags = new BlockFlags(flags);
+        ulong start = pc & ~(ulong)(Ram.PageSize - 1);
+        builder.MmuMode = Flags.DataMode;
+        TranslatorOps ops = new(this, builder);
+        while (true)
+        {
+            if (builder.IsFull || builder.Length >= maxLength || pc - start >= Ram.PageSize
+                || Breakpoints is not null && builder.Length != 0 && Breakpoints.Contains(pc))
+            {
+                builder.EndJump(pc);
+                return;
+            }
+            ReadOnlySpan<byte> code = page[(int)(pc - start)..];
+            DecodeOutcome outcome = decoder.Decode(code, Flags.CodeSize, out Insn insn);
+            if (outcome != DecodeOutcome.Ok || Flags.Slow)
+            {
+                // A block of its own, as far as one instruction can be one.
+                if (builder.Length != 0)
+                    builder.EndJump(pc);
+                else if (outcome == DecodeOutcome.Truncated && !Flags.Slow)
+                    Straddle(builder, ref ops, pc, code);
+                else
+                    Single(builder, pc, Math.Max(1, (int)insn.Length));
+                return;
+            }
+            if (!Build(builder, ref ops, ref pc, in insn))
+                return;
+            // A jump forward inside the page goes on in the same block; a loop's closing jump ends it.
+            if (builder.HasJumped && (pc <= builder.Pc || pc - start >= Ram.PageSize))
+            {
+                builder.EndJump(pc);
+                return;
+            }
+        }
+    }
+
+    // Adds an instruction and moves pc to where it goes on; false when the block has ended.
+    private bool Build(IrBuilder builder, ref TranslatorOps ops, ref ulong pc, in Insn insn, CodePage? second = null)
+    {
+        builder.StartInstruction(pc, insn.Length);
+        if (second is { } page)
+            builder.ContinueIn(page, Next(pc | (Ram.PageSize - 1), 1), source.FetchMode);
+        ulong next = Next(pc, insn.Length);
+        Leaves = false;
+        if (insn.Handler == 0 || insn.Handler >= X86Table.FirstSystem)
+        {
+            builder.Unsupported();
+            Leaves = insn.Handler == 0 || insn.Code.FlowControl() != FlowControl.Next;
+        }
+        else
+        {
+            X86Table.Execute<TranslatorOps, Value, Value>(ref ops, in insn);
+        }
+        pc = next;
+        if (builder.IsUnsupported)
+        {
+            builder.Rewind();
+            builder.Interpret(insn.Length);
+            if (Leaves)
+                builder.EndLeave(next);
+            return !Leaves;
+        }
+        if (builder.HasEnded)
+            return false;
+        if (builder.HasJumped)
+            pc = builder.JumpTarget;
+        return true;
+    }
+
+    // The instruction's other half lies in the next page, whose translation is looked at each time.
+    private void Straddle(IrBuilder builder, ref TranslatorOps ops, ulong pc, ReadOnlySpan<byte> code)
+    {
+        ulong border = Next(pc | (Ram.PageSize - 1), 1);
+        // Not known yet: the interpreter fetches from there, and the next time it is.
+        if (!source.TryPageOf(border, out CodePage second))
+            return;
+        Span<byte> bytes = stackalloc byte[X86Decoder.MaxLength];
+        code.CopyTo(bytes);
+        second.Bytes[..(bytes.Length - code.Length)].CopyTo(bytes[code.Length..]);
+        if (decoder.Decode(bytes, Flags.CodeSize, out Insn insn) != DecodeOutcome.Ok || !(Flags.Is64 || Flags.Flat))
+            Single(builder, pc, X86Decoder.MaxLength);
+        else if (Build(builder, ref ops, ref pc, in insn, second))
+            builder.EndJump(pc);
+    }
+
+    // The interpreter executes the instruction, which may go on in another page.
+    private static void Single(IrBuilder builder, ulong pc, int length)
+    {
+        builder.StartInstruction(pc, length);
+        builder.Interpret();
+        builder.EndLeave(pc);
+    }
+
+    private ulong Next(ulong pc, int length) => Flags.Is64 ? pc + (ulong)length : (uint)(pc + (ulong)length);
+}

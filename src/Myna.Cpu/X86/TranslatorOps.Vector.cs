@@ -1,0 +1,45 @@
+using Myna.Jit.Ir;
+using Myna.Jit.Operations;
+
+namespace Myna.Cpu.X86;
+
+internal readonly partial struct TranslatorOps
+{
+    public Value GetVector(int slot) => _ir.GetVector(slot);
+    public void SetVector(int slot, Value value) => _ir.SetVector(slot, value);
+    public Value ZeroVector() => _ir.ZeroVector();
+    public bool LoadVector(Value address, int bytes, out Value value) => _ir.LoadVector(address, bytes, out value);
+    public bool StoreVector(Value address, int bytes, Value value) => _ir.StoreVector(address, bytes, value);
+    public bool ProbeWrite(Value address, int bytes) => _ir.ProbeWrite(address, bytes);
+    public Value Vector(VectorOp op, Value a, byte imm = 0) => _ir.Vector(op, a, imm);
+    public Value Vector(VectorOp op, Value a, Value b, byte imm = 0) => _ir.Vector(op, a, b, imm);
+    public Value Vector(VectorOp op, Value a, Value b, Value c) => _ir.Vector(op, a, b, c);
+    public Value VectorToInteger(VectorOp op, Value a, byte imm = 0) => _ir.VectorToInteger(op, a, imm);
+    public Value IntegerToVector(VectorOp op, Value value) => _ir.IntegerToVector(op, value);
+    public Value Insert(VectorOp op, Value a, Value value, byte imm = 0) => _ir.Insert(op, a, value, imm);
+    public Value VectorCompare(VectorOp op, Value a, Value b) => _ir.VectorCompare(op, a, b);
+
+    public void VectorString(VectorOp op, Value a, Value b, Value lengthA, Value lengthB, bool wide, byte imm, out Value index, out Value mask, out Value flags)
+        => _ir.VectorString(op, a, b, lengthA, lengthB, wide, imm, out index, out mask, out flags);
+
+    // LIMIT: LDMXCSR and STMXCSR are the interpreter's.
+    public Value GetMxcsr()
+    {
+        builder.Unsupported();
+        return _ir.Const(0);
+    }
+
+    public bool SetMxcsr(Value value)
+    {
+        builder.Unsupported();
+        return true;
+    }
+
+    // With unmasked exceptions the interpreter computes first and looks at what came of it.
+    public bool RaiseSimd()
+    {
+        if (!Mode.SimdMasked)
+            builder.Unsupported();
+        return true;
+    }
+}
