@@ -1,17 +1,21 @@
 using Myna.Hardware.Power;
 using Myna.Hardware.Time;
 using Myna.Machines.RiscV;
+using Myna.Machines.X86;
 
 namespace Myna.Machines;
 
 /// <summary>The architectures that machines exist for, and what a machine of each is by default.</summary>
 public static class Boards
 {
+    private const string X86 = "x86_64";
+
     private sealed record Architecture(string Name, string[] Aliases, string[] Boards, string Firmware);
 
     private static readonly Architecture[] s_architectures =
     [
         new("riscv64", [], ["virt"], MachineOptions.FirmwareBuiltIn),
+        new(X86, ["amd64", "x86-64"], ["q35", "microvm"], MachineOptions.FirmwareNone),
     ];
 
     /// <summary>Names of the architectures, the default first.</summary>
@@ -33,7 +37,12 @@ public static class Boards
     }
 
     /// <exception cref="MachineException">Something in the options cannot be had.</exception>
-    internal static IBoard Create(MachineOptions options, Clock clock, IPowerControl power) => new VirtMachine(options, clock, power);
+    internal static IBoard Create(MachineOptions options, Clock clock, IPowerControl power) => options switch
+    {
+        { Arch: X86, Board: "microvm" } => new MicrovmBoard(options, clock, power),
+        { Arch: X86 } => new Q35Board(options, clock, power),
+        _ => new VirtMachine(options, clock, power),
+    };
 
     private static Architecture Find(string arch) =>
         Array.Find(s_architectures, a => a.Name == arch || a.Aliases.Contains(arch))

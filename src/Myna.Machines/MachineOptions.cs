@@ -72,11 +72,21 @@ public sealed record MachineOptions
     /// <summary>The guest's instruction set, one of <see cref="Boards.Architectures"/>.</summary>
     public string Arch { get; init; } = "riscv64";
 
-    /// <summary>The board and its properties, or null for the architecture's default: "virt" has a PLIC, "virt,aia=aplic-imsic" an APLIC and IMSICs, with which PCI devices use MSI-X.</summary>
+    /// <summary>The board and its properties, or null for the architecture's default: "virt" has a PLIC, "virt,aia=aplic-imsic" an APLIC and IMSICs, with which PCI
+    /// devices use MSI-X; "q35" is a PC, "microvm" the least that an x86 kernel needs.</summary>
     public string? Board { get; init; }
 
     /// <summary>Number of virtual CPUs (harts), 1 to 64.</summary>
     public int Cpus { get; init; } = 1;
+
+    /// <summary>The CPU model with features added and removed, as in "x86-64-v3,-avx2"; null for the architecture's default.</summary>
+    public string? Cpu { get; init; }
+
+    /// <summary>
+    /// On PCs, the I/O port of a device that ends the machine with status (value × 2) + 1 (QEMU's isa-debug-exit); null for
+    /// none, except that multiboot kernels, which test suites are made of, get it at 0xF4, and the test device with it.
+    /// </summary>
+    public ushort? DebugExitPort { get; init; }
 
     /// <summary>RAM in bytes, a multiple of 4096, at least 1 MiB.</summary>
     public ulong Memory { get; init; } = 512UL << 20;
@@ -86,16 +96,22 @@ public sealed record MachineOptions
     /// <summary>The translator counts instructions exactly, which slows it down; the interpreter always does.</summary>
     public bool CountInstructions { get; init; }
 
-    /// <summary>Path of the kernel: ELF, a RISC-V Image, a gzip-compressed one of these, or raw code.</summary>
+    /// <summary>
+    /// Path of the kernel. RISC-V: ELF, an Image, a gzip-compressed one of these, or raw code. x86: a bzImage, ELF with or
+    /// without a PVH note, or multiboot.
+    /// </summary>
     public string? Kernel { get; init; }
 
-    /// <summary>Path of the initial RAM disk.</summary>
+    /// <summary>Path of the initial RAM disk; for a multiboot kernel its modules, each with its command line, between commas.</summary>
     public string? Initrd { get; init; }
 
     /// <summary>Command line of the kernel (/chosen/bootargs).</summary>
     public string? Append { get; init; }
 
-    /// <summary>"sbi" (built in), "none" (the kernel starts in M-mode), the path of a firmware image (OpenSBI), or null for the architecture's default.</summary>
+    /// <summary>
+    /// RISC-V: "sbi" (built in), "none" (the kernel starts in M-mode), or the path of a firmware image (OpenSBI). x86: "none" (the
+    /// kernel is started directly), or the path of a firmware image (SeaBIOS). Null for the architecture's default.
+    /// </summary>
     public string? Firmware { get; init; }
 
     /// <summary>Files behind the two 32 MiB flash banks, or null for erased flash. Changes are not written back.</summary>

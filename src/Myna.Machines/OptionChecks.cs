@@ -5,7 +5,7 @@ internal static class OptionChecks
 {
     public const int MaximumCpus = 64;
     private const string AiaProperty = "aia=aplic-imsic";
-    private const ulong MinimumMemory = 1 << 20, MaximumMemory = 512UL << 30;
+    private const ulong MinimumMemory = 1 << 20, MinimumPcMemory = 2 << 20, MaximumMemory = 512UL << 30;
 
     /// <summary>Whether the board has the advanced interrupt architecture instead of a PLIC.</summary>
     public static bool HasAia(MachineOptions options) => options.Board!.Split(',').Skip(1).LastOrDefault(p => p.StartsWith("aia=", StringComparison.Ordinal)) == AiaProperty;
@@ -25,12 +25,23 @@ internal static class OptionChecks
         }
         if (options.Cpus is < 1 or > MaximumCpus)
             throw new MachineException($"{options.Cpus} CPUs are not possible; choose 1 to {MaximumCpus}");
-        if (options.Memory is < MinimumMemory or > MaximumMemory)
-            throw new MachineException($"{options.Memory} bytes of memory are not possible; choose 1 MiB to 512 GiB");
+        ulong minimum = options.Arch == "x86_64" ? MinimumPcMemory : MinimumMemory;
+        if (options.Memory < minimum || options.Memory > MaximumMemory)
+            throw new MachineException($"{options.Memory} bytes of memory are not possible; choose {minimum >> 20} MiB to 512 GiB");
         if (options.Memory % 4096 != 0)
             throw new MachineException($"{options.Memory} bytes of memory are not a multiple of 4096");
         if (options.SignatureGranularity is not (4 or 8 or 16))
             throw new MachineException($"a signature granularity of {options.SignatureGranularity} is not possible; choose 4, 8 or 16");
+        if (options.Arch != "x86_64" && (options.Cpu ?? (object?)options.DebugExitPort) is not null)
+            throw new MachineException($"CPU models and the debug-exit device are for x86_64; the machine is {options.Arch}");
+        if (options.Arch == "x86_64" && (options.Flash0 ?? options.Flash1 ?? options.Signature) is not null)
+            throw new MachineException("flash banks and signatures are for riscv64; the machine is x86_64");
+        if (options is { Arch: "x86_64", Firmware: MachineOptions.FirmwareBuiltIn })
+            throw new MachineException("there is no SBI on x86_64; use --firmware none or a firmware image");
+        if (options is { Board: "microvm", Firmware: not MachineOptions.FirmwareNone })
+            throw new MachineException("the board microvm starts kernels without firmware; leave out --firmware, or take q35");
+        if (options is { Initrd: not null, Kernel: null, Arch: "x86_64" })
+            throw new MachineException("--initrd needs a kernel (--kernel FILE)");
         if (options.Accel == Accel.Lockstep)
             throw new MachineException("a lockstep run is a pair of machines; choose --accel jit or interp for one");
         if (options.Firmware!.Length == 0)

@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Text;
+using Myna.Devices.Ports;
 using Myna.Hardware.Firmware;
 using Myna.Hardware.Memory;
 using Myna.Hardware.State;
@@ -7,13 +8,15 @@ using Myna.Hardware.State;
 namespace Myna.Devices.FirmwareConfig;
 
 /// <summary>
-/// The firmware configuration device of QEMU in its memory-mapped form (QEMU documentation, specs/fw_cfg): data at 0,
-/// selector at 8 (big-endian), DMA address at 16 (big-endian). Items are read-only.
+/// The firmware configuration device of QEMU (QEMU documentation, specs/fw_cfg). In its memory-mapped form: data at 0,
+/// selector at 8 (big-endian), DMA address at 16 (big-endian); <see cref="Ports"/> is the form of PCs. Items are read-only.
 /// </summary>
 [Stateful("fw-cfg")]
 public sealed partial class FwCfg : IMmio, IPlatformDevice
 {
-    public const ushort SIGNATURE = 0, ID = 1, RAM_SIZE = 3, NB_CPUS = 5, FILE_DIR = 0x19, FILE_FIRST = 0x20;
+    public const ushort SIGNATURE = 0, ID = 1, RAM_SIZE = 3, NOGRAPHIC = 4, NB_CPUS = 5, KERNEL_ADDR = 7, KERNEL_SIZE = 8, INITRD_ADDR = 0xa, INITRD_SIZE = 0xb,
+        MAX_CPUS = 0xf, KERNEL_DATA = 0x11, INITRD_DATA = 0x12, CMDLINE_ADDR = 0x13, CMDLINE_SIZE = 0x14, CMDLINE_DATA = 0x15,
+        SETUP_ADDR = 0x16, SETUP_SIZE = 0x17, SETUP_DATA = 0x18, FILE_DIR = 0x19, FILE_FIRST = 0x20;
     private const ulong Data = 0, Selector = 8, Dma = 16;
     private const uint ERROR = 1, READ = 2, SKIP = 4, SELECT = 8, WRITE = 16;
     private const ulong DmaSignature = 0x51454d55_20434647; // "QEMU CFG"
@@ -28,9 +31,13 @@ public sealed partial class FwCfg : IMmio, IPlatformDevice
 
     /// <param name="memory">Where DMA goes: RAM only.</param>
     /// <param name="files">Files by name, at most 55 characters each.</param>
-    public FwCfg(AddressSpace memory, IEnumerable<KeyValuePair<string, byte[]>> files, int cpus, ulong ramSize)
+    /// <param name="items">Further items by number.</param>
+    public FwCfg(AddressSpace memory, IEnumerable<KeyValuePair<string, byte[]>> files, int cpus, ulong ramSize, IEnumerable<KeyValuePair<ushort, byte[]>>? items = null)
     {
         _memory = memory;
+        Ports = new PortForm(this);
+        foreach ((ushort number, byte[] content) in items ?? [])
+            _items[number] = content;
         _items[SIGNATURE] = "QEMU"u8.ToArray();
         _items[ID] = [3, 0, 0, 0]; // traditional interface and DMA
         _items[RAM_SIZE] = BitConverter.GetBytes(ramSize);
@@ -55,6 +62,10 @@ public sealed partial class FwCfg : IMmio, IPlatformDevice
 
     /// <inheritdoc/>
     public string NodeName => "fw-cfg";
+
+    /// <summary>Twelve I/O ports: selector at 0 (16 bits, little-endian), data at 1, DMA address at 4 (big-endian).</summary>
+    [field: NotSaved("wiring")]
+    public IRegisterBlock Ports { get; }
 
     /// <inheritdoc/>
     public ulong Size => 0x18;
@@ -90,8 +101,7 @@ public sealed partial class FwCfg : IMmio, IPlatformDevice
             switch (offset, size)
             {
                 case (Selector, 2):
-                    _selected = BinaryPrimitives.ReverseEndianness((ushort)value);
-                    _position = 0;
+                    Select(BinaryPrimitives.ReverseEndianness((ushort)value));
                     break;
                 case (Dma, 4):
                     _dmaHigh = BinaryPrimitives.ReverseEndianness((uint)value);
@@ -124,6 +134,12 @@ public sealed partial class FwCfg : IMmio, IPlatformDevice
 
     private void Sync() { }
 
+    private void Select(ushort item)
+    {
+        _selected = item;
+        _position = 0;
+    }
+
     private byte Next()
     {
         byte[] item = Item;
@@ -140,10 +156,7 @@ public sealed partial class FwCfg : IMmio, IPlatformDevice
         uint length = BinaryPrimitives.ReadUInt32BigEndian(access[4..]);
         ulong address = BinaryPrimitives.ReadUInt64BigEndian(access[8..]);
         if ((control & SELECT) != 0)
-        {
-            _selected = (ushort)(control >> 16);
-            _position = 0;
-        }
+            Select((ushort)(control >> 16));
         bool ok = true;
         if ((control & READ) != 0)
             ok = CopyOut(address, length);
@@ -176,5 +189,35 @@ public sealed partial class FwCfg : IMmio, IPlatformDevice
             length -= (uint)run;
         }
         return true;
+    }
+
+    private sealed class PortForm(FwCfg device) : IRegisterBlock
+    {
+        private const ulong Data = 1, Dma = 4;
+
+        public IStateful Owner => device;
+        public ulong Size => 12;
+
+        public bool Read(ulong offset, int size, out ulong value)
+        {
+            value = 0;
+            if (offset >= Dma)
+                return device.Read(offset - Dma + FwCfg.Dma, size, out value);
+            if (offset == Data)
+                return device.Read(0, 1, out value);
+            return true;
+        }
+
+        public bool Write(ulong offset, int size, ulong value)
+        {
+            if (offset >= Dma)
+                return device.Write(offset - Dma + FwCfg.Dma, size, value);
+            if (offset == 0 && size == 2)
+            {
+                lock (device._lock)
+                    device.Select((ushort)value);
+            }
+            return true;
+        }
     }
 }

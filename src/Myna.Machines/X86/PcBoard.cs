@@ -1,0 +1,213 @@
+using Myna.Cpu;
+using Myna.Cpu.X86;
+using Myna.Devices.Interrupts;
+using Myna.Devices.Ports;
+using Myna.Devices.Serial;
+using Myna.Hardware.Backends;
+using Myna.Hardware.Diagnostics;
+using Myna.Hardware.Interrupts;
+using Myna.Hardware.Memory;
+using Myna.Hardware.Power;
+using Myna.Hardware.State;
+using Myna.Hardware.Time;
+using Myna.Machines.Firmware.Acpi;
+using Myna.Machines.Firmware.Smbios;
+using Myna.Machines.Loading.X86;
+
+namespace Myna.Machines.X86;
+
+/// <summary>
+/// What the boards with x86 CPUs have in common: CPUs with their local APICs, RAM, an I/O APIC, a serial port, firmware
+/// tables, and the start of a kernel without firmware.
+/// </summary>
+internal abstract class PcBoard : IBoard
+{
+    // Where tables lie when no firmware places them; kernels look for the root pointers from E0000h on in steps of 16 bytes.
+    private const ulong RsdpPlace = 0xe0000, AcpiPlace = 0xe0040, SmbiosEntryPlace = 0xf0000, SmbiosPlace = 0xf0020;
+    private const ulong FourGiB = 1UL << 32;
+    private const uint UartHertz = 1_843_200;
+
+    private readonly List<BoardDevice> _devices = [];
+    private readonly X86Cpu[] _cpus;
+    private readonly CpuEngines _engines;
+    private readonly Uart16550 _uart;
+    private readonly DirectBoot? _boot;
+    private readonly Ram _ram;
+    private readonly Ram? _resetRom;
+    private byte[] _rsdp = [], _acpi = [];
+
+    /// <param name="commandLine">What Linux is told unless the user says otherwise.</param>
+    /// <exception cref="MachineException">Something in the options cannot be had.</exception>
+    protected PcBoard(MachineOptions options, Clock clock, IPowerControl power, PcMemory layout, string commandLine)
+    {
+        Options = options;
+        Clock = clock;
+        Layout = layout;
+        Log = options.Log;
+        // Reading the images first: their errors are the common ones, and nothing needs to be undone.
+        CpuModel model = ParseModel(options.Cpu);
+        if (!HasFirmware)
+        {
+            if (options.Kernel is null)
+                throw new MachineException("there is nothing to start: give a kernel (--kernel FILE) or a firmware (--firmware bios)");
+            _boot = new DirectBoot(options, layout, commandLine);
+        }
+        try
+        {
+            _ram = new Ram("ram", options.Memory);
+        }
+        catch (IOException e)
+        {
+            _boot?.Dispose();
+            throw new MachineException($"{options.Memory >> 20} MiB of memory cannot be had from the host ({e.Message}); choose less with --memory", e);
+        }
+        Power = power;
+        MapRam();
+        if (!HasFirmware)
+        {
+            _resetRom = ResetRom.Create();
+            Memory.Map(FourGiB - _resetRom.Size, _resetRom);
+        }
+        LogChannel cpuLog = Log["cpu"];
+        _cpus = new X86Cpu[options.Cpus];
+        _engines = new CpuEngines(Memory, options.Accel, options.CountInstructions);
+        for (int i = 0; i < _cpus.Length; i++)
+        {
+            int index = i;
+            _cpus[i] = new X86Cpu(new X86CpuOptions
+            {
+                Index = i, Count = options.Cpus, Model = model, Memory = Memory, Ports = Ports, Clock = clock, Log = cpuLog,
+                Shutdown = () =>
+                {
+                    cpuLog.Warn($"CPU {index} shut down (triple fault); the machine {(options.NoReboot ? "stops" : "is reset")}");
+                    power.Reset();
+                },
+            });
+            var apic = new LocalApic(Apics, clock, _cpus[i], (uint)i, new LocalApicOptions());
+            _cpus[i].LocalApic = apic;
+            Add(new BoardDevice($"lapic{i}", apic, apic.Reset));
+            _engines.Attach(_cpus[i]);
+        }
+        IoApic = new IoApic(Apics);
+        Memory.Map(Q35MemoryMap.IoApic, IoApic.RegisterSize, "ioapic", IoApic);
+        Add(new BoardDevice("ioapic", IoApic, IoApic.Reset));
+        _uart = new Uart16550(clock, UartHertz, new InterruptLine(new DeferredLine(this, Q35MemoryMap.Com1Irq), 0), options.Console);
+        Ports.Map(Q35MemoryMap.Com1, 8, "serial@3f8", _uart);
+        Add(new BoardDevice("serial@3f8", _uart, _uart.Reset));
+    }
+
+    public AddressSpace Memory { get; } = new();
+
+    /// <summary>The 65,536 I/O ports.</summary>
+    public AddressSpace Ports { get; } = new();
+
+    AddressSpace? IBoard.Ports => Ports;
+
+    public IReadOnlyList<VirtualCpu> Cpus => _cpus;
+    public IReadOnlyList<BoardDevice> Devices => _devices;
+    public IReadOnlyDictionary<string, ulong> Symbols => _boot?.Kernel.Symbols ?? new Dictionary<string, ulong>();
+
+    protected MachineOptions Options { get; }
+    protected Clock Clock { get; }
+    protected Log Log { get; }
+    protected IPowerControl Power { get; }
+    protected PcMemory Layout { get; }
+    protected Ram Ram => _ram;
+    protected ApicBus Apics { get; } = new();
+    protected IoApic IoApic { get; }
+
+    /// <summary>The kernel that is started without firmware, if it is.</summary>
+    protected X86Kernel? Kernel => _boot?.Kernel;
+
+    /// <summary>Global system interrupts. Set by the board's constructor.</summary>
+    protected GsiRouter Interrupts { get; set; } = null!;
+
+    protected bool HasFirmware => Options.Firmware != MachineOptions.FirmwareNone;
+
+    /// <summary>Wall-clock time at power-on.</summary>
+    protected DateTime WallClock => Options.WallClock is { } ns ? DateTime.UnixEpoch.AddTicks((long)(ns / 100)) : DateTime.UtcNow;
+
+    public void PowerOn()
+    {
+        // CPUs before devices, so that the devices' lines are what stands at last.
+        foreach (X86Cpu cpu in _cpus)
+            cpu.Reset();
+        foreach (BoardDevice device in _devices)
+            device.Reset();
+        AfterReset();
+        if (_boot is null)
+            return;
+        Put(RsdpPlace, _rsdp);
+        Put(AcpiPlace, _acpi);
+        byte[] smbios = SmbiosTables.Structures(SmbiosDescription());
+        Put(SmbiosEntryPlace, SmbiosTables.EntryPoint(SmbiosPlace, smbios.Length));
+        Put(SmbiosPlace, smbios);
+        _boot.Rsdp = RsdpPlace;
+        _cpus[0].Apply(_boot.Load(Memory));
+    }
+
+    public void FlushConsole() => _uart.Flush();
+
+    public virtual void Dispose()
+    {
+        _engines.Dispose();
+        _boot?.Dispose();
+        _ram.Dispose();
+        _resetRom?.Dispose();
+        GC.SuppressFinalize(this);
+    }
+
+    /// <summary>What firmware would program into the chipset, when there is none.</summary>
+    protected virtual void AfterReset() { }
+
+    /// <summary>The tables that a kernel without firmware finds in memory. Once, by the board's constructor.</summary>
+    protected void UseTables(AcpiTableSet tables)
+    {
+        (_rsdp, _acpi) = tables.Place(AcpiPlace);
+        if (AcpiPlace + (ulong)_acpi.Length > SmbiosEntryPlace)
+            throw new InvalidOperationException("the ACPI tables have outgrown their place");
+    }
+
+    protected SmbiosMachine SmbiosDescription()
+        => new(Options.Board!, Options.Cpus, [(0, Layout.BelowHole), .. Layout.AboveHole == 0 ? [] : new[] { (FourGiB, Layout.AboveHole) }]);
+
+    protected void Add(BoardDevice device) => _devices.Add(device);
+
+    /// <summary>Maps a device's I/O ports.</summary>
+    protected void MapPorts(int start, IRegisterBlock block, string name) => Ports.Map((ulong)start, block.Size, name, block);
+
+    /// <summary>Conventional memory; the 256 KiB below 1 MiB, which a board with firmware switches itself; the rest.</summary>
+    private void MapRam()
+    {
+        Memory.Map(0, _ram, 0, PcMemory.Vga);
+        if (!HasFirmware)
+            Memory.Map(PcMemory.OptionRoms, _ram, PcMemory.OptionRoms, PcMemory.High - PcMemory.OptionRoms);
+        Memory.Map(PcMemory.High, _ram, PcMemory.High, Layout.BelowHole - PcMemory.High);
+        if (Layout.AboveHole != 0)
+            Memory.Map(FourGiB, _ram, Layout.BelowHole, Layout.AboveHole);
+    }
+
+    private void Put(ulong address, byte[] bytes)
+    {
+        if (!Memory.Write(address, bytes))
+            throw new InvalidOperationException($"there is no RAM at 0x{address:x}");
+    }
+
+    private static CpuModel ParseModel(string? description)
+    {
+        try
+        {
+            return CpuModel.Parse(description ?? "max");
+        }
+        catch (FormatException e)
+        {
+            throw new MachineException(e.Message, e);
+        }
+    }
+
+    /// <summary>A wire to an interrupt whose router the derived board makes later.</summary>
+    private sealed class DeferredLine(PcBoard board, int gsi) : IInterruptSink
+    {
+        public void SetLevel(int input, bool level) => board.Interrupts?.SetLevel(gsi, level);
+    }
+}
