@@ -51,7 +51,7 @@ internal static class CacheCommand
     {
         string root = GuestCache.DefaultRoot;
         // Only what Myna puts there: the variable may name a directory with other things in it.
-        foreach (string part in (string[])["apt", "guests"])
+        foreach (string part in (string[])["apt", "firmware", "guests"])
         {
             string directory = Path.Combine(root, part);
             if (Directory.Exists(directory))

@@ -16,7 +16,9 @@ internal static class LockstepRunner
         {
             Arch = settings.Arch,
             Board = settings.Board,
+            Cpu = settings.Cpu,
             Cpus = settings.Cpus,
+            DebugExitPort = settings.DebugExitPort,
             Memory = settings.Memory,
             Kernel = guest?.Kernel ?? settings.Kernel,
             Initrd = settings.Initrd ?? guest?.Initrd,

@@ -18,21 +18,31 @@ internal static class RunCommand
           myna run --net user,hostfwd=tcp:127.0.0.1:2222-:22
           myna run --kernel Image --initrd initrd.gz --append "console=ttyS0"
           myna run --firmware none --kernel test.elf  bare metal
+          myna run --arch x86_64 --machine microvm --kernel bzImage
         """;
 
     public static Command Create(string[] guestCommand)
     {
         Setting<string> arch = Value("--arch", "NAME", $"The guest's instruction set: {string.Join(", ", Boards.Architectures)} (default {Boards.Architectures[0]}).", Boards.Architectures[0], Arch);
-        Setting<string?> board = Value<string?>("--machine", "BOARD[,...]", "The board and its properties (default virt for riscv64).", null, static s => s);
+        Setting<string?> board = Value<string?>("--machine", "BOARD[,...]", "The board and its properties: virt for riscv64; q35 (the default) or microvm for x86_64.", null, static s => s);
+        board.Option.Aliases.Add("--board");
+        Option<string?> cpu = Text("--cpu", "MODEL[,+FEATURE][,-FEATURE]", "The x86_64 processor: qemu64, x86-64-v1, x86-64-v2, x86-64-v3 or max (the default).");
         Setting<int> cpus = Value("--cpus", "N", "Virtual processors, 1 to 64 (default 1).", 1, Cpus);
         Setting<ulong> memory = Value("--memory", "SIZE", "RAM, as in 512M or 2G (default 1G).", 1UL << 30,
             s => MemoryOption.Parse(s, (ulong)GC.GetGCMemoryInfo().TotalAvailableMemoryBytes));
         Setting<Accel> accel = Value("--accel", "ENGINE", "What executes guest code: jit (translator, the default), interp (interpreter), or lockstep: both, compared after every few blocks.", Accel.Auto, AccelOf);
-        Option<string?> kernel = Text("--kernel", "FILE", "A kernel (Image, ELF, or one of them gzipped) instead of the default guest.");
-        Option<string?> initrd = Text("--initrd", "FILE", "Its initial RAM disk.");
+        Option<string?> kernel = Text("--kernel", "FILE", "A kernel (riscv64: Image, ELF, or one of them gzipped; x86_64: bzImage, ELF, PVH or multiboot) instead of the default guest.");
+        Option<string?> initrd = Text("--initrd", "FILE", "Its initial RAM disk; with a multiboot kernel modules, as in \"FILE WORDS,FILE WORDS\".");
         Option<string?> append = Text("--append", "TEXT", "Its command line; with the default guest, words added to it.");
-        Setting<string?> firmware = Value<string?>("--firmware", "none|sbi|FILE", "The built-in SBI (the default), a firmware image such as OpenSBI, or none: the kernel starts in M-mode.",
+        Setting<string?> firmware = Value<string?>("--firmware", "none|sbi|bios|FILE",
+            "riscv64: the built-in SBI (the default), a firmware image such as OpenSBI, or none: the kernel starts in M-mode. x86_64: none (the default: kernels start directly), bios (SeaBIOS), or an image.",
             null, static s => s);
+        var debugExit = new Option<string?>("--isa-debug-exit")
+        {
+            HelpName = "PORT",
+            Description = "x86_64: a write of N to this I/O port (default 0xf4) ends the machine with status 2N+1; multiboot kernels have it without this.",
+            Arity = ArgumentArity.ZeroOrOne,
+        };
         Option<DiskOption[]> disks = Many("--disk", "FILE[,readonly]", "A raw disk image as a virtio disk; may be repeated.", DiskOption.Parse);
         Option<string[]> nets = Many("--net", "user[,hostfwd=...]|none", "The network (default user); hostfwd=tcp:HOSTADDR:PORT-:GUESTPORT opens a port to the guest.", Net);
         Option<string?> gdb = Text("--gdb", "[HOST]:PORT", "Waits for gdb there before the guest starts.");
@@ -52,8 +62,8 @@ internal static class RunCommand
 
         var command = new Command("run", "Boots a virtual machine.")
         {
-            arch.Option, board.Option, cpus.Option, memory.Option, accel.Option, kernel, initrd, append, firmware.Option, disks, nets,
-            gdb, monitor, log, trace, signature, granularity.Option, suite, noReboot, verbose,
+            arch.Option, board.Option, cpu, cpus.Option, memory.Option, accel.Option, kernel, initrd, append, firmware.Option, disks, nets,
+            gdb, monitor, log, trace, debugExit, signature, granularity.Option, suite, noReboot, verbose,
         };
         command.SetAction((result, cancellation) =>
         {
@@ -61,7 +71,9 @@ internal static class RunCommand
             {
                 Arch = arch.Of(result),
                 Board = board.Of(result),
+                Cpu = result.GetValue(cpu),
                 Cpus = cpus.Of(result),
+                DebugExitPort = result.GetResult(debugExit) is null ? null : Port(result.GetValue(debugExit)),
                 Memory = memory.Of(result),
                 Accel = accel.Of(result),
                 Kernel = result.GetValue(kernel),
@@ -88,6 +100,16 @@ internal static class RunCommand
 
     private static string Arch(string text) =>
         Boards.Canonical(text) ?? throw new FormatException($"'{text}' is not supported; use {string.Join(" or ", Boards.Architectures)}");
+
+    /// <exception cref="UserException">It is no port.</exception>
+    private static ushort Port(string? text)
+    {
+        if (text is null)
+            return 0xf4;
+        bool hexadecimal = text.StartsWith("0x", StringComparison.OrdinalIgnoreCase);
+        return ushort.TryParse(hexadecimal ? text.AsSpan(2) : text, hexadecimal ? NumberStyles.AllowHexSpecifier : NumberStyles.None, CultureInfo.InvariantCulture, out ushort port)
+            ? port : throw new UserException($"--isa-debug-exit: '{text}' is not an I/O port, as in 0xf4", 2);
+    }
 
     private static int Cpus(string text) =>
         int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int n) && n is >= 1 and <= 64

@@ -7,7 +7,9 @@ internal sealed record RunSettings
 {
     public required string Arch { get; init; }
     public string? Board { get; init; }
+    public string? Cpu { get; init; }
     public required int Cpus { get; init; }
+    public ushort? DebugExitPort { get; init; }
     public required ulong Memory { get; init; }
     public required Accel Accel { get; init; }
     public string? Kernel { get; init; }
@@ -35,4 +37,7 @@ internal sealed record RunSettings
 
     /// <summary>Empty: the console is the user's.</summary>
     public string[] Command { get; init; } = [];
+
+    /// <summary>Whether the default guest is booted: no kernel is given, nor a firmware that would look for one on a disk.</summary>
+    public bool BootsGuest => Kernel is null && (Arch == "riscv64" || Firmware is null or MachineOptions.FirmwareNone);
 }

@@ -13,7 +13,8 @@ internal static class Runner
     public static async Task<int> RunAsync(RunSettings settings, CancellationToken cancellation)
     {
         Check(settings);
-        Guest? guest = settings.Kernel is null ? await GuestAsync(settings, cancellation).ConfigureAwait(false) : null;
+        settings = await FirmwareAsync(settings, cancellation).ConfigureAwait(false);
+        Guest? guest = settings.BootsGuest ? await GuestAsync(settings, cancellation).ConfigureAwait(false) : null;
         if (settings.Accel == Accel.Lockstep)
             return LockstepRunner.Run(settings, guest, cancellation);
         var clock = new RealClock();
@@ -27,7 +28,9 @@ internal static class Runner
             {
                 Arch = settings.Arch,
                 Board = settings.Board,
+                Cpu = settings.Cpu,
                 Cpus = settings.Cpus,
+                DebugExitPort = settings.DebugExitPort,
                 Memory = settings.Memory,
                 Accel = settings.Accel,
                 Kernel = guest?.Kernel ?? settings.Kernel,
@@ -57,7 +60,9 @@ internal static class Runner
             throw new UserException("a command after -- runs in the default guest alone; leave out --kernel and --initrd", Usage);
         if (settings.Command.Length > 0 && settings.Monitor == RunSettings.MonitorStdio)
             throw new UserException("the command after -- takes standard input; use --monitor unix:PATH", Usage);
-        if (settings.Kernel is null && settings.Firmware == MachineOptions.FirmwareNone)
+        if (settings.Command.Length > 0 && !settings.BootsGuest)
+            throw new UserException("a command after -- runs in the default guest alone; leave out --firmware", Usage);
+        if (settings is { Kernel: null, Firmware: MachineOptions.FirmwareNone, Arch: "riscv64" })
             throw new UserException("--firmware none starts the kernel in M-mode; say which with --kernel FILE", Usage);
         // Before the run: its result would be lost after it.
         if (settings.Signature is not null && !Directory.Exists(Path.GetDirectoryName(Path.GetFullPath(settings.Signature))))
@@ -66,6 +71,15 @@ internal static class Runner
             throw new UserException("--guest-suite chooses the default guest; leave out --kernel", Usage);
         if (settings.Accel == Accel.Lockstep && (settings.Command.Length > 0 || settings.Disks.Count > 0 || settings.Networks.Any(n => n != "none")))
             throw new UserException("--accel lockstep runs a machine without disks, networks and commands after --, whose timing is the host's; leave them out", Usage);
+    }
+
+    /// <summary>A firmware's name becomes the path of its image.</summary>
+    private static async Task<RunSettings> FirmwareAsync(RunSettings settings, CancellationToken cancellation)
+    {
+        if (settings.Firmware is not string name || !GuestCache.FirmwareNames(settings.Arch).Contains(name))
+            return settings;
+        string path = await new GuestCache(GuestCache.DefaultRoot).FirmwareAsync(settings.Arch, name, new ConsoleProgress(), cancellation).ConfigureAwait(false);
+        return settings with { Firmware = path };
     }
 
     private static Task<Guest> GuestAsync(RunSettings settings, CancellationToken cancellation)

@@ -12,7 +12,7 @@ public sealed record Guest(string Arch, string Suite, string Directory, GuestMan
 /// is complete; a damaged one is found when it is asked for, and made again.
 /// </summary>
 /// <param name="root">Myna's cache directory.</param>
-public sealed class GuestCache(string root)
+public sealed partial class GuestCache(string root)
 {
     /// <summary>$XDG_CACHE_HOME/myna, or ~/.cache/myna.</summary>
     /// <exception cref="GuestException">There is no home directory.</exception>
@@ -188,7 +188,7 @@ public sealed class GuestCache(string root)
         }
     }
 
-    private async Task<Guest> GuardAsync(Func<Task<Guest>> action)
+    private async Task<T> GuardAsync<T>(Func<Task<T>> action)
     {
         try
         {

@@ -1,0 +1,53 @@
+namespace Myna.Machines.Guests;
+
+// Firmware images, which are Debian packages too.
+public sealed partial class GuestCache
+{
+    /// <summary>Myna's names of firmware, the package each is in, and its path there.</summary>
+    private static readonly (string Arch, string Name, string Package, string File)[] s_firmware =
+        [("x86_64", "bios", "seabios", "usr/share/seabios/bios-256k.bin")];
+
+    private const string FirmwareSuite = "trixie", FirmwareArch = "amd64";
+
+    /// <summary>Names of the firmware that can be had for an architecture.</summary>
+    public static IReadOnlyList<string> FirmwareNames(string arch) => [.. s_firmware.Where(f => f.Arch == arch).Select(f => f.Name)];
+
+    /// <summary>The path of a firmware image, which is fetched at its first use.</summary>
+    /// <exception cref="GuestException">It cannot be had.</exception>
+    public Task<string> FirmwareAsync(string arch, string name, IGuestProgress progress, CancellationToken cancellation = default) =>
+        GuardAsync(async () =>
+        {
+            (_, _, string package, string file) = s_firmware.First(f => f.Arch == arch && f.Name == name);
+            string place = Path.Combine(root, "firmware", package), path = Path.Combine(place, Path.GetFileName(file));
+            if (File.Exists(path))
+                return path;
+            using FileStream held = await LockAsync(progress, cancellation).ConfigureAwait(false);
+            if (File.Exists(path))
+                return path;
+            string temporary = place + $".new-{Environment.ProcessId}";
+            Directory.CreateDirectory(temporary);
+            try
+            {
+                progress.Step($"fetching the package {package} of Debian {FirmwareSuite}");
+                AptSource source = AptSource.FromHost()
+                    ?? throw new GuestException("this host's apt names no Debian archive to fetch the firmware from; add one to /etc/apt/sources.list, or give --firmware FILE");
+                var archive = new AptArchive(Path.Combine(root, "apt", $"{FirmwareArch}-{FirmwareSuite}"), source, FirmwareSuite, FirmwareArch);
+                await archive.UpdateAsync(cancellation).ConfigureAwait(false);
+                List<AptPackage> packages = await archive.ClosureAsync(package, _ => false, cancellation).ConfigureAwait(false);
+                string[] debs = await archive.DownloadAsync(packages, temporary, progress, cancellation).ConfigureAwait(false);
+                Dictionary<string, byte[]> found = await DebPackage.ReadAsync(debs[0], f => f == file, cancellation).ConfigureAwait(false);
+                if (!found.TryGetValue(file, out byte[]? image))
+                    throw new GuestException($"the package {package} holds no {file}; is this version of Myna too old for it?");
+                // The image appears whole or not at all.
+                Directory.CreateDirectory(place);
+                string partial = Path.Combine(temporary, "image");
+                await File.WriteAllBytesAsync(partial, image, cancellation).ConfigureAwait(false);
+                File.Move(partial, path, overwrite: true);
+                return path;
+            }
+            finally
+            {
+                Directory.Delete(temporary, recursive: true);
+            }
+        });
+}

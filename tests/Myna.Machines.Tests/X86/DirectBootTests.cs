@@ -1,0 +1,232 @@
+using System.Buffers.Binary;
+using System.Text;
+using Myna.Cpu.X86;
+using Myna.Hardware.Memory;
+using Myna.Machines.Loading.X86;
+using Myna.Machines.Tests.Support;
+using Myna.Machines.X86;
+
+namespace Myna.Machines.Tests.X86;
+
+/// <summary>What the loaders of a PC put into memory, against the protocols' documents, with images made here.</summary>
+public sealed class DirectBootTests : IDisposable
+{
+    private const ulong RamSize = 64 << 20;
+    private readonly Scratch _scratch = new();
+    private readonly Ram _ram = new("ram", RamSize);
+    private readonly AddressSpace _memory = new();
+
+    public DirectBootTests() => _memory.Map(0, _ram);
+
+    public void Dispose()
+    {
+        _ram.Dispose();
+        _scratch.Dispose();
+    }
+
+    private MachineOptions Options(byte[] kernel) => new()
+    {
+        Arch = "x86_64", Board = "q35", Kernel = _scratch.Write("kernel", kernel), Memory = RamSize, Random = bytes => Array.Fill(bytes, (byte)0x5a),
+    };
+
+    private X86BootState Boot(MachineOptions options, string commandLine = "")
+    {
+        using var boot = new DirectBoot(options, Q35MemoryMap.Memory(options.Memory), commandLine) { Rsdp = 0xe0000 };
+        return boot.Load(_memory);
+    }
+
+    private static void Refused(MachineOptions options, params string[] words)
+    {
+        string message = Assert.Throws<MachineException>(() => new DirectBoot(options, Q35MemoryMap.Memory(options.Memory), "").Dispose()).Message;
+        foreach (string word in words)
+            Assert.Contains(word, message, StringComparison.Ordinal);
+        Assert.DoesNotContain('\n', message);
+    }
+
+    private uint U32(ulong address) => _memory.Load(address, 4, out ulong value) ? (uint)value : throw new InvalidOperationException();
+    private ulong U64(ulong address) => _memory.Load(address, 8, out ulong value) ? value : throw new InvalidOperationException();
+
+    private string Text(ulong address)
+    {
+        var text = new StringBuilder();
+        while (_memory.Load(address++, 1, out ulong c) && c != 0)
+            text.Append((char)c);
+        return text.ToString();
+    }
+
+    /// <summary>A bzImage by boot.rst: boot sector, one setup sector, 4 KiB of kernel, of which the first bytes tell their place.</summary>
+    internal static byte[] BzImage(int version = 0x020f, bool wide = true, uint initSize = 0x100000, uint initrdMaximum = 0x7fffffff)
+    {
+        byte[] image = new byte[1024 + 4096];
+        void U16(int at, int value) => BinaryPrimitives.WriteUInt16LittleEndian(image.AsSpan(at), (ushort)value);
+        void Set32(int at, uint value) => BinaryPrimitives.WriteUInt32LittleEndian(image.AsSpan(at), value);
+        image[0x1f1] = 1;
+        Set32(0x1f4, 4096 / 16);
+        U16(0x1fe, 0xaa55);
+        image[0x201] = 0x6a;
+        "HdrS"u8.CopyTo(image.AsSpan(0x202));
+        U16(0x206, version);
+        image[0x211] = 1;
+        Set32(0x214, 0x100000);
+        Set32(0x22c, initrdMaximum);
+        U16(0x236, wide ? 1 : 0);
+        Set32(0x238, 64);
+        BinaryPrimitives.WriteUInt64LittleEndian(image.AsSpan(0x258), 0x1000000);
+        Set32(0x260, initSize);
+        Set32(1024, 0x12345678);
+        return image;
+    }
+
+    private static byte[] Multiboot(uint flags, uint load = 0x200000, uint bss = 0)
+    {
+        byte[] image = new byte[0x100];
+        uint[] header = [0x1badb002, flags, unchecked(0u - 0x1badb002 - flags), load + 16, load, 0, bss, load + 0x40];
+        for (int i = 0; i < header.Length; i++)
+            BinaryPrimitives.WriteUInt32LittleEndian(image.AsSpan(16 + i * 4), header[i]);
+        return image;
+    }
+
+    [Fact]
+    public void A_bzimage_starts_at_its_64_bit_entry_with_boot_params()
+    {
+        byte[] initrd = new byte[5000];
+        initrd[0] = 0x77;
+        MachineOptions options = Options(BzImage()) with { Initrd = _scratch.Write("initrd", initrd), Append = "quiet" };
+        X86BootState state = Boot(options, "console=ttyS0");
+        Assert.Equal(X86BootMode.Long64, state.Mode);
+        Assert.Equal(0x100200ul, state.Rip);
+        Assert.Equal((0x10, 0x18), (state.CodeSelector, state.DataSelector));
+        Assert.Equal(0x12345678u, U32(0x100000));
+        ulong page = state.Rsi;
+        Assert.Equal(0x53726448u, U32(page + 0x202));
+        Assert.Equal(0xffu, U32(page + 0x210) & 0xff);
+        Assert.Equal("console=ttyS0 quiet", Text(U32(page + 0x228)));
+        Assert.Equal(0xe0000ul, U64(page + 0x70));
+        Assert.Equal(5000u, U32(page + 0x21c));
+        ulong ramdisk = U32(page + 0x218);
+        Assert.Equal(0ul, ramdisk % 4096);
+        Assert.InRange(ramdisk + 5000, RamSize - 8192, RamSize);
+        Assert.Equal(0x77u, U32(ramdisk) & 0xff);
+        // The memory map: conventional memory first, then a hole, then the rest.
+        Assert.InRange(U32(page + 0x1e8) & 0xff, 4u, 20u);
+        Assert.Equal((0ul, 0x9fc00ul, 1u), (U64(page + 0x2d0), U64(page + 0x2d8), U32(page + 0x2e0)));
+        // A seed for random numbers (SETUP_RNG_SEED).
+        ulong data = U64(page + 0x250);
+        Assert.Equal((9u, 32u, 0x5a5a5a5au), (U32(data + 8), U32(data + 12), U32(data + 16)));
+        // The tables map every 2 MiB to themselves.
+        foreach (ulong address in new ulong[] { 0, 0x100000, 0x3fe00000, 0x40000000, 0xffe00000 })
+        {
+            ulong pdpt = U64(state.Cr3) & ~0xffful, directory = U64(pdpt + (address >> 30) * 8) & ~0xffful, entry = U64(directory + (address >> 21 & 511) * 8);
+            Assert.Equal((address & ~0x1ffffful) | 0x83, entry);
+        }
+        Assert.Equal(0x00af9b000000fffful, U64(state.GdtBase + 0x10));
+    }
+
+    [Fact]
+    public void A_32_bit_bzimage_starts_in_protected_mode()
+    {
+        X86BootState state = Boot(Options(BzImage(wide: false)));
+        Assert.Equal((X86BootMode.Protected32, 0x100000ul), (state.Mode, state.Rip));
+        Assert.Equal(0x53726448u, U32(state.Rsi + 0x202));
+        Assert.Equal(0x00cf9b000000fffful, U64(state.GdtBase + 0x10));
+    }
+
+    [Fact]
+    public void A_note_of_xen_makes_an_elf_kernel_pvh()
+    {
+        byte[] initrd = [1, 2, 3];
+        byte[] elf = X86Elf.Make(0x100000, wide: true, new byte[0x200], entry: 0x100010, pvhEntry: 0x100020);
+        X86BootState state = Boot(Options(elf) with { Initrd = _scratch.Write("initrd", initrd), Append = "a b" });
+        Assert.Equal((X86BootMode.Protected32, 0x100020ul), (state.Mode, state.Rip));
+        ulong info = state.Rbx;
+        Assert.Equal((0x336ec578u, 1u, 1u), (U32(info), U32(info + 4), U32(info + 12)));
+        ulong module = U64(info + 16);
+        Assert.Equal(3ul, U64(module + 8));
+        Assert.Equal(0x030201u, U32(U64(module)) & 0xffffff);
+        Assert.Equal("a b", Text(U64(info + 24)));
+        Assert.Equal(0xe0000ul, U64(info + 32));
+        ulong map = U64(info + 40);
+        Assert.Equal((0ul, 0x9fc00ul, 1u), (U64(map), U64(map + 8), U32(map + 16)));
+        Assert.InRange(U32(info + 48), 4u, 20u);
+    }
+
+    [Fact]
+    public void An_elf_vmlinux_without_a_note_gets_boot_params()
+    {
+        X86BootState state = Boot(Options(X86Elf.Make(0x1000000, wide: true, new byte[64], entry: 0x1000008)));
+        Assert.Equal((X86BootMode.Long64, 0x1000008ul), (state.Mode, state.Rip));
+        Assert.Equal(0x53726448u, U32(state.Rsi + 0x202));
+    }
+
+    [Fact]
+    public void Multiboot_with_address_fields_and_modules()
+    {
+        string first = _scratch.Write("one", [1, 1]), second = _scratch.Write("two", [2]);
+        MachineOptions options = Options(Multiboot(1 << 16 | 3, bss: 0x203000)) with { Initrd = $"{first} x y,{second}", Append = "1 2" };
+        _memory.Store(0x202ff8, 8, ulong.MaxValue);
+        X86BootState state = Boot(options);
+        Assert.Equal((X86BootMode.Protected32, 0x200040ul, 0x2badb002ul), (state.Mode, state.Rip, state.Rax));
+        Assert.Equal(0x1badb002u, U32(0x200010));
+        Assert.Equal(0ul, U64(0x202ff8));
+        ulong info = state.Rbx;
+        Assert.Equal(0x24du, U32(info));
+        Assert.Equal((639u, (uint)(RamSize >> 10) - 1024), (U32(info + 4), U32(info + 8)));
+        Assert.Equal($"{options.Kernel} 1 2", Text(U32(info + 16)));
+        Assert.Equal(2u, U32(info + 20));
+        ulong modules = U32(info + 24);
+        Assert.Equal((0x203000u, 0x203002u), (U32(modules), U32(modules + 4)));
+        Assert.Equal($"{first} x y", Text(U32(modules + 8)));
+        Assert.Equal((0x204000u, 0x204001u), (U32(modules + 16), U32(modules + 20)));
+        Assert.Equal(2u, U32(0x204000) & 0xff);
+        uint mapLength = U32(info + 44);
+        ulong map = U32(info + 48);
+        Assert.Equal(0u, mapLength % 24);
+        Assert.Equal((20u, 0ul, 0x9fc00ul, 1u), (U32(map), U64(map + 4), U64(map + 12), U32(map + 20)));
+        Assert.Equal("Myna", Text(U32(info + 64)));
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Multiboot_in_an_elf_file(bool wide)
+    {
+        byte[] code = new byte[0x100];
+        Multiboot(3).AsSpan(16, 12).CopyTo(code);
+        X86BootState state = Boot(Options(X86Elf.Make(0x400000, wide, code, entry: 0x400020)));
+        Assert.Equal((X86BootMode.Protected32, 0x400020ul, 0x2badb002ul), (state.Mode, state.Rip, state.Rax));
+        Assert.Equal(0x1badb002u, U32(0x400000));
+    }
+
+    [Fact]
+    public void Kernels_that_cannot_be_used()
+    {
+        Refused(Options([1, 2, 3]), "no kernel for x86");
+        Refused(Options(new byte[100_000]), "no kernel for x86");
+        Refused(Options(BzImage()[..2000]), "truncated", "2000");
+        Refused(Options(BzImage(version: 0x0200)), "zImage");
+        Refused(Options(BzImage(initSize: 0x7000000)), "--memory");
+        Refused(Options(BzImage()) with { Append = new string('x', 65) }, "65", "--append");
+        Refused(Options(BzImage()) with { Initrd = _scratch.Path("nothing") }, "initrd", "does not exist");
+        Refused(Options(BzImage()) with { Initrd = _scratch.Write("large", new byte[RamSize]) }, "initrd", "--memory");
+        Refused(Options(Multiboot(1 << 16 | 8)), "0x8");
+        Refused(Options(Multiboot(1 << 16, load: 0x8000000)), "--memory");
+        Refused(Options(Multiboot(1 << 16, load: 0x1000)), "1 MiB");
+        Refused(Options(Multiboot(1 << 16)[..40]), "truncated");
+        Refused(Options(new Elf(new byte[16]).ToArray()), "another processor", "x86_64");
+        Refused(Options(X86Elf.Make(0x100000, wide: true, new byte[64], entry: 0x100000)[..130]), "truncated");
+        Refused(Options("\x28\xb5\x2f\xfd"u8.ToArray()), "no kernel");
+        byte[] riscv = new byte[100];
+        "RSC\x05"u8.CopyTo(riscv.AsSpan(56));
+        Refused(Options(riscv), "riscv64");
+    }
+
+    [Fact]
+    public void Large_memory_is_split_around_the_hole_for_devices()
+    {
+        PcMemory small = Q35MemoryMap.Memory(0xb000_0000), large = Q35MemoryMap.Memory(4UL << 30);
+        Assert.Equal((0xb000_0000ul, 0ul), (small.BelowHole, small.AboveHole));
+        Assert.Equal((0x8000_0000ul, 0x8000_0000ul, 0x1_8000_0000ul), (large.BelowHole, large.AboveHole, large.End));
+        Assert.Contains(large.Map, e => e is { Start: 1UL << 32, Size: 0x8000_0000, Type: E820Type.Ram });
+        Assert.Contains(large.Map, e => e is { Start: Q35MemoryMap.Ecam, Type: E820Type.Reserved });
+    }
+}
