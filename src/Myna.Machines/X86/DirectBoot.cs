@@ -17,6 +17,9 @@ internal sealed class DirectBoot : IDisposable
     private const ushort CodeSelector = 0x10, DataSelector = 0x18;
     private const int SeedSize = 32;
 
+    /// <summary>Above, no amount of memory puts RAM below 4 GiB.</summary>
+    private const ulong HighestKernel = 0xb000_0000;
+
     private readonly MachineOptions _options;
     private readonly PcMemory _memory;
     private readonly X86Kernel _kernel;
@@ -108,7 +111,7 @@ internal sealed class DirectBoot : IDisposable
             // What the loader itself uses lies below 192 KiB.
             if (s.Address < CommandLineEnd || !_memory.Holds(s.Address, s.End))
             {
-                string remedy = s.Address >= PcMemory.High && s.Address < _memory.BelowHole ? "raise --memory" : "link it for an address from 1 MiB on";
+                string remedy = s.Address >= PcMemory.High && s.End <= HighestKernel ? "raise --memory" : "link it for an address from 1 MiB on";
                 throw new MachineException($"the kernel {_kernel.Path} loads at 0x{s.Address:x}-0x{s.End - 1:x}, outside usable RAM (0x{PcMemory.High:x}-0x{_memory.BelowHole - 1:x}); {remedy}");
             }
         }

@@ -70,7 +70,7 @@ internal abstract class PcBoard : IBoard
         }
         LogChannel cpuLog = Log["cpu"];
         _cpus = new X86Cpu[options.Cpus];
-        _engines = new CpuEngines(Memory, options.Accel, options.CountInstructions);
+        _engines = new CpuEngines(options.Accel, options.CountInstructions, _resetRom is null ? [_ram] : [_ram, _resetRom]);
         for (int i = 0; i < _cpus.Length; i++)
         {
             int index = i;
