@@ -14,5 +14,4 @@ public sealed partial class X86Cpu
         r.LazyResult = flags & RFlag.Arithmetic;
     }
 
-    private bool TryDeliverTask(ushort selector, bool hasError, uint error, ulong ip, ulong flags) => throw new NotSupportedException($"{selector}, {hasError}, {error}, {ip}, {flags}");
 }
