@@ -51,6 +51,15 @@ public sealed partial class X86Cpu
         }
     }
 
+    private ulong ArithmeticFlags => LazyFlags.Compute(State.LazyOp, State.LazyA, State.LazyB, State.LazyResult);
+
+    private void SetArithmeticFlags(ulong flags)
+    {
+        ref X86Registers r = ref State;
+        r.LazyOp = 0;
+        r.LazyResult = flags & RFlag.Arithmetic;
+    }
+
     /// <summary>
     /// Derives <see cref="Flags"/>. Called by whoever changed a control register, a segment, RFLAGS.DF or MXCSR's masks.
     /// </summary>
