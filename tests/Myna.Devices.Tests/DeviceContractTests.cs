@@ -1,6 +1,8 @@
 using System.Text;
 using Myna.Devices.Interrupts;
+using Myna.Devices.Ports;
 using Myna.Devices.Tests.Support;
+using Myna.Devices.Timers;
 using Myna.Hardware.Memory;
 using Myna.Hardware.State;
 using Myna.Hardware.Time;
@@ -34,6 +36,31 @@ public sealed class DeviceContractTests
             var bus = new ApicBus();
             var apic = new LocalApic(bus, clock, new FakeCore(0), 0, new LocalApicOptions(PhysicalAddressBits: 40));
             return new(apic, apic.Reset, clock, new ApicPage(apic), new ApicMsrs(apic), new Lines(bus, 2));
+        },
+        ["i8254"] = () =>
+        {
+            var clock = new ManualClock();
+            var pit = new I8254(clock, default);
+            return new(pit, pit.Reset, clock, pit.Ports);
+        },
+        ["port61"] = () =>
+        {
+            var clock = new ManualClock();
+            var port = new SystemControlPortB(new I8254(clock, default), clock);
+            return new(port, port.Reset, clock, port.Ports);
+        },
+        ["hpet"] = () =>
+        {
+            var clock = new ManualClock();
+            var levels = new Levels();
+            var hpet = new Hpet(clock, levels.Line(0), levels.Line(8), Enumerable.Range(0, 24).Select(levels.Line), new Messages());
+            return new(hpet, hpet.Reset, clock, hpet, new Lines(hpet, 2));
+        },
+        ["rtc"] = () =>
+        {
+            var clock = new ManualClock();
+            var rtc = new Mc146818(clock, new DateTime(2026, 2, 28, 23, 59, 59), default);
+            return new(rtc, rtc.Reset, clock, rtc.Ports);
         },
     };
 
@@ -111,7 +138,7 @@ public sealed class DeviceContractTests
         for (int i = 0; i < accesses; i++)
         {
             IMmio block = subject.Blocks[random.Next(subject.Blocks.Length)];
-            ulong span = block is Devices.Ports.IRegisterBlock { Size: var bytes } ? bytes : random.Next(3) == 0 ? 0x1000ul : 0x100;
+            ulong span = block is IRegisterBlock { Size: var bytes } ? bytes : random.Next(3) == 0 ? 0x1000ul : 0x100;
             int size = 1 << random.Next(4);
             while (size > (int)span)
                 size >>= 1;

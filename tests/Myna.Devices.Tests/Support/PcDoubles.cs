@@ -99,3 +99,30 @@ internal static class PortAccess
     public static int In(this IMmio block, int offset = 0) => (int)block.Load((ulong)offset, 1);
     public static void Out(this IMmio block, int offset, int value) => block.Store((ulong)offset, (ulong)value, 1);
 }
+
+/// <summary>Counts rising edges of all its inputs.</summary>
+internal sealed class Edges : Hardware.Interrupts.IInterruptSink
+{
+    private readonly Dictionary<int, bool> _levels = [];
+
+    public int Rising { get; private set; }
+
+    public void SetLevel(int input, bool level)
+    {
+        if (level && !_levels.GetValueOrDefault(input))
+            Rising++;
+        _levels[input] = level;
+    }
+}
+
+/// <summary>Remembers messages.</summary>
+internal sealed class Messages : Hardware.Interrupts.IMsiSink
+{
+    public List<(ulong Address, uint Data)> Sent { get; } = [];
+
+    public bool Send(ulong address, uint data)
+    {
+        Sent.Add((address, data));
+        return true;
+    }
+}
