@@ -2,28 +2,32 @@ using Myna.Hardware.Memory;
 
 namespace Myna.Devices.Pci;
 
-/// <summary>One memory BAR of a function: its size, its kind, and where the guest has mapped it.</summary>
+/// <summary>One BAR of a function: its size, its kind, and where the guest has mapped it.</summary>
 public sealed class PciBar : IMmio
 {
     private readonly PciDevice _device;
 
-    internal PciBar(PciDevice device, int index, ulong size, bool is64Bit, bool prefetchable)
+    internal PciBar(PciDevice device, int index, ulong size, bool is64Bit, bool prefetchable, bool isIo = false)
     {
         _device = device;
         Index = index;
         Size = size;
         Is64Bit = is64Bit;
         Prefetchable = prefetchable;
+        IsIo = isIo;
     }
 
     /// <summary>0 to 5; a 64-bit BAR takes the next index too.</summary>
     public int Index { get; }
 
-    /// <summary>Bytes, a power of two, at least 16.</summary>
+    /// <summary>Bytes, a power of two, at least 16; of I/O ports, at least 4.</summary>
     public ulong Size { get; }
 
     public bool Is64Bit { get; }
     public bool Prefetchable { get; }
+
+    /// <summary>I/O ports rather than memory.</summary>
+    public bool IsIo { get; }
 
     /// <summary>The range as mapped now, or null.</summary>
     public Region? Region { get; internal set; }
@@ -34,7 +38,7 @@ public sealed class PciBar : IMmio
         get
         {
             int offset = PciRegister.Bar0 + Index * 4;
-            ulong address = _device.Config.Get(offset, 4) & ~0xful;
+            ulong address = _device.Config.Get(offset, 4) & (IsIo ? ~3ul : ~0xful);
             return Is64Bit ? address | (ulong)_device.Config.Get(offset + 4, 4) << 32 : address;
         }
     }

@@ -63,6 +63,7 @@ public abstract partial class PciDevice
     /// <summary>The function may read and write memory and send messages (Command bit 2).</summary>
     public bool BusMaster => (Command & PciCommand.BusMaster) != 0;
 
+    internal bool IoEnabled => (Command & PciCommand.IoSpace) != 0;
     internal bool MemoryEnabled => (Command & PciCommand.MemorySpace) != 0;
 
     protected Lock ConfigLock { get; } = new();
@@ -161,8 +162,21 @@ public abstract partial class PciDevice
             Config.Define(offset + 4, 4, 0, (uint)(~(size - 1) >> 32));
     }
 
-    /// <summary>Declares that the function drives INTA.</summary>
-    protected void AddIntx() => Config.Define(PciRegister.InterruptPin, 1, 1);
+    /// <summary>Declares a BAR of I/O ports (PCI 3.0, section 6.2.5.1). Only boards with I/O ports show it.</summary>
+    /// <param name="index">0 to 5.</param>
+    /// <param name="size">Ports; rounded up to a power of two, at least 4 and at most 256.</param>
+    protected void AddIoBar(int index, ulong size)
+    {
+        size = Math.Clamp(System.Numerics.BitOperations.RoundUpToPowerOf2(size), 4, 256);
+        _bars[index] = new PciBar(this, index, size, is64Bit: false, prefetchable: false, isIo: true);
+        Config.Define(PciRegister.Bar0 + index * 4, 4, 1, (uint)~(size - 1) & 0xffff);
+        Config.Define(PciRegister.Command, 2, Config.Get(PciRegister.Command, 2), (uint)(PciCommand.IoSpace | PciCommand.MemorySpace | PciCommand.BusMaster
+            | PciCommand.ParityErrorResponse | PciCommand.SerrEnable | PciCommand.InterruptDisable));
+    }
+
+    /// <summary>Declares that the function drives an interrupt wire.</summary>
+    /// <param name="pin">1 for INTA, to 4 for INTD.</param>
+    protected void AddIntx(int pin = 1) => Config.Define(PciRegister.InterruptPin, 1, (uint)pin);
 
     /// <summary>Declares MSI-X with table and pending bits in a 32-bit BAR of their own.</summary>
     protected void AddMsix(int bar, int vectors)
@@ -210,7 +224,7 @@ public abstract partial class PciDevice
             DriveIntx();
     }
 
-    private void DriveIntx() => _host?.SetIntx(DeviceFunction, _intx && (Command & PciCommand.InterruptDisable) == 0);
+    private void DriveIntx() => _host?.SetIntx(DeviceFunction, (int)Config.Get(PciRegister.InterruptPin, 1), _intx && (Command & PciCommand.InterruptDisable) == 0);
 
     private bool SendMessage(ulong address, uint data) => BusMaster && _host is { } host && host.SendMessage(address, data);
 }

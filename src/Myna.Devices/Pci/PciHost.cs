@@ -25,22 +25,31 @@ public sealed class PciHost : IMmio
     private readonly Lock _mapLock = new();
     private readonly Lock _intxLock = new();
     private readonly PciDevice?[] _functions = new PciDevice?[256];
-    private readonly ulong[,] _intxLevels = new ulong[4, 4];
+    private readonly ulong[,] _intxLevels;
+    private readonly Func<int, int, int> _intxRoute;
+    private readonly AddressSpace? _ports;
 
-    /// <param name="memory">Where BARs appear.</param>
+    /// <param name="memory">Where memory BARs appear.</param>
     /// <param name="windows">Where the guest may put them.</param>
-    /// <param name="intx">Four lines; pin P of device D drives line (D + P) mod 4, INTA being 0.</param>
+    /// <param name="intx">Interrupt lines; without <paramref name="intxRoute"/> four.</param>
     /// <param name="msi">Where messages go; null when the board takes none, and devices then offer no MSI-X.</param>
-    /// <exception cref="ArgumentException">Not four lines.</exception>
-    public PciHost(AddressSpace memory, IEnumerable<PciWindow> windows, IEnumerable<InterruptLine> intx, IMsiSink? msi = null)
+    /// <param name="ports">Where BARs of I/O ports appear; null when the board has none.</param>
+    /// <param name="intxRoute">The line that a device (0 to 31) drives with a pin (0 for INTA); null for (device + pin) mod 4.</param>
+    /// <param name="bridge">The function 00:00.0; null for a generic one.</param>
+    /// <exception cref="ArgumentException">Not four lines, where four are needed.</exception>
+    public PciHost(AddressSpace memory, IEnumerable<PciWindow> windows, IEnumerable<InterruptLine> intx, IMsiSink? msi = null,
+        AddressSpace? ports = null, Func<int, int, int>? intxRoute = null, PciDevice? bridge = null)
     {
+        _ports = ports;
+        _intxRoute = intxRoute ?? (static (slot, pin) => (slot + pin) & 3);
         _memory = memory;
         _windows = [.. windows];
         _intx = [.. intx];
         _msi = msi;
-        if (_intx.Length != 4)
+        _intxLevels = new ulong[_intx.Length, 4];
+        if (intxRoute is null && _intx.Length != 4)
             throw new ArgumentException("a PCI host has four interrupt lines", nameof(intx));
-        Add(new PciHostBridge(), 0);
+        Add(bridge ?? new PciHostBridge(), 0);
     }
 
     public bool HasMsi => _msi is not null;
@@ -93,10 +102,16 @@ public sealed class PciHost : IMmio
 
     internal bool SendMessage(ulong address, uint data) => _msi is { } msi && msi.Send(address, data);
 
-    /// <summary>Sets one function's INTA; a line is the OR of what drives it.</summary>
-    internal void SetIntx(int deviceFunction, bool level)
+    /// <summary>A function of any bus by its address, for access through ports; null where there is none.</summary>
+    internal PciDevice? Find(int bus, int deviceFunction) => bus == 0 ? _functions[deviceFunction & 0xff] : null;
+
+    /// <summary>Sets one function's interrupt wire; a line is the OR of what drives it.</summary>
+    /// <param name="pin">1 for INTA; 0 for a function without.</param>
+    internal void SetIntx(int deviceFunction, int pin, bool level)
     {
-        int line = (deviceFunction >> 3) & 3;
+        if (pin == 0)
+            return;
+        int line = _intxRoute(deviceFunction >> 3, pin - 1);
         lock (_intxLock)
         {
             ref ulong word = ref _intxLevels[line, deviceFunction >> 6];
@@ -119,23 +134,27 @@ public sealed class PciHost : IMmio
             {
                 for (int i = 0; device is not null && i < 6; i++)
                 {
-                    if (device.Bar(i) is { Region: { } region } bar && (!device.MemoryEnabled || bar.Address != region.Start))
+                    if (device.Bar(i) is { Region: { } region } bar && (!IsEnabled(device, bar) || bar.Address != region.Start))
                     {
                         bar.Region = null;
-                        _memory.Unmap(region);
+                        SpaceOf(bar)!.Unmap(region);
                     }
                 }
             }
             foreach (PciDevice? device in _functions)
             {
-                for (int i = 0; device is { MemoryEnabled: true } && i < 6; i++)
+                for (int i = 0; device is not null && i < 6; i++)
                 {
-                    if (device.Bar(i) is { Region: null } bar && InWindow(bar.Address, bar.Size))
-                        bar.Region = _memory.TryMap(bar.Address, bar.Size, $"{device.Name} BAR {i}", bar);
+                    if (device.Bar(i) is { Region: null } bar && IsEnabled(device, bar) && (bar.IsIo ? bar.Address != 0 : InWindow(bar.Address, bar.Size)))
+                        bar.Region = SpaceOf(bar)?.TryMap(bar.Address, bar.Size, $"{device.Name} BAR {i}", bar);
                 }
             }
         }
     }
+
+    private static bool IsEnabled(PciDevice device, PciBar bar) => bar.IsIo ? device.IoEnabled : device.MemoryEnabled;
+
+    private AddressSpace? SpaceOf(PciBar bar) => bar.IsIo ? _ports : _memory;
 
     private bool InWindow(ulong address, ulong size)
     {

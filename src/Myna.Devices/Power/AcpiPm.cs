@@ -153,6 +153,8 @@ public sealed partial class AcpiPm : IRegisterBlock, IPortDevice
             _pm1Status = _pm1Enable = _pm1Control = 0;
             Array.Clear(_gpe);
             Array.Clear(_storage);
+            // APMC_EN: firmware takes it for SMM that has been set up, and leaves it alone.
+            _storage[SMI_EN] = 1 << 5;
             Array.Clear(_apm);
             _halves = Ticks >> _halfPeriod;
         }
