@@ -20,7 +20,7 @@ internal ref partial struct InterpreterOps
             linear = segment < SegmentRegister.Fs ? offset : offset + _registers.Bases[(int)segment];
             return true;
         }
-        if (Mode.Flat && segment < SegmentRegister.Fs)
+        if (Mode.Flat && segment < SegmentRegister.Fs && !(write && segment == SegmentRegister.Cs))
         {
             linear = offset;
             return true;
@@ -127,7 +127,14 @@ internal ref partial struct InterpreterOps
                 break;
         }
         // A page that can be read but not written faults at the store, as a write.
-        return done || (ProbeWrite(linear, 1 << (int)size) && SlowLoad(linear, size, signed: false, out value));
+        return done || (ProbeUpdate(linear, 1 << (int)size) && SlowLoad(linear, size, signed: false, out value));
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private bool ProbeUpdate(ulong linear, int bytes)
+    {
+        EnterCpu();
+        return Retires(_cpu.ProbeUpdate(linear, bytes, _mode));
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
@@ -144,7 +151,7 @@ internal ref partial struct InterpreterOps
     private bool SlowLockedUpdate(AtomicOp op, ulong linear, MemSize size, ulong operand, out ulong old)
     {
         old = 0;
-        if (!ProbeWrite(linear, 1 << (int)size))
+        if (!ProbeUpdate(linear, 1 << (int)size))
             return false;
         if (_tlb.TryLockedUpdate(op, _mode, linear, size, operand, out old))
             return true;
@@ -161,7 +168,7 @@ internal ref partial struct InterpreterOps
     private bool SlowLockedExchange(ulong linear, MemSize size, ulong expected, ulong desired, out ulong old)
     {
         old = 0;
-        if (!ProbeWrite(linear, 1 << (int)size))
+        if (!ProbeUpdate(linear, 1 << (int)size))
             return false;
         if (_tlb.TryLockedExchange(_mode, linear, size, expected, desired, out old))
             return true;

@@ -15,7 +15,12 @@ internal readonly partial struct TranslatorOps
             return true;
         }
         if (segment < SegmentRegister.Fs)
+        {
+            // Code segments cannot be written: the interpreter raises #GP.
+            if (write && segment == SegmentRegister.Cs && !Mode.Is64)
+                builder.Unsupported();
             return true;
+        }
         Value sum = _ir.Add(offset, _ir.Get(X86Registers.Base(segment)));
         if (Mode.Is64)
         {

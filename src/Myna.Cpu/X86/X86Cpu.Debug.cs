@@ -351,9 +351,16 @@ public sealed partial class X86Cpu
         int count = FetchBytes(Block.Context.Pc, bytes);
         var decoder = Decoder.Create(Is64 ? 64 : 32, new ByteArrayCodeReader(bytes, 0, count), Block.Context.Pc);
         Instruction instruction = decoder.Decode();
+        if (instruction.Mnemonic is Mnemonic.Enter or Mnemonic.Leave)
+            return true;
         if (instruction.IsStackInstruction)
             return instruction.StackPointerIncrement != 0 && !HasExplicitMemory(instruction);
-        return HasExplicitMemory(instruction) && instruction.MemorySegment == Register.SS;
+        if (!HasExplicitMemory(instruction))
+            return false;
+        // 64-bit mode knows no overrides but FS and GS: the base decides.
+        return Is64
+            ? instruction.MemorySegment is not (Register.FS or Register.GS) && instruction.MemoryBase is Register.RSP or Register.RBP or Register.ESP or Register.EBP
+            : instruction.MemorySegment == Register.SS;
     }
 
     private static bool HasExplicitMemory(in Instruction instruction)

@@ -49,6 +49,9 @@ public sealed partial class X86Cpu
     /// <summary>Checks that a store of up to 4096 bytes will not fault, and delivers the fault if it would.</summary>
     public bool ProbeWrite(ulong linear, int bytes, int mode) => TryProbe(linear, bytes, mode, PageRights.Write) || Delivered();
 
+    /// <summary>As <see cref="ProbeWrite"/> for an operand that is read and written: it must be aligned where alignment is checked.</summary>
+    public bool ProbeUpdate(ulong linear, int bytes, int mode) => TryProbe(linear, bytes, mode, PageRights.Write, aligned: false) || Delivered();
+
     /// <summary>As <see cref="ProbeWrite"/> for a load.</summary>
     public bool ProbeRead(ulong linear, int bytes, int mode) => TryProbe(linear, bytes, mode, PageRights.Read) || Delivered();
 
@@ -134,9 +137,9 @@ public sealed partial class X86Cpu
         return true;
     }
 
-    private bool TryProbe(ulong linear, int bytes, int mode, PageRights access)
+    private bool TryProbe(ulong linear, int bytes, int mode, PageRights access, bool aligned = true)
     {
-        if (!CheckAccess(linear, bytes, mode, access == PageRights.Write ? WatchKind.Write : WatchKind.Read, aligned: true))
+        if (!CheckAccess(linear, bytes, mode, access == PageRights.Write ? WatchKind.Write : WatchKind.Read, aligned))
             return false;
         ulong last = Wrap(linear + (ulong)(bytes - 1));
         return Resolve(linear, mode, access, out _) && (((linear ^ last) & ~PageMask) == 0 || Resolve(last & ~PageMask, mode, access, out _));
@@ -150,6 +153,9 @@ public sealed partial class X86Cpu
     private bool CheckAccess(ulong linear, int bytes, int mode, WatchKind kind, bool aligned = false)
     {
         if (_levels >= 4 && (!IsCanonical(linear) || !IsCanonical(linear + (ulong)(bytes - 1))))
+            return Fault(UsesStackSegment() ? Vector.SS : Vector.GP);
+        // Segments that allow 4 GiB do not wrap around.
+        if (!Is64 && Flags.Flat && linear <= uint.MaxValue && linear + (ulong)(bytes - 1) > uint.MaxValue)
             return Fault(UsesStackSegment() ? Vector.SS : Vector.GP);
         if (mode == MmuMode.UserAligned && !aligned && (linear & (ulong)(bytes - 1)) != 0)
             return Fault(Vector.AC);

@@ -113,15 +113,10 @@ public sealed partial class X86Cpu
             if (!StringAddress(in access, SegmentRegister.Es, 7, write: false, out ulong destination) || !StringLoad(destination, in access, out ulong b))
                 return Flow.Fault;
             count = StepString(in access, 1, source: memory, destination: true);
-            bool ends = count == 0 || ((a ^ b) & mask) == 0 != whileEqual;
-            // A fault in the middle finds the flags from before the instruction.
-            if (ends || budget == 1)
-            {
-                State.LazyOp = LazyFlags.Op(FlagKind.Sub, access.Width);
-                State.LazyA = a;
-                State.LazyB = b;
-            }
-            if (ends)
+            State.LazyOp = LazyFlags.Op(FlagKind.Sub, access.Width);
+            State.LazyA = a;
+            State.LazyB = b;
+            if (count == 0 || ((a ^ b) & mask) == 0 != whileEqual)
                 return Flow.Next;
         }
         return Again;
@@ -133,13 +128,15 @@ public sealed partial class X86Cpu
     {
         StringAccess access = Describe(in insn);
         bool repeated = (insn.Prefixes & (Prefixes.Rep | Prefixes.Repne)) != 0;
+        ushort port = (ushort)State.General[2];
+        if (!CheckPort(port, access.Bytes))
+            return Flow.Fault;
         if (repeated && (State.General[1] & access.Mask) == 0)
             return Flow.Next;
-        ushort port = (ushort)State.General[2];
         for (int budget = Flags.Slow ? 1 : Repetitions; budget > 0; budget--)
         {
             // Reading a port may change a device: memory must be known to take the value.
-            if (!CheckPort(port, access.Bytes) || !StringAddress(in access, SegmentRegister.Es, 7, write: true, out ulong destination)
+            if (!StringAddress(in access, SegmentRegister.Es, 7, write: true, out ulong destination)
                 || !ProbeWrite(destination, access.Bytes, access.Mode) || !In(port, access.Bytes, out ulong value)
                 || !StringStore(destination, in access, value))
             {
@@ -157,12 +154,14 @@ public sealed partial class X86Cpu
     {
         StringAccess access = Describe(in insn) with { Bytes = insn.Op1.Size, Width = insn.Op1.Width };
         bool repeated = (insn.Prefixes & (Prefixes.Rep | Prefixes.Repne)) != 0;
+        ushort port = (ushort)State.General[2];
+        if (!CheckPort(port, access.Bytes))
+            return Flow.Fault;
         if (repeated && (State.General[1] & access.Mask) == 0)
             return Flow.Next;
-        ushort port = (ushort)State.General[2];
         for (int budget = Flags.Slow ? 1 : Repetitions; budget > 0; budget--)
         {
-            if (!CheckPort(port, access.Bytes) || !StringAddress(in access, access.Source, 6, write: false, out ulong source)
+            if (!StringAddress(in access, access.Source, 6, write: false, out ulong source)
                 || !StringLoad(source, in access, out ulong value) || !Out(port, access.Bytes, value))
             {
                 return Flow.Fault;
