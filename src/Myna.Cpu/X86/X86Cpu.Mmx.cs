@@ -5,6 +5,7 @@ using Myna.Cpu.X86.Instructions;
 using Myna.Hardware.State;
 using Myna.Jit.Engine;
 using Myna.Jit.Operations;
+using Vector = Myna.Cpu.X86.Instructions.Vector;
 
 namespace Myna.Cpu.X86;
 
@@ -310,8 +311,8 @@ public sealed partial class X86Cpu
     [X86Form(Code.Cvtpi2ps_xmm_mmm64, Code.Cvtpi2pd_xmm_mmm64, Code.Cvtps2pi_mm_xmmm64, Code.Cvttps2pi_mm_xmmm64, Code.Cvtpd2pi_mm_xmmm128, Code.Cvttpd2pi_mm_xmmm128)]
     private Flow MmxConvert(in Insn insn)
     {
-        // CVTPI2PD from memory does not touch the MMX registers (Intel SDM volume 2).
-        bool enters = insn.Mnemonic != Mnemonic.Cvtpi2pd || insn.Op1.Kind == OperandKind.Mmx;
+        // From memory to an XMM register: no MMX register is touched.
+        bool enters = insn.Op0.Kind == OperandKind.Mmx || insn.Op1.Kind == OperandKind.Mmx;
         if ((_cr0 & Cr0.EM) != 0 || (_cr4 & Cr4.OSFXSR) == 0)
         {
             RaiseException(Vector.UD);

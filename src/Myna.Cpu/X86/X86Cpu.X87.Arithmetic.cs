@@ -91,18 +91,20 @@ public sealed partial class X86Cpu
         X87SetPointers(insn);
         if (X87IsEmpty(0) || X87IsEmpty(other))
         {
-            if (!X87StackFault(overflow: false))
-                return Flow.Next;
+            bool masked = X87StackFault(overflow: false);
             X87Conditions(StatusConditions, StatusC0 | StatusC2 | StatusC3);
+            if (!masked)
+                return Flow.Next;
         }
         else
         {
             _x87.A = X87Get(0);
             _x87.B = X87Get(other);
             X87Compute(operation);
+            // The condition codes are those of the comparison also when an unmasked exception keeps it from popping.
+            X87Conditions(StatusConditions, _x87.Status);
             if (!X87Accrue())
                 return Flow.Next;
-            X87Conditions(StatusConditions, _x87.Status);
         }
         X87Pop(pops);
         return Flow.Next;
@@ -116,22 +118,24 @@ public sealed partial class X86Cpu
             return Flow.Fault;
         X87SetPointers(insn);
         int other = X87Operand(insn);
+        // As with the condition codes, an unmasked exception only keeps it from popping; C1 stays.
+        int c1 = State.X87Status & StatusC1;
+        bool complete;
         if (X87IsEmpty(0) || X87IsEmpty(other))
         {
-            if (!X87StackFault(overflow: false))
-                return Flow.Next;
             _x87.Flags = Carry | Parity | Zero;
+            complete = X87StackFault(overflow: false);
         }
         else
         {
             _x87.A = X87Get(0);
             _x87.B = X87Get(other);
             X87Compute(insn.Mnemonic is Mnemonic.Fcomi or Mnemonic.Fcomip ? X87Operation.CompareFlags : X87Operation.CompareQuietFlags);
-            if (!X87Accrue())
-                return Flow.Next;
+            complete = X87Accrue();
+            X87Conditions(StatusC1, c1);
         }
         RFlags = (RFlags & ~Arithmetic) | (_x87.Flags & (Carry | Parity | Zero));
-        if (insn.Mnemonic is Mnemonic.Fcomip or Mnemonic.Fucomip)
+        if (complete && insn.Mnemonic is (Mnemonic.Fcomip or Mnemonic.Fucomip))
             X87Pop();
         return Flow.Next;
     }

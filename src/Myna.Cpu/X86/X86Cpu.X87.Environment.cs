@@ -56,7 +56,7 @@ public sealed partial class X86Cpu
     [X86Instruction(Mnemonic.Wait)]
     private Flow X87Wait(in Insn insn)
     {
-        if (X87WaitTraps)
+        if ((_cr0 & (Cr0.MP | Cr0.TS)) == (Cr0.MP | Cr0.TS))
         {
             RaiseException(Vector.NM);
             return Flow.Fault;

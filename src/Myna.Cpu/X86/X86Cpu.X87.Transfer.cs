@@ -28,7 +28,8 @@ public sealed partial class X86Cpu
             return Flow.Next;
         }
         X87Compute((X87Operation)(0xD800 | ((int)insn.Immediate & 0x738)));
-        if (X87Accrue())
+        // A denormal is loaded also when its exception is unmasked, as processors do.
+        if (X87Accrue(preventing: Invalid))
             X87Push(_x87.R0);
         return Flow.Next;
     }
@@ -37,14 +38,14 @@ public sealed partial class X86Cpu
     {
         X87SetPointers(insn);
         int i = X87Operand(insn);
-        if (!X87IsEmpty(7))
-            return X87PushOverflow();
         if (X87IsEmpty(i))
         {
             if (X87StackFault(overflow: false))
                 X87Push(s_indefinite);
             return Flow.Next;
         }
+        if (!X87IsEmpty(7))
+            return X87PushOverflow();
         X87Conditions(StatusC1, 0);
         X87Push(X87Get(i));
         return Flow.Next;
@@ -81,11 +82,14 @@ public sealed partial class X86Cpu
         if (!X87HasMemory(insn))
         {
             X87SetPointers(insn);
+            // FSTPNCE, undocumented by Intel, raises nothing.
+            bool quiet = insn.Mnemonic == Mnemonic.Fstpnce;
             if (!empty)
                 X87Conditions(StatusC1, 0);
-            else if (!X87StackFault(overflow: false))
+            else if (!quiet && !X87StackFault(overflow: false))
                 return Flow.Next;
-            X87Set(X87Operand(insn), empty ? s_indefinite : X87Get(0));
+            if (!empty || !quiet)
+                X87Set(X87Operand(insn), empty ? s_indefinite : X87Get(0));
             if (pop)
                 X87Pop();
             return Flow.Next;
@@ -190,7 +194,6 @@ public sealed partial class X86Cpu
                 X87Set(0, s_indefinite);
             return Flow.Next;
         }
-        X87Conditions(StatusC1, 0);
         if (move)
             X87Set(0, X87Get(i));
         return Flow.Next;
@@ -204,6 +207,7 @@ public sealed partial class X86Cpu
             return Flow.Fault;
         X87SetPointers(insn);
         State.X87Empty |= (byte)(1 << X87Register(X87Operand(insn)));
+        X87Conditions(StatusC1, 0);
         if (insn.Mnemonic == Mnemonic.Ffreep)
             X87Pop();
         return Flow.Next;

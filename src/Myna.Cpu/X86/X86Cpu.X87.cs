@@ -87,7 +87,7 @@ public sealed partial class X86Cpu
     {
         if ((State.X87Status & StatusSummary) == 0)
             return true;
-        if (X87NumericError)
+        if ((_cr0 & Cr0.NE) != 0)
         {
             RaiseException(Vector.MF);
             return false;

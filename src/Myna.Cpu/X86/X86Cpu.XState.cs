@@ -209,7 +209,7 @@ public sealed partial class X86Cpu
 
     private Flow XstateProtection()
     {
-        RaiseException(Vector.GP, 0, hasError: true);
+        RaiseException(Vector.GP);
         return Flow.Fault;
     }
 
@@ -280,6 +280,14 @@ public sealed partial class X86Cpu
         for (int i = 0; i < 8; i++)
             state.X87[X87Register(i)] = registers[i] & Vector128.Create(ulong.MaxValue, 0xFFFF);
         X87SetControl(words[0]);
+    }
+
+    private Flow SetMxcsr(uint value)
+    {
+        uint flags = _flags;
+        Block.Context.Mxcsr = value;
+        UpdateFlags();
+        return _flags == flags ? Flow.Next : Flow.Resync;
     }
 
     private void PackMxcsr(Span<byte> image)

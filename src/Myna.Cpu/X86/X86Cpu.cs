@@ -36,6 +36,9 @@ public sealed record X86CpuOptions
     /// <summary>Random numbers of 64 bits for RDRAND and RDSEED, called on the CPU's thread; without a source the instructions find none.</summary>
     public Func<ulong>? Random { get; init; }
 
+    /// <summary>Called on the CPU's thread when an x87 exception meets CR0.NE = 0: FERR# is asserted, which a PC makes IRQ 13.</summary>
+    public Action? FloatingPointError { get; init; }
+
     public LogChannel Log { get; init; } = LogChannel.None;
 }
 
