@@ -113,7 +113,7 @@ public sealed partial class X86Cpu
     [X86Instruction(Mnemonic.Fcomi, Mnemonic.Fcomip, Mnemonic.Fucomi, Mnemonic.Fucomip)]
     private Flow X87CompareFlags(in Insn insn)
     {
-        const ulong Carry = 1, Parity = 4, Zero = 0x40, Arithmetic = 0x8D5;
+        const ulong Carry = 1, Parity = 4, Zero = 0x40;
         if (!X87Begin())
             return Flow.Fault;
         X87SetPointers(insn);
@@ -134,7 +134,7 @@ public sealed partial class X86Cpu
             complete = X87Accrue();
             X87Conditions(StatusC1, c1);
         }
-        RFlags = (RFlags & ~Arithmetic) | (_x87.Flags & (Carry | Parity | Zero));
+        SetArithmeticFlags(_x87.Flags & (Carry | Parity | Zero));
         if (complete && insn.Mnemonic is (Mnemonic.Fcomip or Mnemonic.Fucomip))
             X87Pop();
         return Flow.Next;

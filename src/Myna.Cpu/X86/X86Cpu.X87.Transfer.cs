@@ -175,7 +175,7 @@ public sealed partial class X86Cpu
         if (!X87Begin())
             return Flow.Fault;
         X87SetPointers(insn);
-        ulong flags = RFlags;
+        ulong flags = ArithmeticFlags;
         bool move = insn.Mnemonic switch
         {
             Mnemonic.Fcmovb => (flags & Carry) != 0,
