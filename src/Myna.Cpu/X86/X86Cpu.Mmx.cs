@@ -313,14 +313,9 @@ public sealed partial class X86Cpu
     {
         // From memory to an XMM register: no MMX register is touched.
         bool enters = insn.Op0.Kind == OperandKind.Mmx || insn.Op1.Kind == OperandKind.Mmx;
-        if ((_cr0 & Cr0.EM) != 0 || (_cr4 & Cr4.OSFXSR) == 0)
+        if (!Flags.SseOn)
         {
-            RaiseException(Vector.UD);
-            return Flow.Fault;
-        }
-        if ((_cr0 & Cr0.TS) != 0)
-        {
-            RaiseException(Vector.NM);
+            RaiseException(VectorUnavailable(avx: false));
             return Flow.Fault;
         }
         if (enters && !X87CheckPending())
@@ -336,15 +331,12 @@ public sealed partial class X86Cpu
             Mnemonic.Cvtpd2pi => VectorOp.Cvtpd2dq,
             _ => VectorOp.Cvttpd2dq,
         };
-        const uint ExceptionFlags = 0x3F, AllMasked = 0x1F80;
-        uint mxcsr = Block.Context.Mxcsr;
-        _mmx.Mxcsr = (mxcsr & ~ExceptionFlags) | AllMasked;
+        ref uint mxcsr = ref Block.Context.Mxcsr;
+        _mmx.Mxcsr = Mxcsr.ForTrial(mxcsr);
         ulong low = MmxCompute(operation, source, default);
-        uint raised = operation == VectorOp.Cvtdq2pd ? 0 : _mmx.Mxcsr & ExceptionFlags;
-        Block.Context.Mxcsr = mxcsr | raised;
-        if ((raised & ~(mxcsr >> 7)) != 0)
+        if (operation != VectorOp.Cvtdq2pd && Mxcsr.Raise(ref mxcsr, _mmx.Mxcsr & Mxcsr.Flags))
         {
-            RaiseException((_cr4 & Cr4.OSXMMEXCPT) != 0 ? Vector.XM : Vector.UD);
+            RaiseException(SimdException);
             return Flow.Fault;
         }
         if (enters)

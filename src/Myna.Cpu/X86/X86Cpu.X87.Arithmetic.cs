@@ -185,6 +185,8 @@ public sealed partial class X86Cpu
         bool trigonometric = insn.Mnemonic is Mnemonic.Fsin or Mnemonic.Fcos;
         if (X87IsEmpty(0))
         {
+            if (trigonometric)
+                X87Conditions(StatusC2, 0);
             if (X87StackFault(overflow: false))
                 X87Set(0, s_indefinite);
             return Flow.Next;
@@ -213,10 +215,11 @@ public sealed partial class X86Cpu
         _x87.A = X87Get(0);
         _x87.B = X87Get(1);
         X87Compute((X87Operation)(0xD800 | ((int)insn.Immediate & 0x7FF)));
+        // FPREM: without a quotient C0 and C3 stay as they are.
+        if (insn.Mnemonic != Mnemonic.Fscale)
+            X87Conditions((_x87.Status & Invalid) != 0 || X87IsNaN(_x87.R0) ? StatusC2 : StatusC0 | StatusC2 | StatusC3, _x87.Status);
         if (!X87Accrue())
             return Flow.Next;
-        if (insn.Mnemonic != Mnemonic.Fscale)
-            X87Conditions(StatusConditions, _x87.Status);
         X87Set(0, _x87.R0);
         return Flow.Next;
     }
@@ -253,10 +256,12 @@ public sealed partial class X86Cpu
             return Flow.Fault;
         X87SetPointers(insn);
         bool trigonometric = insn.Mnemonic != Mnemonic.Fxtract;
-        bool overflow = !X87IsEmpty(7);
-        if (overflow || X87IsEmpty(0))
+        bool empty = X87IsEmpty(0);
+        if (empty || !X87IsEmpty(7))
         {
-            if (!X87StackFault(overflow))
+            if (trigonometric)
+                X87Conditions(StatusC2, 0);
+            if (!X87StackFault(overflow: !empty))
                 return Flow.Next;
             X87Set(0, s_indefinite);
             X87Push(s_indefinite);

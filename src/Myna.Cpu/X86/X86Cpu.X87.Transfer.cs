@@ -84,9 +84,9 @@ public sealed partial class X86Cpu
             X87SetPointers(insn);
             // FSTPNCE, undocumented by Intel, raises nothing.
             bool quiet = insn.Mnemonic == Mnemonic.Fstpnce;
-            if (!empty)
+            if (!empty || quiet)
                 X87Conditions(StatusC1, 0);
-            else if (!quiet && !X87StackFault(overflow: false))
+            else if (!X87StackFault(overflow: false))
                 return Flow.Next;
             if (!empty || !quiet)
                 X87Set(X87Operand(insn), empty ? s_indefinite : X87Get(0));

@@ -127,6 +127,8 @@ public sealed partial class X86Cpu
         return (state.X87Control & Invalid) != 0;
     }
 
+    private static bool X87IsNaN(Vector128<ulong> value) => (value[1] & 0x7FFF) == 0x7FFF && value[0] << 1 != 0;
+
     /// <summary>Executes on <see cref="_x87"/>; its status is then to be given to <see cref="X87Accrue"/>.</summary>
     private void X87Compute(X87Operation operation)
     {

@@ -15,10 +15,6 @@ public sealed partial class X86Cpu
     // Parts of the legacy region.
     private const int MxcsrOffset = 24, StOffset = 32, XmmOffset = 160;
     private const ulong CompactedFormat = 1UL << 63;
-    private const uint InitialMxcsr = 0x1F80;
-
-    /// <summary>Bits of MXCSR that are not reserved; also what MXCSR_MASK says.</summary>
-    private const uint MxcsrMask = 0xFFFF;
 
     /// <summary>XMM and YMM registers that the mode has.</summary>
     private int XmmCount => Flags.Is64 ? 16 : 8;
@@ -57,7 +53,7 @@ public sealed partial class X86Cpu
         if ((_cr4 & Cr4.OSFXSR) == 0)
             return Flow.Next;
         UnpackXmm(image);
-        return SetMxcsr(BinaryPrimitives.ReadUInt32LittleEndian(image[MxcsrOffset..]));
+        return LoadMxcsr(BinaryPrimitives.ReadUInt32LittleEndian(image[MxcsrOffset..]));
     }
 
     /// <summary>XSAVEOPT leaves out what has its initial value; it does not track what has changed since XRSTOR, which it may.</summary>
@@ -87,7 +83,7 @@ public sealed partial class X86Cpu
             return Flow.Fault;
         ulong requested = XstateRequested(supervisor ? _xcr0 | _xss : _xcr0);
         ulong used = XstateInUse();
-        if (Block.Context.Mxcsr != InitialMxcsr)
+        if (Block.Context.Mxcsr != Mxcsr.Reset)
             used |= XstateSse;
         used &= requested;
         BinaryPrimitives.WriteUInt64LittleEndian(Image[LegacySize..], used);
@@ -181,8 +177,8 @@ public sealed partial class X86Cpu
         else if ((initialize & XstateAvx) != 0)
             vectors.Slice(16, XmmCount).Clear();
         if (mxcsrFromImage)
-            return SetMxcsr(BinaryPrimitives.ReadUInt32LittleEndian(image[MxcsrOffset..]));
-        return compacted && (initialize & XstateSse) != 0 ? SetMxcsr(InitialMxcsr) : Flow.Next;
+            return LoadMxcsr(BinaryPrimitives.ReadUInt32LittleEndian(image[MxcsrOffset..]));
+        return compacted && (initialize & XstateSse) != 0 ? LoadMxcsr(Mxcsr.Reset) : Flow.Next;
     }
 
     /// <summary>Checks that come before everything: device, mode, segment, alignment. False: it faulted.</summary>
@@ -282,21 +278,15 @@ public sealed partial class X86Cpu
         X87SetControl(words[0]);
     }
 
-    private Flow SetMxcsr(uint value)
-    {
-        uint flags = _flags;
-        Block.Context.Mxcsr = value;
-        UpdateFlags();
-        return _flags == flags ? Flow.Next : Flow.Resync;
-    }
+    private Flow LoadMxcsr(uint value) => SetMxcsr(value) ? Flow.Resync : Flow.Next;
 
     private void PackMxcsr(Span<byte> image)
     {
         BinaryPrimitives.WriteUInt32LittleEndian(image[MxcsrOffset..], Block.Context.Mxcsr);
-        BinaryPrimitives.WriteUInt32LittleEndian(image[(MxcsrOffset + 4)..], MxcsrMask);
+        BinaryPrimitives.WriteUInt32LittleEndian(image[(MxcsrOffset + 4)..], Mxcsr.Defined);
     }
 
-    private static bool MxcsrIsValid(ReadOnlySpan<byte> image) => (BinaryPrimitives.ReadUInt32LittleEndian(image[MxcsrOffset..]) & ~MxcsrMask) == 0;
+    private static bool MxcsrIsValid(ReadOnlySpan<byte> image) => (BinaryPrimitives.ReadUInt32LittleEndian(image[MxcsrOffset..]) & ~Mxcsr.Defined) == 0;
 
     private void PackXmm(Span<byte> image) => MemoryMarshal.AsBytes(((Span<Vector128<byte>>)State.Vector)[..XmmCount]).CopyTo(image[XmmOffset..]);
 

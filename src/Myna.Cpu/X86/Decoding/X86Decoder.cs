@@ -134,8 +134,10 @@ public sealed class X86Decoder
     {
         bool operand = false, address = false;
         int rex = 0;
-        foreach (byte b in code)
+        int at = 0;
+        for (; at < code.Length; at++)
         {
+            byte b = code[at];
             switch (b)
             {
                 case 0x66:
@@ -154,6 +156,9 @@ public sealed class X86Decoder
                 break;
             rex = b;
         }
+        // x87 instructions have no immediate; their opcode says everything but the address.
+        if (at + 1 < code.Length && code[at] is >= 0xD8 and <= 0xDF)
+            insn.Immediate = (ulong)((code[at] & 7) << 8 | code[at + 1]);
         switch (codeSize)
         {
             case MemSize.B2:

@@ -102,6 +102,7 @@ public struct Insn
 
     /// <summary>Sign-extended to 64 bits.</summary>
     public ulong Displacement;
+    /// <summary>Of x87 instructions: bits 2:0 of the first byte and the ModRM byte, as the FPU's opcode register has them.</summary>
     public ulong Immediate;
     /// <summary>Condition of Jcc, SETcc, CMOVcc: the opcode's low four bits (O NO B AE E NE BE A S NS P NP L GE LE G).</summary>
     public byte Condition;
