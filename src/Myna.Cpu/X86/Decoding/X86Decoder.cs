@@ -25,9 +25,6 @@ public sealed class X86Decoder
     // Instructions that reserved NOPs have become (prefetches, CET, CLDEMOTE) stay what they were.
     private const DecoderOptions Options = DecoderOptions.ForceReservedNop;
 
-    private static readonly ushort s_movSystem = X86Table.Find("X86Cpu.MovSystem");
-    private static readonly ushort s_pushSegment = X86Table.Find("X86Cpu.PushSegment");
-    private static readonly ushort s_popSegment = X86Table.Find("X86Cpu.PopSegment");
     private static readonly ushort s_repeatedString = X86Table.Find("X86Cpu.RepeatedString");
 
     private readonly Func<CpuidFeature, bool> _has;
@@ -299,21 +296,10 @@ public sealed class X86Decoder
 
     private static ushort FindHandler(in Insn insn)
     {
-        switch (insn.Mnemonic)
-        {
-            case Mnemonic.Mov when IsSystem(insn.Op0.Kind) || IsSystem(insn.Op1.Kind):
-                return s_movSystem;
-            case Mnemonic.Push when insn.Op0.Kind == OperandKind.Segment:
-                return s_pushSegment;
-            case Mnemonic.Pop when insn.Op0.Kind == OperandKind.Segment:
-                return s_popSegment;
-        }
         if ((insn.Prefixes & (Prefixes.Rep | Prefixes.Repne)) != 0 && IsRepeatable(insn.Code))
             return s_repeatedString;
         return X86Table.Handler(insn.Mnemonic, insn.Code);
     }
-
-    private static bool IsSystem(OperandKind kind) => kind is OperandKind.Segment or OperandKind.Control or OperandKind.Debug;
 
     private static bool IsRepeatable(Code code) => code is Code.Movsb_m8_m8 or Code.Movsw_m16_m16 or Code.Movsd_m32_m32 or Code.Movsq_m64_m64
         or Code.Stosb_m8_AL or Code.Stosw_m16_AX or Code.Stosd_m32_EAX or Code.Stosq_m64_RAX
