@@ -36,8 +36,8 @@ public sealed partial class X86Cpu
         ulong selector = State.Selectors[insn.Op0.Register];
         int bytes = 1 << (int)insn.OperandSize;
         ulong pointer = (stack.Pointer - (ulong)bytes) & Mask(stack.Size);
-        // Only 16 bits are written, whatever the pointer moves by.
-        if (!TryStackAddress(stack, pointer, bytes, out ulong linear) || !TryStore(linear, MemSize.B2, stack.Mode, selector))
+        // Zero-extended, as AMD's processors do it; some of Intel's write 16 bits only.
+        if (!TryStackAddress(stack, pointer, bytes, out ulong linear) || !TryStore(linear, insn.OperandSize, stack.Mode, selector))
             return Faulted();
         StackPointer = pointer;
         return Flow.Next;
