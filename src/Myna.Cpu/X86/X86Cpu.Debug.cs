@@ -353,10 +353,11 @@ public sealed partial class X86Cpu
         Instruction instruction = decoder.Decode();
         if (instruction.Mnemonic is Mnemonic.Enter or Mnemonic.Leave)
             return true;
-        if (instruction.IsStackInstruction)
-            return instruction.StackPointerIncrement != 0 && !HasExplicitMemory(instruction);
+        bool pushes = instruction.IsStackInstruction && instruction.StackPointerIncrement != 0;
         if (!HasExplicitMemory(instruction))
-            return false;
+            return pushes;
+        if (pushes && !IsCanonical(State.General[4]))
+            return true;
         // 64-bit mode knows no overrides but FS and GS: the base decides.
         return Is64
             ? instruction.MemorySegment is not (Register.FS or Register.GS) && instruction.MemoryBase is Register.RSP or Register.RBP or Register.ESP or Register.EBP
