@@ -17,6 +17,8 @@ internal sealed class CpuEngines : IDisposable
             _pages.Add(memory);
     }
 
+    public void Add(Ram memory) => _pages.Add(memory);
+
     public void Attach(X86Cpu cpu)
     {
         _pages.Add(cpu.Block.Tlb);

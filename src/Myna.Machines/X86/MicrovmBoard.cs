@@ -1,9 +1,8 @@
 using Myna.Devices.Interrupts;
 using Myna.Devices.Power;
+using Myna.Devices.Timers;
 using Myna.Devices.Virtio;
 using Myna.Devices.Virtio.Transport;
-using Myna.Hardware.Interrupts;
-using Myna.Hardware.Memory;
 using Myna.Hardware.Power;
 using Myna.Hardware.Time;
 
@@ -20,8 +19,12 @@ internal sealed class MicrovmBoard : PcBoard
         : base(options, clock, power, MicrovmMemoryMap.Memory(options.Memory), "console=ttyS0")
     {
         Interrupts = new GsiRouter(null, IoApic);
-        var sleep = new AcpiSleepRegisters(power, MicrovmMemoryMap.SleepTypeOff);
-        MapPorts(MicrovmMemoryMap.Power, sleep.Ports, "acpi-sleep");
+        AddSerial(Interrupts.Line(MicrovmMemoryMap.Com1Irq));
+        var rtc = new Mc146818(clock, WallClock, Interrupts.Line(MicrovmMemoryMap.RtcIrq));
+        MapPorts(MicrovmMemoryMap.Cmos, rtc.Ports, "rtc");
+        Add(new BoardDevice("rtc", rtc, rtc.Reset));
+        var sleep = new AcpiSleep(power);
+        Ports.Map(MicrovmMemoryMap.Power, AcpiSleep.RegisterSize, "acpi-sleep", sleep);
         Add(new BoardDevice("acpi-sleep", sleep, sleep.Reset));
 
         (_, List<VirtioDevice> devices) = VirtioDevices.Create(Memory, options, MicrovmMemoryMap.VirtioInterrupts.Length, pci: false);
@@ -33,5 +36,6 @@ internal sealed class MicrovmBoard : PcBoard
             Add(new BoardDevice($"virtio_mmio@{address:x}", slot, slot.Reset));
         }
         UseTables(MicrovmTables.Build(options.Cpus, devices.Count));
+        AddTestDevices(Interrupts.Line);
     }
 }

@@ -14,9 +14,6 @@ internal static class MicrovmMemoryMap
 
     public const int Cmos = 0x70, Com1 = 0x3f8, Com1Irq = 4, RtcIrq = 8;
 
-    /// <summary>The value that a write of SLP_TYP switches off with.</summary>
-    public const int SleepTypeOff = 5;
-
     /// <summary>A pin of the I/O APIC for each virtio-mmio slot, in order.</summary>
     public static ReadOnlySpan<byte> VirtioInterrupts => [16, 17, 18, 19, 20, 21, 22, 23, 5, 6, 7, 9, 10, 11, 12, 13, 14, 15];
 

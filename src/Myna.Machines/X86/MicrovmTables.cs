@@ -1,3 +1,4 @@
+using Myna.Devices.Power;
 using Myna.Machines.Firmware.Acpi;
 
 namespace Myna.Machines.X86;
@@ -12,7 +13,7 @@ internal static class MicrovmTables
         byte[][] devices = [.. Enumerable.Range(0, virtio).Select(i => AmlDevices.VirtioMmio(i,
             (uint)(MicrovmMemoryMap.VirtioMmio + (ulong)i * MicrovmMemoryMap.VirtioStride), (uint)MicrovmMemoryMap.VirtioStride, MicrovmMemoryMap.VirtioInterrupts[i]))];
         byte[] code = Aml.List(
-            AmlDevices.SoftOff(MicrovmMemoryMap.SleepTypeOff),
+            AmlDevices.SoftOff(AcpiSleep.SleepTypeOff),
             AmlDevices.Processors(cpus),
             Aml.Scope("_SB_",
                 AmlDevices.Serial(1, MicrovmMemoryMap.Com1, MicrovmMemoryMap.Com1Irq),
@@ -23,7 +24,7 @@ internal static class MicrovmTables
         {
             HasLegacyDevices = true,
             SleepControl = new(Memory: false, MicrovmMemoryMap.Power, 8), SleepStatus = new(Memory: false, MicrovmMemoryMap.Power + 1, 8),
-            Reset = new(Memory: false, MicrovmMemoryMap.Power + 2, 8), ResetValue = 1,
+            Reset = new(Memory: false, MicrovmMemoryMap.Power + 2, 8), ResetValue = AcpiSleep.ResetValue,
         }, dsdt, facs: null);
         set.Add("APIC", 5, Tables.Madt(cpus, (uint)MicrovmMemoryMap.LocalApic, (uint)MicrovmMemoryMap.IoApic, legacyPics: false));
         set.Finish();

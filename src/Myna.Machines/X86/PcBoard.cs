@@ -3,7 +3,6 @@ using Myna.Cpu.X86;
 using Myna.Devices.Interrupts;
 using Myna.Devices.Ports;
 using Myna.Devices.Serial;
-using Myna.Hardware.Backends;
 using Myna.Hardware.Diagnostics;
 using Myna.Hardware.Interrupts;
 using Myna.Hardware.Memory;
@@ -30,10 +29,10 @@ internal abstract class PcBoard : IBoard
     private readonly List<BoardDevice> _devices = [];
     private readonly X86Cpu[] _cpus;
     private readonly CpuEngines _engines;
-    private readonly Uart16550 _uart;
     private readonly DirectBoot? _boot;
     private readonly Ram _ram;
     private readonly Ram? _resetRom;
+    private Uart16550? _uart;
     private byte[] _rsdp = [], _acpi = [];
 
     /// <param name="commandLine">What Linux is told unless the user says otherwise.</param>
@@ -91,9 +90,6 @@ internal abstract class PcBoard : IBoard
         IoApic = new IoApic(Apics);
         Memory.Map(Q35MemoryMap.IoApic, IoApic.RegisterSize, "ioapic", IoApic);
         Add(new BoardDevice("ioapic", IoApic, IoApic.Reset));
-        _uart = new Uart16550(clock, UartHertz, new InterruptLine(new DeferredLine(this, Q35MemoryMap.Com1Irq), 0), options.Console);
-        Ports.Map(Q35MemoryMap.Com1, 8, "serial@3f8", _uart);
-        Add(new BoardDevice("serial@3f8", _uart, _uart.Reset));
     }
 
     public AddressSpace Memory { get; } = new();
@@ -116,8 +112,8 @@ internal abstract class PcBoard : IBoard
     protected ApicBus Apics { get; } = new();
     protected IoApic IoApic { get; }
 
-    /// <summary>The kernel that is started without firmware, if it is.</summary>
-    protected X86Kernel? Kernel => _boot?.Kernel;
+    /// <summary>The kernel is a test program's, by the protocol that those use.</summary>
+    protected bool HasTestDevices => _boot?.Kernel.Protocol == BootProtocol.Multiboot;
 
     /// <summary>Global system interrupts. Set by the board's constructor.</summary>
     protected GsiRouter Interrupts { get; set; } = null!;
@@ -146,7 +142,7 @@ internal abstract class PcBoard : IBoard
         _cpus[0].Apply(_boot.Load(Memory));
     }
 
-    public void FlushConsole() => _uart.Flush();
+    public void FlushConsole() => _uart?.Flush();
 
     public virtual void Dispose()
     {
@@ -172,6 +168,43 @@ internal abstract class PcBoard : IBoard
         => new(Options.Board!, Options.Cpus, [(0, Layout.BelowHole), .. Layout.AboveHole == 0 ? [] : new[] { (FourGiB, Layout.AboveHole) }]);
 
     protected void Add(BoardDevice device) => _devices.Add(device);
+
+    /// <summary>CPUs may execute code in it.</summary>
+    protected void AddExecutable(Ram memory) => _engines.Add(memory);
+
+    /// <summary>The serial port COM1.</summary>
+    protected void AddSerial(InterruptLine line)
+    {
+        _uart = new Uart16550(Clock, UartHertz, line, Options.Console);
+        Ports.Map(Q35MemoryMap.Com1, 8, "serial@3f8", _uart);
+        Add(new BoardDevice("serial@3f8", _uart, _uart.Reset));
+    }
+
+    /// <summary>The devices that test programs talk to, if there is such a program or the user wants them.</summary>
+    /// <param name="line">A new source of a global system interrupt.</param>
+    protected void AddTestDevices(Func<int, InterruptLine> line)
+    {
+        if (Options.DebugExitPort is null && !HasTestDevices)
+            return;
+        var exit = new DebugExit(Power);
+        ulong port = Options.DebugExitPort ?? DebugExit.DefaultPort;
+        if (Ports.TryMap(port, DebugExit.Ports, "debug-exit", exit) is null)
+            throw new MachineException($"the I/O port 0x{port:x} is another device's; choose another one for --isa-debug-exit");
+        Add(new BoardDevice("debug-exit", exit, exit.Reset));
+        if (!HasTestDevices)
+            return;
+        var test = new PcTestDevice(Enumerable.Range(0, IoApic.Pins).Select(line));
+        MapPorts((int)PcTestDevice.EchoPort, test, "testdev-echo");
+        MapPorts((int)PcTestDevice.InterruptPort, test.Interrupts, "testdev-irq");
+        Memory.Map(PcTestDevice.MemoryAddress, test.Memory.Size, "testdev-memory", test.Memory);
+        Add(new BoardDevice("testdev", test, test.Reset));
+    }
+
+    protected void SetA20(bool open)
+    {
+        foreach (X86Cpu cpu in _cpus)
+            cpu.A20 = open;
+    }
 
     /// <summary>Maps a device's I/O ports.</summary>
     protected void MapPorts(int start, IRegisterBlock block, string name) => Ports.Map((ulong)start, block.Size, name, block);
@@ -203,11 +236,5 @@ internal abstract class PcBoard : IBoard
         {
             throw new MachineException(e.Message, e);
         }
-    }
-
-    /// <summary>A wire to an interrupt whose router the derived board makes later.</summary>
-    private sealed class DeferredLine(PcBoard board, int gsi) : IInterruptSink
-    {
-        public void SetLevel(int input, bool level) => board.Interrupts?.SetLevel(gsi, level);
     }
 }

@@ -1,22 +1,38 @@
+using Myna.Devices.FirmwareConfig;
 using Myna.Devices.Interrupts;
 using Myna.Devices.Pci;
+using Myna.Devices.Ports;
+using Myna.Devices.Power;
+using Myna.Devices.Timers;
 using Myna.Devices.Virtio;
 using Myna.Hardware.Interrupts;
+using Myna.Hardware.Memory;
 using Myna.Hardware.Power;
 using Myna.Hardware.Time;
+using Myna.Machines.Firmware.Acpi;
+using Myna.Machines.Loading;
+using Myna.Machines.Loading.X86;
 
 namespace Myna.Machines.X86;
 
 /// <summary>The board `q35`: a PC with Intel's Q35 chipset and virtio devices behind PCI Express.</summary>
 internal sealed class Q35Board : PcBoard
 {
+    private const int IsaInterrupts = 16, Pirqs = 8;
+    private const ulong FourGiB = 1UL << 32, MaximumFirmware = 8 << 20;
+
+    private readonly WiredOr[] _gsi;
     private readonly I8259Pair _pic;
-    private readonly PciHost _pci;
+    private readonly Mc146818 _rtc;
+    private readonly Ich9Lpc _lpc;
+    private readonly Ram? _firmware;
 
     /// <exception cref="MachineException">Something in the options cannot be had.</exception>
     public Q35Board(MachineOptions options, Clock clock, IPowerControl power)
         : base(options, clock, power, Q35MemoryMap.Memory(options.Memory), "console=ttyS0")
     {
+        if (HasFirmware)
+            _firmware = LoadFirmware(options);
         _pic = new I8259Pair(new InterruptLine(Apics, ApicBus.Lint0));
         Apics.Pic = _pic;
         MapPorts(0x20, _pic.Master, "pic-master");
@@ -24,17 +40,156 @@ internal sealed class Q35Board : PcBoard
         MapPorts(0x4d0, _pic.Elcr, "pic-elcr");
         Add(new BoardDevice("pic", _pic, _pic.Reset));
         Interrupts = new GsiRouter(_pic, IoApic);
+        _gsi = [.. Enumerable.Range(0, IoApic.Pins).Select(i => new WiredOr(Interrupts.Line(i)))];
+        AddSerial(Gsi(Q35MemoryMap.Com1Irq));
 
+        var hpet = new Hpet(clock, Gsi(Q35MemoryMap.PitIrq), Gsi(Q35MemoryMap.RtcIrq),
+            Enumerable.Range(0, IoApic.Pins).Select(i => i is >= 16 and < 20 ? Gsi(i) : default), Apics);
+        Memory.Map(Q35MemoryMap.Hpet, Hpet.RegisterSize, "hpet", hpet);
+        Add(new BoardDevice("hpet", hpet, hpet.Reset));
+        var pit = new I8254(clock, new InterruptLine(hpet, 0));
+        MapPorts(0x40, pit.Ports, "pit");
+        Add(new BoardDevice("pit", pit, pit.Reset));
+        var portB = new SystemControlPortB(pit, clock);
+        MapPorts(0x61, portB.Ports, "port61");
+        Add(new BoardDevice("port61", portB, portB.Reset));
+        _rtc = new Mc146818(clock, WallClock, new InterruptLine(hpet, 1));
+        MapPorts(Q35MemoryMap.Cmos, _rtc.Ports, "rtc");
+        Add(new BoardDevice("rtc", _rtc, _rtc.Reset));
+        FillCmos();
+
+        var reset = new ResetControl(power, new InterruptLine(Apics, ApicBus.InitPin), new InterruptLine(new A20Line(this), 0));
+        MapPorts(0x92, reset.Port92, "port92");
+        Add(new BoardDevice("reset-control", reset, reset.Reset));
+        var pm = new AcpiPm(clock, Gsi(Q35MemoryMap.SciInterrupt), power);
+        MapPorts(0xb2, pm.Apm, "apm");
+        Add(new BoardDevice("acpi-pm", pm, pm.Reset));
+        AddDebugPorts();
+
+        _lpc = new Ich9Lpc(Ports, Memory, pm, Enumerable.Range(0, Pirqs).Select(i => Gsi(16 + i)), Enumerable.Range(0, IsaInterrupts).Select(Gsi),
+            HasFirmware ? null : Q35MemoryMap.PmBase);
+        var mch = new Q35Mch(Memory, HasFirmware ? null : Q35MemoryMap.Ecam, _firmware is null ? null : new ShadowMemory(Memory, Ram, _firmware));
         ulong high = Q35MemoryMap.PciMemory64(Layout.End);
-        _pci = new PciHost(Memory,
+        var pci = new PciHost(Memory,
             [new(Q35MemoryMap.PciMemory, Q35MemoryMap.PciMemoryEnd - Q35MemoryMap.PciMemory), new(high, Q35MemoryMap.PciMemory64Size)],
-            [.. Enumerable.Range(0, 4).Select(i => Interrupts.Line((int)Q35MemoryMap.PciInterrupt + i))], Apics);
-        Memory.Map(Q35MemoryMap.Ecam, Q35MemoryMap.EcamSize, "pcie-ecam", _pci);
+            Enumerable.Range(0, Pirqs).Select(i => new InterruptLine(_lpc, i)), Apics, Ports, Ich9Lpc.Pirq, mch);
+        pci.Add(_lpc, Ich9Lpc.Slot, Ich9Lpc.Function);
+        var configuration = new PciConfigPorts(pci, reset);
+        Ports.Map(PciConfigPorts.Port, PciConfigPorts.Ports, "pci-config", configuration);
+        Add(new BoardDevice("pci-config", configuration, configuration.Reset));
         (List<VirtioDevice> devices, _) = VirtioDevices.Create(Memory, options, 0);
         foreach (VirtioDevice device in devices)
-            VirtioDevices.Plug(_pci, device);
-        foreach (PciDevice device in _pci.Devices)
+            VirtioDevices.Plug(pci, device);
+        foreach (PciDevice device in pci.Devices)
             Add(BoardDevice.Of(device));
-        UseTables(Q35Tables.Build(options.Cpus, Layout.End, 0x8086a201, 1));
+
+        AcpiTableSet tables = Q35Tables.Build(options.Cpus, Layout.End, hpet.BlockId, consoles: 1, keyboard: false);
+        UseTables(tables);
+        var fwCfg = new FwCfg(Memory, options.FwCfg.Concat(FirmwareFiles(tables)), options.Cpus, options.Memory, FirmwareItems());
+        MapPorts(Q35MemoryMap.FwCfg, fwCfg.Ports, "fw_cfg");
+        Add(new BoardDevice("fw_cfg", fwCfg, fwCfg.Reset));
+        AddTestDevices(Gsi);
+    }
+
+    public override void Dispose()
+    {
+        base.Dispose();
+        _firmware?.Dispose();
+    }
+
+    /// <inheritdoc/>
+    protected override void AfterReset()
+    {
+        if (HasFirmware)
+            return;
+        // What _PRT says of a system that uses the 8259s.
+        for (int i = 0; i < 4; i++)
+        {
+            _lpc.WriteConfig(Ich9Lpc.PIRQA_ROUT + i, 1, Q35MemoryMap.PicInterrupts[i]);
+            _lpc.WriteConfig(Ich9Lpc.PIRQE_ROUT + i, 1, Q35MemoryMap.PicInterrupts[i]);
+        }
+        Ports.Store(0x4d1, 1, 0x0c);
+    }
+
+    /// <summary>A new source of a global system interrupt.</summary>
+    private InterruptLine Gsi(int number) => _gsi[number].Add();
+
+    private Ram LoadFirmware(MachineOptions options)
+    {
+        if (options.Kernel is not null)
+            throw new MachineException("a firmware starts what is on disks; leave out --kernel, or --firmware");
+        byte[] image = ImageFile.Read(options.Firmware!, "firmware");
+        if ((ulong)image.Length > MaximumFirmware || image.Length % Ram.PageSize != 0 || image.Length < 64 << 10)
+            throw new MachineException($"the firmware {options.Firmware} has {image.Length} bytes; a PC's has 64 KiB to 8 MiB in whole pages");
+        var rom = new Ram("bios", (ulong)image.Length, readOnly: true);
+        image.CopyTo(rom.GetForWrite(0, image.Length));
+        Memory.Map(FourGiB - rom.Size, rom);
+        AddExecutable(rom);
+        return rom;
+    }
+
+    private void AddDebugPorts()
+    {
+        var post = new PostPort(Log["firmware"]);
+        Ports.Map(0x80, 1, "post", post);
+        Add(new BoardDevice("post", post, post.Reset));
+        // The test device takes port E9h for itself.
+        foreach (ulong port in HasTestDevices ? [0x402] : new ulong[] { 0xe9, 0x402 })
+        {
+            var console = new DebugConsole(Log["firmware"]);
+            Ports.Map(port, 1, $"debug@{port:x}", console);
+            Add(new BoardDevice($"debug@{port:x}", console, console.Reset));
+        }
+    }
+
+    /// <summary>What firmware looks up in the clock's RAM (the PC's and QEMU's layout of it).</summary>
+    private void FillCmos()
+    {
+        ulong below = Layout.BelowHole, above = Layout.AboveHole >> 16;
+        ulong extended = Math.Min((below >> 10) - 1024, 0xffff), beyond16 = below > 16 << 20 ? Math.Min((below - (16 << 20)) >> 16, 0xffff) : 0;
+        _rtc[0x14] = 0x06; // equipment: a coprocessor, a PS/2 mouse
+        (_rtc[0x15], _rtc[0x16]) = (0x80, 0x02); // 640 KiB
+        (_rtc[0x17], _rtc[0x18]) = (_rtc[0x30], _rtc[0x31]) = ((byte)extended, (byte)(extended >> 8));
+        (_rtc[0x34], _rtc[0x35]) = ((byte)beyond16, (byte)(beyond16 >> 8));
+        (_rtc[0x5b], _rtc[0x5c], _rtc[0x5d]) = ((byte)above, (byte)(above >> 8), (byte)(above >> 16));
+        _rtc[0x5f] = (byte)(Options.Cpus - 1);
+        (_rtc[0x38], _rtc[0x3d]) = (0x01, 0x32); // boot from disk, CD, network; no floppy check
+    }
+
+    private IEnumerable<KeyValuePair<string, byte[]>> FirmwareFiles(AcpiTableSet tables)
+    {
+        if (!HasFirmware)
+            return [];
+        var map = new ByteWriter();
+        foreach ((ulong start, ulong size) in SmbiosDescription().Memory)
+            map.U64(start).U64(size).U32((uint)E820Type.Ram);
+        byte[] smbios = Myna.Machines.Firmware.Smbios.SmbiosTables.Structures(SmbiosDescription());
+        return
+        [
+            .. tables.LoaderFiles(),
+            new("etc/e820", map.ToArray()),
+            new("etc/smbios/smbios-anchor", Myna.Machines.Firmware.Smbios.SmbiosTables.EntryPoint(0, smbios.Length)),
+            new("etc/smbios/smbios-tables", smbios),
+            // S3 and S4 are not to be had; S5 is sleep type 0.
+            new("etc/system-states", [128, 0, 0, 1, 2, 128]),
+            new("etc/boot-fail-wait", [0xff, 0xff, 0xff, 0xff]),
+        ];
+    }
+
+    private IEnumerable<KeyValuePair<ushort, byte[]>> FirmwareItems()
+    {
+        const ushort Irq0Override = 0x8002;
+        return
+        [
+            new(FwCfg.NOGRAPHIC, [1, 0]),
+            new(FwCfg.MAX_CPUS, BitConverter.GetBytes((ushort)Options.Cpus)),
+            new(Irq0Override, [1, 0, 0, 0]),
+        ];
+    }
+
+    /// <summary>The gate of address line 20.</summary>
+    private sealed class A20Line(Q35Board board) : IInterruptSink
+    {
+        public void SetLevel(int input, bool level) => board.SetA20(level);
     }
 }

@@ -24,10 +24,10 @@ internal static class Q35MemoryMap
     public const int Cmos = 0x70, FwCfg = 0x510, Com1 = 0x3f8, Com2 = 0x2f8, ResetControl = 0xcf9;
     public const int Com1Irq = 4, Com2Irq = 3, RtcIrq = 8, KeyboardIrq = 1, MouseIrq = 12, PitIrq = 0;
 
-    /// <summary>Devices on the root bus use PIRQ E to H, which the I/O APIC has at 20 to 23.</summary>
-    public const uint PciInterrupt = 20;
+    /// <summary>The I/O APIC has PIRQ A to H at 16 to 23.</summary>
+    public const uint PciInterrupt = 16;
 
-    /// <summary>What firmware programs PIRQ E to H to at the 8259s.</summary>
+    /// <summary>What firmware programs PIRQ A to D, and E to H, to at the 8259s.</summary>
     public static ReadOnlySpan<byte> PicInterrupts => [10, 11, 10, 11];
 
     public static ulong PciMemory64(ulong ramEnd) => Math.Max(1, (ramEnd + PciMemory64Size - 1) / PciMemory64Size) * PciMemory64Size;

@@ -1,3 +1,4 @@
+using Myna.Devices.Pci;
 using Myna.Machines.Firmware.Acpi;
 
 namespace Myna.Machines.X86;
@@ -10,14 +11,15 @@ internal static class Q35Tables
     /// <param name="ramEnd">First address behind the RAM.</param>
     /// <param name="hpet">Bits 31:0 of the HPET's capabilities.</param>
     /// <param name="consoles">Serial ports, 1 or 2.</param>
-    public static AcpiTableSet Build(int cpus, ulong ramEnd, uint hpet, int consoles)
+    /// <param name="keyboard">There is an 8042.</param>
+    public static AcpiTableSet Build(int cpus, ulong ramEnd, uint hpet, int consoles, bool keyboard)
     {
         var set = new AcpiTableSet();
         int facs = set.AddFacs();
-        int dsdt = set.Add("DSDT", 2, Dsdt(cpus, ramEnd, consoles), listed: false);
+        int dsdt = set.Add("DSDT", 2, Dsdt(cpus, ramEnd, consoles, keyboard), listed: false);
         Tables.AddFadt(set, new Tables.FixedHardware
         {
-            PmBase = Q35MemoryMap.PmBase, SciInterrupt = Q35MemoryMap.SciInterrupt, Has8042 = true, HasLegacyDevices = true, CenturyIndex = 0x32,
+            PmBase = Q35MemoryMap.PmBase, SciInterrupt = Q35MemoryMap.SciInterrupt, Has8042 = keyboard, HasLegacyDevices = true, CenturyIndex = 0x32,
             Reset = new(Memory: false, Q35MemoryMap.ResetControl, 8), ResetValue = 0x0f,
         }, dsdt, facs);
         set.Add("APIC", 5, Tables.Madt(cpus, (uint)Q35MemoryMap.LocalApic, (uint)Q35MemoryMap.IoApic, legacyPics: true,
@@ -29,7 +31,7 @@ internal static class Q35Tables
         return set;
     }
 
-    private static byte[] Dsdt(int cpus, ulong ramEnd, int consoles)
+    private static byte[] Dsdt(int cpus, ulong ramEnd, int consoles, bool keyboard)
     {
         ulong wide = Q35MemoryMap.PciMemory64(ramEnd);
         byte[][] serial = [AmlDevices.Serial(1, Q35MemoryMap.Com1, Q35MemoryMap.Com1Irq), AmlDevices.Serial(2, Q35MemoryMap.Com2, Q35MemoryMap.Com2Irq)];
@@ -56,16 +58,16 @@ internal static class Q35Tables
                         Resources.MemoryRange((uint)Q35MemoryMap.PciMemory, (uint)(Q35MemoryMap.PciMemoryEnd - 1)),
                         Resources.WideMemoryRange(wide, wide + Q35MemoryMap.PciMemory64Size - 1))),
                     OperatingSystemCapabilities(),
-                    Aml.Name("PRTA", Routes((slot, pin) => Q35MemoryMap.PciInterrupt + (uint)((slot + pin) % 4))),
-                    Aml.Name("PRTP", Routes((slot, pin) => Q35MemoryMap.PicInterrupts[(slot + pin) % 4])),
+                    Aml.Name("PRTA", Routes((slot, pin) => Q35MemoryMap.PciInterrupt + (uint)Ich9Lpc.Pirq(slot, pin))),
+                    Aml.Name("PRTP", Routes((slot, pin) => Q35MemoryMap.PicInterrupts[Ich9Lpc.Pirq(slot, pin) % 4])),
                     Aml.Method("_PRT", 0,
                         Aml.If(Aml.Path("PICF"), Aml.Return(Aml.Path("PRTA"))),
                         Aml.Return(Aml.Path("PRTP"))),
                     Aml.Device("ISA_",
                         Aml.Name("_ADR", 0x001f0000),
                         AmlDevices.Isa("RTC_", "PNP0B00", Resources.Ports(Q35MemoryMap.Cmos, 8), Resources.Irq(Q35MemoryMap.RtcIrq)),
-                        AmlDevices.Isa("KBD_", "PNP0303", Resources.Ports(0x60, 1), Resources.Ports(0x64, 1), Resources.Irq(Q35MemoryMap.KeyboardIrq)),
-                        AmlDevices.Isa("MOU_", "PNP0F13", Resources.Irq(Q35MemoryMap.MouseIrq)),
+                        keyboard ? AmlDevices.Isa("KBD_", "PNP0303", Resources.Ports(0x60, 1), Resources.Ports(0x64, 1), Resources.Irq(Q35MemoryMap.KeyboardIrq)) : [],
+                        keyboard ? AmlDevices.Isa("MOU_", "PNP0F13", Resources.Irq(Q35MemoryMap.MouseIrq)) : [],
                         Aml.List(serial.AsSpan(0, consoles)))),
                 Aml.Device("HPET",
                     Aml.Name("_HID", Aml.EisaId("PNP0103")),

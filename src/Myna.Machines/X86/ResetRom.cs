@@ -10,8 +10,8 @@ internal static class ResetRom
 {
     private const int Vector = 0xff0;
 
-    // mov al, 6; mov dx, 0CF9h; out dx, al; mov al, 1; mov dx, 602h; out dx, al; hlt (loop): q35's reset control, then microvm's.
-    private static ReadOnlySpan<byte> Code => [0xb0, 0x06, 0xba, 0xf9, 0x0c, 0xee, 0xb0, 0x01, 0xba, 0x02, 0x06, 0xee, 0xf4, 0xeb, 0xfd];
+    // mov al, 6; mov dx, 0CF9h; out dx, al; mov al, 42h; mov dx, 602h; out dx, al; hlt (loop): q35's reset control, then microvm's.
+    private static ReadOnlySpan<byte> Code => [0xb0, 0x06, 0xba, 0xf9, 0x0c, 0xee, 0xb0, 0x42, 0xba, 0x02, 0x06, 0xee, 0xf4, 0xeb, 0xfd];
 
     public static Ram Create()
     {

@@ -51,11 +51,11 @@ internal static class Tables
     /// <param name="dsdt">The DSDT's place, and <paramref name="facs"/> that of the FACS if there is one.</param>
     public static void AddFadt(AcpiTableSet set, FixedHardware hardware, int dsdt, int? facs)
     {
-        const uint Wbinvd = 1, ProcC1 = 1 << 2, NoSleepButton = 1 << 5, ResetSupported = 1 << 10, HardwareReduced = 1 << 20, NoPowerButton = 1 << 4;
+        const uint Wbinvd = 1, ProcC1 = 1 << 2, NoSleepButton = 1 << 5, ResetSupported = 1 << 10, HardwareReduced = 1 << 20, NoPowerButton = 1 << 4, WideTimer = 1 << 8;
         const int LegacyDevices = 1, I8042 = 2, NoVga = 4;
         bool reduced = hardware.PmBase == 0;
         int pm = hardware.PmBase;
-        uint flags = Wbinvd | ProcC1 | NoSleepButton | (hardware.Reset.Address != 0 ? ResetSupported : 0) | (reduced ? HardwareReduced | NoPowerButton : 0);
+        uint flags = Wbinvd | ProcC1 | NoSleepButton | (hardware.Reset.Address != 0 ? ResetSupported : 0) | (reduced ? HardwareReduced | NoPowerButton : WideTimer);
         var w = new ByteWriter().U32(0).U32(0).U8(0).U8(reduced ? 7 : 1 /* performance server, desktop */).U16(hardware.SciInterrupt)
             .Zero(8); // SMI_CMD 0: the machine is in ACPI mode from the start
         PmBlock(w, pm, 0).U32(0);
