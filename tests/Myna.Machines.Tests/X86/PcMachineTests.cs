@@ -1,0 +1,167 @@
+using System.Buffers.Binary;
+using Myna.Devices.Ports;
+using Myna.Hardware.Memory;
+using Myna.Hardware.State;
+using Myna.Machines.Tests.Support;
+
+namespace Myna.Machines.Tests.X86;
+
+/// <summary>Whole PCs with multiboot programs of a few instructions, and the errors of their options.</summary>
+public sealed class PcMachineTests : IDisposable
+{
+    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(60);
+    private readonly Scratch _scratch = new();
+    private readonly Recorder _console = new();
+
+    public void Dispose() => _scratch.Dispose();
+
+    /// <summary>A multiboot kernel at 2 MiB, entered in 32-bit protected mode.</summary>
+    private MachineOptions Program(string board, params byte[] code)
+    {
+        const uint Load = 0x200000, Flags = 1 << 16;
+        byte[] image = new byte[0x40 + code.Length];
+        uint[] header = [0x1badb002, Flags, unchecked(0u - 0x1badb002 - Flags), Load, Load, 0, 0, Load + 0x40];
+        for (int i = 0; i < header.Length; i++)
+            BinaryPrimitives.WriteUInt32LittleEndian(image.AsSpan(i * 4), header[i]);
+        code.CopyTo(image, 0x40);
+        return new MachineOptions { Arch = "x86_64", Board = board, Kernel = _scratch.Write("kernel", image), Memory = 16 << 20, Accel = Accel.Interp, Console = _console };
+    }
+
+    private static MachineExit Run(MachineOptions options)
+    {
+        using Machine machine = Machine.Create(options);
+        machine.Start();
+        using var patience = new CancellationTokenSource(s_patience);
+        return machine.WaitForExit(patience.Token);
+    }
+
+    private static byte[] Out(ushort port, byte value) => [0x66, 0xba, (byte)port, (byte)(port >> 8), 0xb0, value, 0xee];
+    private static byte[] Out16(ushort port, ushort value) => [0x66, 0xba, (byte)port, (byte)(port >> 8), 0x66, 0xb8, (byte)value, (byte)(value >> 8), 0x66, 0xef];
+
+    private static readonly byte[] s_halt = [0xf4, 0xeb, 0xfd];
+
+    [Theory]
+    [InlineData("q35")]
+    [InlineData("microvm")]
+    public void A_test_program_prints_and_ends_with_its_status(string board)
+    {
+        Assert.Equal(new MachineExit(ExitReason.PowerOff, 5 * 2 + 1), Run(Program(board, [.. Out(0x3f8, (byte)'h'), .. Out(0x3f8, (byte)'i'), .. Out(0xf4, 5), .. s_halt])));
+        Assert.Equal("hi", _console.Text);
+    }
+
+    [Fact]
+    public void The_port_of_the_debug_exit_can_be_chosen()
+        => Assert.Equal(3, Run(Program("q35", [.. Out(0x501, 1), .. s_halt]) with { DebugExitPort = 0x501 }).Status);
+
+    [Fact]
+    public void The_machines_switch_off_by_their_acpi_registers()
+    {
+        Assert.Equal(new MachineExit(ExitReason.PowerOff, 0), Run(Program("q35", [.. Out16(0x604, 1 << 13), .. s_halt])));
+        Assert.Equal(new MachineExit(ExitReason.PowerOff, 0), Run(Program("microvm", [.. Out(0x600, 1 << 5 | 5 << 2), .. s_halt])));
+    }
+
+    [Fact]
+    public void The_machines_reset_by_their_reset_registers()
+    {
+        Assert.Equal(ExitReason.Reset, Run(Program("q35", [.. Out(0xcf9, 6), .. s_halt]) with { NoReboot = true }).Reason);
+        Assert.Equal(ExitReason.Reset, Run(Program("microvm", [.. Out(0x602, 0x42), .. s_halt]) with { NoReboot = true }).Reason);
+    }
+
+    [Theory]
+    [InlineData("q35")]
+    [InlineData("microvm")]
+    public void A_triple_fault_resets(string board)
+        // lidt [eax * 0 + disp32 of zeroes]; int3: no descriptor, no double fault's either.
+        => Assert.Equal(ExitReason.Reset, Run(Program(board, [0x0f, 0x01, 0x1d, 0x00, 0x00, 0x30, 0x00, 0xcc, .. s_halt]) with { NoReboot = true }).Reason);
+
+    [Theory]
+    [InlineData("q35")]
+    [InlineData("microvm")]
+    public void Every_device_has_a_name_and_is_saved(string board)
+    {
+        DeviceOptions[] devices = [new DiskDevice(new NullDisk()), new NetDevice(new NullNet()), new ConsoleDevice(new Recorder()), new RngDevice()];
+        using Machine machine = Machine.Create(Program(board, s_halt) with { Cpus = 2, Devices = devices });
+        Assert.Equal(machine.Devices.Count, machine.Devices.Select(d => d.Name).Distinct().Count());
+        IEnumerable<Region> unknown = machine.Memory.Regions.Concat(machine.Ports!.Regions).Where(r => r.Device is not null and not Myna.Devices.Pci.PciHost
+            && !machine.Devices.Any(d => ReferenceEquals(d.State, r.Device is IRegisterBlock block ? block.Owner : r.Device)));
+        Assert.Empty(unknown);
+        byte[] state = machine.SaveState();
+        using Machine second = Machine.Create(Program(board, s_halt) with { Cpus = 2, Devices = devices });
+        second.LoadState(state);
+        Assert.Equal(state, second.SaveState());
+    }
+
+    [Fact]
+    public void Ram_lies_around_the_hole_and_the_tables_in_the_bios_segment()
+    {
+        using Machine machine = Machine.Create(Program("q35", s_halt) with { Memory = 4UL << 30 });
+        Assert.True(machine.Memory.Store(0x7fff_fff8, 8, 1));
+        Assert.Null(machine.Memory.Find(0x8000_0000));
+        Assert.True(machine.Memory.Store(0x1_7fff_fff8, 8, 1));
+        Assert.Null(machine.Memory.Find(0x1_8000_0000));
+        Assert.Null(machine.Memory.Find(0xa0000));
+        byte[] signature = new byte[8];
+        Assert.True(machine.Memory.Read(0xe0000, signature));
+        Assert.Equal("RSD PTR "u8, signature);
+        Assert.True(machine.Memory.Read(0xf0000, signature));
+        Assert.Equal("_SM3_"u8, signature.AsSpan(0, 5));
+        // The host bridge at 00:00.0, by memory and by ports.
+        Assert.True(machine.Memory.Load(0xb000_0000, 4, out ulong id));
+        Assert.Equal(0x29c08086ul, id);
+        Assert.True(machine.Ports!.Store(0xcf8, 4, 0x8000f800) && machine.Ports.Load(0xcfc, 4, out id));
+        Assert.Equal(0x29188086ul, id);
+    }
+
+    [Fact]
+    public void Firmware_sees_its_rom_below_1_mib_until_it_turns_ram_on()
+    {
+        byte[] rom = new byte[256 << 10];
+        rom[^16] = 0xf4; // hlt at the reset vector
+        rom[^1] = 0x77;
+        rom[128 << 10] = 0x55;
+        using Machine machine = Machine.Create(new MachineOptions { Arch = "amd64", Firmware = _scratch.Write("rom", rom), Memory = 16 << 20, Accel = Accel.Interp });
+        ulong Byte(ulong address) => machine.Memory.Load(address, 1, out ulong value) ? value : 0x100;
+        Assert.Equal((0x77ul, 0x77ul, 0x55ul, 0x100ul), (Byte(0xffff_ffff), Byte(0xfffff), Byte(0xe0000), Byte(0xc0000)));
+        Assert.False(machine.Memory.Store(0xfffff, 1, 1));
+        // PAM0 to PAM6, by configuration ports.
+        for (uint register = 0x90; register < 0x98; register += 4)
+            Assert.True(machine.Ports!.Store(0xcf8, 4, 0x8000_0000 | register) && machine.Ports.Store(0xcfc, 4, register == 0x90 ? 0x33333330u : 0x00333333u));
+        Assert.True(machine.Memory.Store(0xfffff, 1, 1) && machine.Memory.Store(0xc0000, 1, 2));
+        Assert.Equal((1ul, 2ul, 0x77ul), (Byte(0xfffff), Byte(0xc0000), Byte(0xffff_ffff)));
+        machine.Reset();
+        Assert.Equal(0x77ul, Byte(0xfffff));
+        // fw_cfg answers, and has the tables.
+        Assert.True(machine.Ports!.Store(0x510, 2, 0));
+        Assert.Equal("QEMU"u8, new[] { Port(), Port(), Port(), Port() });
+        byte Port() => machine.Ports.Load(0x511, 1, out ulong value) ? (byte)value : (byte)0;
+    }
+
+    [Fact]
+    public void Options_that_make_no_sense()
+    {
+        MachineOptions good = Program("q35", s_halt);
+        Refused(good with { Board = "virt" }, "virt", "q35", "microvm");
+        Refused(good with { Board = "q35,x=y" }, "x=y");
+        Refused(good with { Cpu = "z80" }, "z80");
+        Refused(good with { Kernel = null }, "--kernel");
+        Refused(good with { Firmware = MachineOptions.FirmwareBuiltIn }, "SBI");
+        Refused(good with { Board = "microvm", Firmware = "x" }, "microvm");
+        Refused(good with { Firmware = _scratch.Write("rom", new byte[1 << 16]) }, "--kernel");
+        Refused(good with { Kernel = null, Firmware = _scratch.Write("rom", new byte[5000]) }, "5000");
+        Refused(good with { Kernel = null, Firmware = _scratch.Path("nothing") }, "firmware", "does not exist");
+        Refused(good with { Memory = 1 << 20 }, "memory");
+        Refused(good with { DebugExitPort = 0x3f8 }, "0x3f8");
+        Refused(good with { Board = "microvm", Devices = [new RngDevice(DeviceBus.Pci)] }, "PCI");
+        Refused(good with { Board = "microvm", Devices = [.. Enumerable.Repeat(new RngDevice(), 40)] }, "virtio-mmio");
+        Refused(good with { Devices = [new RngDevice(DeviceBus.Mmio)] }, "virtio-mmio");
+        Refused(good with { Arch = "riscv64", Board = null, Cpu = "max" }, "x86_64");
+    }
+
+    private static void Refused(MachineOptions options, params string[] words)
+    {
+        string message = Assert.Throws<MachineException>(() => Machine.Create(options).Dispose()).Message;
+        foreach (string word in words)
+            Assert.Contains(word, message, StringComparison.Ordinal);
+        Assert.DoesNotContain('\n', message);
+    }
+}
