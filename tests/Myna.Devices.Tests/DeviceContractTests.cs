@@ -1,6 +1,9 @@
 using System.Text;
+using Myna.Devices.Input;
 using Myna.Devices.Interrupts;
+using Myna.Devices.Pci;
 using Myna.Devices.Ports;
+using Myna.Devices.Power;
 using Myna.Devices.Tests.Support;
 using Myna.Devices.Timers;
 using Myna.Hardware.Memory;
@@ -56,6 +59,50 @@ public sealed class DeviceContractTests
             var hpet = new Hpet(clock, levels.Line(0), levels.Line(8), Enumerable.Range(0, 24).Select(levels.Line), new Messages());
             return new(hpet, hpet.Reset, clock, hpet, new Lines(hpet, 2));
         },
+        ["i8042"] = () =>
+        {
+            var controller = new I8042(default, default, new Support.Power());
+            return new(controller, controller.Reset, new(), controller.Data, controller.Command, new Typist(controller));
+        },
+        ["acpi-pm"] = () =>
+        {
+            var clock = new ManualClock();
+            var pm = new AcpiPm(clock, default, new Support.Power());
+            return new(pm, pm.Reset, clock, pm, pm.Apm);
+        },
+        ["acpi-sleep"] = () => Simple(new AcpiSleep(new Support.Power()), static d => d.Reset()),
+        ["reset-control"] = () =>
+        {
+            var reset = new ResetControl(new Support.Power());
+            return new(reset, reset.Reset, new(), reset.Register, reset.Port92);
+        },
+        ["debug-console"] = () => Simple(new DebugConsole(Hardware.Diagnostics.LogChannel.None), static d => d.Reset()),
+        ["debug-exit"] = () => Simple(new DebugExit(new Support.Power()), static d => d.Reset()),
+        ["post-port"] = () => Simple(new PostPort(Hardware.Diagnostics.LogChannel.None), static d => d.Reset()),
+        ["pc-testdev"] = () =>
+        {
+            var test = new PcTestDevice(Enumerable.Repeat(default(Hardware.Interrupts.InterruptLine), 24));
+            return new(test, test.Reset, new(), test, test.Interrupts, test.Memory);
+        },
+        ["mch"] = () =>
+        {
+            var memory = new AddressSpace();
+            var mch = new Q35Mch(memory, 0xb000_0000, null);
+            return new(mch, mch.Reset, new(), new PciHost(memory, [], Enumerable.Repeat(default(Hardware.Interrupts.InterruptLine), 4), bridge: mch));
+        },
+        ["lpc"] = () =>
+        {
+            var (memory, ports) = (new AddressSpace(), new AddressSpace());
+            var none = default(Hardware.Interrupts.InterruptLine);
+            var lpc = new Ich9Lpc(ports, memory, new AcpiPm(new ManualClock(), none, new Support.Power()), Enumerable.Repeat(none, 8), Enumerable.Repeat(none, 16));
+            var host = new PciHost(memory, [], Enumerable.Repeat(none, 4));
+            host.Add(lpc, 0, 1);
+            var config = new PciConfigPorts(host, null);
+            ports.Map(0xcf8, 8, "pci", config);
+            config.Write(0, 4, 0x8000_0100);
+            return new(lpc, lpc.Reset, new(), lpc.Rcrb, new PciPage(lpc), new Lines(lpc, 8));
+        },
+        ["config-ports"] = () => Simple(new PciConfigPorts(new PciHost(new AddressSpace(), [], Enumerable.Repeat(default(Hardware.Interrupts.InterruptLine), 4)), null), static d => d.Reset()),
         ["rtc"] = () =>
         {
             var clock = new ManualClock();
@@ -63,6 +110,8 @@ public sealed class DeviceContractTests
             return new(rtc, rtc.Reset, clock, rtc.Ports);
         },
     };
+
+    private static Subject Simple<T>(T device, Action<T> reset) where T : IStateful, IMmio => new(device, () => reset(device), new(), device);
 
     public static TheoryData<string> Names => [.. Subjects.Keys];
 
@@ -172,6 +221,37 @@ public sealed class DeviceContractTests
         {
             for (int i = 0; i < count; i++)
                 sink.SetLevel(i, false);
+        }
+    }
+
+    private sealed class Typist(I8042 controller) : IMmio
+    {
+        public bool Read(ulong offset, int size, out ulong value)
+        {
+            value = 0;
+            controller.MoveMouse((int)offset - 50, size * 10, size - 2, (byte)offset);
+            return true;
+        }
+
+        public bool Write(ulong offset, int size, ulong value)
+        {
+            controller.Key((int)(value & 0x7f) | ((offset & 1) != 0 ? 0xe000 : 0), (offset & 2) != 0);
+            return true;
+        }
+    }
+
+    private sealed class PciPage(PciDevice device) : IMmio
+    {
+        public bool Read(ulong offset, int size, out ulong value)
+        {
+            value = device.ReadConfig((int)offset & ~3, Math.Min(size, 4));
+            return true;
+        }
+
+        public bool Write(ulong offset, int size, ulong value)
+        {
+            device.WriteConfig((int)offset & ~3, Math.Min(size, 4), (uint)value);
+            return true;
         }
     }
 
