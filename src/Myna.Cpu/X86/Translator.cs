@@ -35,11 +35,14 @@ internal sealed class Translator(X86Decoder decoder, ICodeSource source)
     /// <param name="flags"><see cref="BlockFlags.Bits"/> at the time.</param>
     /// <param name="page">The page that holds pc.</param>
     /// <param name="maxLength">Instructions at most.</param>
+    /// <remarks>What cannot be decoded, or straddles into a page not known, makes no block: the interpreter executes it.</remarks>
     public void Translate(IrBuilder builder, ulong pc, uint flags, ReadOnlySpan<byte> page, int maxLength)
     {
         Flags = new BlockFlags(flags);
         ulong start = pc & ~(ulong)(Ram.PageSize - 1);
         builder.MmuMode = Flags.DataMode;
+        // What is never in the soft-TLB (alignment is checked) is not worth translating.
+        bool slow = Flags.Slow || Flags.DataMode == MmuMode.UserAligned;
         TranslatorOps ops = new(this, builder);
         while (true)
         {
@@ -51,15 +54,15 @@ internal sealed class Translator(X86Decoder decoder, ICodeSource source)
             }
             ReadOnlySpan<byte> code = page[(int)(pc - start)..];
             DecodeOutcome outcome = decoder.Decode(code, Flags.CodeSize, out Insn insn);
-            if (outcome != DecodeOutcome.Ok || Flags.Slow)
+            if (outcome != DecodeOutcome.Ok || slow)
             {
                 // A block of its own, as far as one instruction can be one.
                 if (builder.Length != 0)
                     builder.EndJump(pc);
-                else if (outcome == DecodeOutcome.Truncated && !Flags.Slow)
+                else if (outcome == DecodeOutcome.Truncated && !slow)
                     Straddle(builder, ref ops, pc, code);
-                else
-                    Single(builder, pc, Math.Max(1, (int)insn.Length));
+                else if (outcome == DecodeOutcome.Ok)
+                    Single(builder, pc, insn.Length);
                 return;
             }
             if (!Build(builder, ref ops, ref pc, in insn))
@@ -116,18 +119,18 @@ internal sealed class Translator(X86Decoder decoder, ICodeSource source)
         Span<byte> bytes = stackalloc byte[X86Decoder.MaxLength];
         code.CopyTo(bytes);
         second.Bytes[..(bytes.Length - code.Length)].CopyTo(bytes[code.Length..]);
-        if (decoder.Decode(bytes, Flags.CodeSize, out Insn insn) != DecodeOutcome.Ok || !(Flags.Is64 || Flags.Flat))
-            Single(builder, pc, X86Decoder.MaxLength);
-        else if (Build(builder, ref ops, ref pc, in insn, second))
+        if (decoder.Decode(bytes, Flags.CodeSize, out Insn insn) == DecodeOutcome.Ok && (Flags.Is64 || Flags.Flat)
+            && Build(builder, ref ops, ref pc, in insn, second))
+        {
             builder.EndJump(pc);
+        }
     }
 
-    // The interpreter executes the instruction, which may go on in another page.
-    private static void Single(IrBuilder builder, ulong pc, int length)
+    private void Single(IrBuilder builder, ulong pc, int length)
     {
         builder.StartInstruction(pc, length);
-        builder.Interpret();
-        builder.EndLeave(pc);
+        builder.Interpret(length);
+        builder.EndLeave(Next(pc, length));
     }
 
     private ulong Next(ulong pc, int length) => Flags.Is64 ? pc + (ulong)length : (uint)(pc + (ulong)length);

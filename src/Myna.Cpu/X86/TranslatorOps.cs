@@ -74,12 +74,20 @@ internal readonly partial struct TranslatorOps(Translator translator, IrBuilder 
 
     // ---- Jumps ----
 
-    // DEVIATION: Intel SDM volume 2, RET, CALL, JMP: a target that is not canonical raises #GP at the instruction; here at the
-    // target, as AMD's processors do (APM volume 3, "Near Return").
     public bool CheckNear(Value ip, MemSize operandSize)
     {
-        if (!Mode.Flat)
+        if (Mode.Is64)
+        {
+            // Canonical addresses of the same half as the instruction's; the interpreter looks at all others.
+            if ((long)Pc >= 0)
+                builder.Guard(Cond.Ne, MemSize.B8, _ir.ShrU(ip, Const(47)), Const(0));
+            else
+                builder.Guard(Cond.Ne, MemSize.B8, _ir.ShrS(ip, Const(47)), Const(ulong.MaxValue));
+        }
+        else if (!Mode.Flat)
+        {
             builder.Unsupported();
+        }
         return true;
     }
 
