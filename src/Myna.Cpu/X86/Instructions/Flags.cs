@@ -118,7 +118,7 @@ internal static class Flags<TOps, T, V>
             return flags;
         flags = ops.Or(flags, Carry(ref ops));
         flags = ops.Or(flags, ops.Shl(ops.Set(Cond.LtS, width, Overflow(ref ops, kind, width), zero), ops.Const(11)));
-        return HasAdjust(kind) ? ops.Or(flags, Adjust(ref ops, kind)) : flags;
+        return kind == FlagKind.Mul ? flags : ops.Or(flags, Adjust(ref ops, kind));
     }
 
     /// <summary>CF as 0 or 1.</summary>
@@ -230,11 +230,11 @@ internal static class Flags<TOps, T, V>
         return ops.Xor(odd, ops.Const(1));
     }
 
-    private static bool HasAdjust(FlagKind kind) => kind is FlagKind.Add or FlagKind.Sub or FlagKind.Adc or FlagKind.Sbb or FlagKind.Inc or FlagKind.Dec;
-
     // AF in its place.
     private static T Adjust(ref TOps ops, FlagKind kind)
     {
+        if (kind is FlagKind.Shl or FlagKind.Shr or FlagKind.Sar)
+            return ops.Const(LazyFlags.AF);
         T r = Result(ref ops, kind);
         if (kind is FlagKind.Inc or FlagKind.Dec)
         {

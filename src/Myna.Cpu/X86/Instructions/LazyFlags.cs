@@ -25,7 +25,7 @@ public enum FlagKind
     Inc,
     /// <summary>R = operand - 1, B = CF.</summary>
     Dec,
-    /// <summary>R is A shifted by B, which is 1 to 63; SHLD too.</summary>
+    /// <summary>R is A shifted by B, which is 1 to 63; SHLD too. AF is undefined for all shifts; AMD's processors set it.</summary>
     Shl,
     /// <summary>As <see cref="Shl"/>; SHRD too.</summary>
     Shr,
@@ -91,14 +91,17 @@ public static class LazyFlags
                 break;
             case FlagKind.Shl:
                 carry = ((a << ((int)b - 1)) >> sign & 1) != 0;
+                adjust = true;
                 overflow = carry != ((r >> sign & 1) != 0);
                 break;
             case FlagKind.Shr:
                 carry = ((a & mask) >> ((int)b - 1) & 1) != 0;
+                adjust = true;
                 overflow = ((r ^ (r << 1)) >> sign & 1) != 0;
                 break;
             case FlagKind.Sar:
                 carry = ((long)(a << (64 - bits)) >> (64 - bits) >> ((int)b - 1) & 1) != 0;
+                adjust = true;
                 break;
             case FlagKind.Mul:
                 carry = overflow = b != 0;
