@@ -208,6 +208,8 @@ public sealed partial class X86Cpu
         X87SetPointers(insn);
         if (X87IsEmpty(0) || X87IsEmpty(1))
         {
+            if (insn.Mnemonic != Mnemonic.Fscale)
+                X87Conditions(StatusC2, 0);
             if (X87StackFault(overflow: false))
                 X87Set(0, s_indefinite);
             return Flow.Next;
