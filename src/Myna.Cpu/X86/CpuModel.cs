@@ -37,7 +37,7 @@ public sealed partial class CpuModel
     private static readonly CpuFeature[] s_v2 = [CpuFeature.Cx16, CpuFeature.Popcnt, CpuFeature.Pni, CpuFeature.Ssse3, CpuFeature.Sse4_1, CpuFeature.Sse4_2];
 
     // x86-64-v3 (System V ABI, AMD64 supplement, table 3.1), as far as it is done.
-    private static readonly CpuFeature[] s_v3 = [CpuFeature.Movbe, CpuFeature.Abm, CpuFeature.Bmi1, CpuFeature.Bmi2, CpuFeature.Avx, CpuFeature.Avx2, CpuFeature.Fma, CpuFeature.F16c];
+    private static readonly CpuFeature[] s_v3 = [CpuFeature.Movbe, CpuFeature.Abm, CpuFeature.Bmi1, CpuFeature.Bmi2, CpuFeature.Xsave, CpuFeature.XsaveOpt, CpuFeature.Avx, CpuFeature.Avx2, CpuFeature.Fma, CpuFeature.F16c];
 
     // Everything else that works.
     private static readonly CpuFeature[] s_more =
@@ -45,6 +45,7 @@ public sealed partial class CpuModel
         CpuFeature.Pcid, CpuFeature.Invpcid, CpuFeature.Smep, CpuFeature.Smap, CpuFeature.Umip, CpuFeature.FsGsBase, CpuFeature.Pdpe1gb, CpuFeature.La57, CpuFeature.Rdpid,
         CpuFeature.Erms, CpuFeature.Fsrm, CpuFeature.ClflushOpt, CpuFeature.Clwb, CpuFeature.Rdrand, CpuFeature.Rdseed, CpuFeature.Adx, CpuFeature.Prefetchw,
         CpuFeature.Aes, CpuFeature.Pclmulqdq, CpuFeature.ShaNi, CpuFeature.Gfni, CpuFeature.Vaes, CpuFeature.Vpclmulqdq,
+        CpuFeature.Xsavec, CpuFeature.Xgetbv1, CpuFeature.Xsaves,
     ];
 
     private static readonly HashSet<CpuFeature> s_max = [.. s_system, .. s_v2, .. s_v3, .. s_more];
