@@ -45,7 +45,10 @@ internal sealed class Cpuid(X86CpuOptions options)
             4 => Cache(subleaf),
             // MONITOR lines of 64 bytes.
             5 => new Leaf(64, 64, 3, 0),
-            6 or 7 or 0xD or 0x8000_0001 or 0x8000_0007 => leaf == 0xD ? ExtendedState(subleaf) : Features(leaf, subleaf) with { },
+            0xD => ExtendedState(subleaf),
+            7 => Features(leaf, subleaf),
+            // These have no subleaves: ECX holds anything.
+            6 or 0x8000_0001 or 0x8000_0007 => Features(leaf, 0),
             0xB or 0x1F => Topology(subleaf),
             // TSC: crystal clock of 1 GHz times 1/1.
             0x15 => new Leaf(1, 1, TscHertz, 0),
