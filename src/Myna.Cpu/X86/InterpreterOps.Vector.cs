@@ -65,10 +65,25 @@ internal ref partial struct InterpreterOps
         }
         else
         {
-            frame.Mxcsr = Mxcsr.ForTrial(mxcsr);
-            HostVector.Execute(op, imm, ref frame);
-            _simdFlags |= frame.Mxcsr & Mxcsr.Flags;
+            Try(op, imm, ref frame, mxcsr);
         }
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private void Try(VectorOp op, byte imm, ref VectorFrame frame, uint mxcsr)
+    {
+        uint trial = Mxcsr.ForTrial(mxcsr);
+        frame.Mxcsr = trial;
+        if (!Mxcsr.IsUnderflowMasked(mxcsr))
+        {
+            // Unmasked underflow is for exact tiny results too, which otherwise only flush-to-zero makes known.
+            VectorFrame second = frame;
+            second.Mxcsr = trial | Mxcsr.FlushToZero;
+            HostVector.Execute(op, imm, ref second);
+            _simdFlags |= second.Mxcsr & Mxcsr.Underflow;
+        }
+        HostVector.Execute(op, imm, ref frame);
+        _simdFlags |= frame.Mxcsr & Mxcsr.Flags;
     }
 
     public bool RaiseSimd()

@@ -13,14 +13,14 @@ internal static class Mxcsr
     /// <summary>Setting any other bit is #GP; MXCSR_MASK of FXSAVE.</summary>
     public const uint Defined = 0xFFFF;
 
-    private const uint PreComputation = 7, Underflow = 1 << 4, FlushToZero = 1 << 15;
+    public const uint Underflow = 1 << 4, FlushToZero = 1 << 15;
+    private const uint PreComputation = 7;
+
+    public static bool IsUnderflowMasked(uint mxcsr) => (mxcsr & (Underflow << MaskShift)) != 0;
 
     /// <summary>MXCSR for trying an operation: nothing traps, no flag is set yet.</summary>
-    /// <remarks>
-    /// Flush-to-zero works with underflow masked only. LIMIT: an exact tiny result does not raise underflow, as it should when that is unmasked.
-    /// </remarks>
-    public static uint ForTrial(uint mxcsr)
-        => ((mxcsr | Masks) & ~Flags) & ~((mxcsr & (Underflow << MaskShift)) == 0 ? FlushToZero : 0);
+    /// <remarks>Flush-to-zero works with underflow masked only.</remarks>
+    public static uint ForTrial(uint mxcsr) => ((mxcsr | Masks) & ~Flags) & ~(IsUnderflowMasked(mxcsr) ? 0 : FlushToZero);
 
     /// <summary>Sets the flags that a tried operation raised; true when one of them is unmasked.</summary>
     /// <remarks>

@@ -32,13 +32,13 @@ public sealed partial class X86Cpu
     /// <summary>A load of 16 bytes.</summary>
     public bool SlowLoadVector(ulong linear, int mode, out ulong low, out ulong high)
     {
-        high = 0;
-        return (TryLoad(linear, MemSize.B8, mode, out low) && TryLoad(Wrap(linear + 8), MemSize.B8, mode, out high)) || Delivered();
+        low = high = 0;
+        return (CheckAccess(linear, 16, mode, WatchKind.Read) && TryLoad(linear, MemSize.B8, mode, out low) && TryLoad(Wrap(linear + 8), MemSize.B8, mode, out high)) || Delivered();
     }
 
     /// <summary>A store of 16 bytes; a fault leaves all of them as they were.</summary>
     public bool SlowStoreVector(ulong linear, int mode, ulong low, ulong high)
-        => (TryProbe(linear, 16, mode, PageRights.Write) && TryStore(linear, MemSize.B8, mode, low) && TryStore(Wrap(linear + 8), MemSize.B8, mode, high)) || Delivered();
+        => (CheckAccess(linear, 16, mode, WatchKind.Write) && TryProbe(linear, 16, mode, PageRights.Write) && TryStore(linear, MemSize.B8, mode, low) && TryStore(Wrap(linear + 8), MemSize.B8, mode, high)) || Delivered();
 
     /// <summary>An implicit supervisor access: descriptor tables, TSS. Faults are delivered.</summary>
     public bool ReadSystem(ulong linear, MemSize size, out ulong value) => TryReadSystem(linear, size, out value) || Delivered();
