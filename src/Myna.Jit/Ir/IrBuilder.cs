@@ -154,6 +154,7 @@ public sealed class IrBuilder
     public void Interpret(int length = 0)
     {
         Append(Op.Interpret, size: length);
+        _zeroVector = Capacity;
         SlotValue.AsSpan().Fill(-1);
     }
 
@@ -259,7 +260,7 @@ public sealed class IrBuilder
 
     private int _zeroVector;
 
-    /// <summary>One zero serves the whole block: VEX-encoded instructions write it to many registers.</summary>
+    /// <summary>One zero serves until the next <see cref="Interpret"/>, which keeps no values: VEX-encoded instructions write it to many registers.</summary>
     internal int ZeroVector()
     {
         if (_zeroVector >= Count || Code[_zeroVector].Op != Op.ZeroVector)
