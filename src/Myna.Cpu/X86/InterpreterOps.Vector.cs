@@ -26,6 +26,14 @@ internal ref partial struct InterpreterOps
         return done;
     }
 
+    public bool LoadElement(ulong linear, MemSize size, out ulong value)
+    {
+        if (_mode != MmuMode.UserAligned)
+            return Load(linear, size, signed: false, out value);
+        EnterCpu();
+        return Retires(_cpu.Load(linear, size, MmuMode.User, out value));
+    }
+
     public bool StoreVector(ulong address, int bytes, Vector128<byte> value)
     {
         if (bytes == 16)

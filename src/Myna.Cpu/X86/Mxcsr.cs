@@ -25,7 +25,8 @@ internal static class Mxcsr
     /// <summary>Sets the flags that a tried operation raised; true when one of them is unmasked.</summary>
     /// <remarks>
     /// Invalid, denormal and divide by zero are found before the computation: when one of them is unmasked, nothing is computed
-    /// that could raise the others (Intel SDM volume 1, section 11.5.2).
+    /// that could raise the others (Intel SDM volume 1, section 11.5.2). LIMIT: with unmasked overflow or underflow, PE should tell whether the
+    /// result with an unbounded exponent is inexact; here it is set.
     /// </remarks>
     public static bool Raise(ref uint mxcsr, uint raised)
     {

@@ -85,6 +85,9 @@ public interface IX86Ops<T, V> : IOps<T>, IVectorOps<T, V> where T : struct wher
     /// <summary>Raises #UD or #NM for an SSE (or AVX) instruction while <see cref="Mode"/> says that they do not execute. Ends the semantics.</summary>
     void RaiseVectorUnavailable(bool avx);
 
+    /// <summary>A load that is never checked for alignment, of one element of a gather. Zero-extended.</summary>
+    bool LoadElement(T linear, MemSize size, out T value);
+
     /// <summary>MXCSR.</summary>
     T GetMxcsr();
 

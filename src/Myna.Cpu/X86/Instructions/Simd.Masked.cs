@@ -169,7 +169,7 @@ internal static partial class Simd<TOps, T, V>
                 element = ops.Shl(element, ops.Const(insn.Scale));
                 T offset = Operands<TOps, T, V>.Reduce(ref ops, ops.Add(Operands<TOps, T, V>.EffectiveAddress(ref ops, in plain), element), insn.AddressSize);
                 if (!ops.Linear(insn.Segment, offset, size, write: false, out T linear)
-                    || !ops.Load(linear, width, signed: false, out T value))
+                    || !ops.LoadElement(linear, width, out T value))
                 {
                     return;
                 }
