@@ -34,6 +34,14 @@ internal ref partial struct InterpreterOps
         return Retires(_cpu.Load(linear, size, MmuMode.User, out value));
     }
 
+    public bool StoreElement(ulong linear, MemSize size, ulong value)
+    {
+        if (_mode != MmuMode.UserAligned)
+            return Store(linear, size, value);
+        EnterCpu();
+        return Retires(_cpu.Store(linear, size, MmuMode.User, value));
+    }
+
     public bool StoreVector(ulong address, int bytes, Vector128<byte> value)
     {
         if (bytes == 16)

@@ -29,6 +29,7 @@ internal readonly partial struct TranslatorOps
         }
         // Everything up to 4 GiB, or the interpreter checks.
         builder.Guard(Cond.Ne, MemSize.B8, builder.Field(X86Registers.Limit(segment)), Const(uint.MaxValue));
+        builder.Guard(Cond.LtU, MemSize.B8, Const(0x1_0000_0000 - (ulong)bytes), offset);
         linear = _ir.ZeroExtend(sum, MemSize.B4);
         return true;
     }

@@ -10,6 +10,7 @@ internal readonly partial struct TranslatorOps
     public Value ZeroVector() => _ir.ZeroVector();
     public bool LoadVector(Value address, int bytes, out Value value) => _ir.LoadVector(address, bytes, out value);
     public bool LoadElement(Value linear, MemSize size, out Value value) => _ir.Load(linear, size, signed: false, out value);
+    public bool StoreElement(Value linear, MemSize size, Value value) => _ir.Store(linear, size, value);
     public bool StoreVector(Value address, int bytes, Value value) => _ir.StoreVector(address, bytes, value);
     public bool ProbeWrite(Value address, int bytes) => _ir.ProbeWrite(address, bytes);
     public Value Vector(VectorOp op, Value a, byte imm = 0) => _ir.Vector(op, a, imm);

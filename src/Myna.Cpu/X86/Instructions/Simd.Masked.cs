@@ -30,7 +30,7 @@ internal static partial class Simd<TOps, T, V>
             for (int i = 0; i < count; i++)
             {
                 T element = Element(ref ops, insn.Op2.Register, size, i);
-                if ((mask >> i & 1) != 0 && !ops.Store(ops.Add(linear, ops.Const((ulong)(i * size))), width, element))
+                if ((mask >> i & 1) != 0 && !ops.StoreElement(ops.Add(linear, ops.Const((ulong)(i * size))), width, element))
                     return;
             }
             return;
@@ -40,7 +40,7 @@ internal static partial class Simd<TOps, T, V>
         {
             if ((mask >> i & 1) == 0)
                 continue;
-            if (!ops.Load(ops.Add(linear, ops.Const((ulong)(i * size))), width, signed: false, out T element))
+            if (!ops.LoadElement(ops.Add(linear, ops.Const((ulong)(i * size))), width, out T element))
                 return;
             SetElement(ref ops, ref low, ref high, size, i, element);
         }
@@ -105,15 +105,15 @@ internal static partial class Simd<TOps, T, V>
     {
         if (!Available(ref ops, in insn))
             return;
-        // Iced gives the implicit memory operand as the first one.
-        if (!Mask(ref ops, in insn, insn.Op2.Register, 1, out uint mask))
-            return;
+        // Iced gives the implicit memory operand as the first one. All of it must be writable, whatever the mask, as on AMD's
+        // processors; the manual leaves it open.
         T offset = Operands<TOps, T, V>.Reduce(ref ops, ops.Get(Operands<TOps, T, V>.Rdi), insn.AddressSize);
-        if (!ops.Linear(insn.Segment, offset, mask == 0 ? 0 : 16, write: true, out T linear)
-            || !Probe(ref ops, linear, mask, 1, 16))
-        {
+        if (!Mask(ref ops, in insn, insn.Op2.Register, 1, out uint mask) || !ops.Linear(insn.Segment, offset, 16, write: true, out T linear))
             return;
-        }
+        if (ops.Mode.DataMode == MmuMode.UserAligned && !ops.RaiseIf(Cond.Ne, ops.And(linear, ops.Const(15)), ops.Const(0), Vector.AC))
+            return;
+        if (!ops.ProbeWrite(linear, 16))
+            return;
         for (int i = 0; i < 16; i++)
         {
             T element = Element(ref ops, insn.Op1.Register, 1, i);
