@@ -8,7 +8,7 @@ internal readonly partial struct TranslatorOps
     public bool Linear(SegmentRegister segment, Value offset, int bytes, bool write, out Value linear)
     {
         linear = offset;
-        if (!Mode.Flat)
+        if (!Mode.Flat || (write && segment == SegmentRegister.Cs && !Mode.Is64))
         {
             // LIMIT: memory of segments with bases and limits is the interpreter's.
             builder.Unsupported();

@@ -17,11 +17,11 @@ namespace Myna.Fuzz.X86;
 internal sealed class EmulatedRig : IExecutor
 {
     // Physical addresses; the supervisor sees all of it in the upper half, where Linux is.
-    private const int RamSize = 0x10_0000, Tables = 0x1000, Gdt = 0x8000, Idt = 0x9000, Tss = 0xA000, Handlers = 0xB000, Boot = 0xC000, Frame = 0xD000, StackTop = 0xF000, Pages = 0x1_0000;
+    private const int RamSize = 0x10_0000, Tables = 0x1000, Gdt = 0xA000, Idt = 0xB000, Tss = 0xC000, Handlers = 0xD000, Boot = 0xE000, Frame = 0xF000, StackTop = 0x1_1000, Pages = 0x1_2000;
     private const ulong Kernel = 0xFFFF_8000_0000_0000;
     private const int KernelCode = 0x10, TaskSelector = 0x40;
     private const ushort Finisher = 0xF4;
-    private const ulong Limit = 20_000;
+    private const ulong Limit = 4_000_000;
 
     private readonly Ram _ram = new("fuzz", RamSize);
     private readonly X86Cpu _cpu;
@@ -41,7 +41,7 @@ internal sealed class EmulatedRig : IExecutor
         var ports = new AddressSpace();
         ports.Map(Finisher, 1, "finisher", new FinishPort(this));
         _cpu = new X86Cpu(new X86CpuOptions { Model = Executors.Model, Memory = memory, Ports = ports, Clock = new ManualClock() }) { BlocksWhileWaiting = false };
-        _translator = Executors.Attach(_cpu, memory, engine);
+        _translator = Executors.Attach(_cpu, _ram, engine);
         _watchdog = new Timer(_ =>
         {
             _timedOut = true;
@@ -125,7 +125,7 @@ internal sealed class EmulatedRig : IExecutor
         Put(Tables + (256 * 8), (uint)next | Present | Writable);
         Put(next, (uint)(next + 0x1000) | Present | Writable);
         Put(next + 0x1000, Present | Writable | Used | 0x80);
-        if (next + 0x2000 > Gdt && next < Frame + 0x1000 && next + 0x2000 > Gdt)
+        if (next + 0x2000 > Gdt)
             throw new InvalidOperationException("the tables run into the descriptors");
     }
 
@@ -171,6 +171,11 @@ internal sealed class EmulatedRig : IExecutor
         c.lidt(__[rbx + 0x90]);
         c.mov(eax, TaskSelector);
         c.ltr(ax);
+        // EFER: NXE and SCE.
+        c.mov(ecx, 0xC000_0080);
+        c.rdmsr();
+        c.or(eax, 0x801);
+        c.wrmsr();
         c.mov(rax, cr0);
         c.and(eax, unchecked((int)0xFFFF_FFF1));
         // MP, NE, WP, AM.
@@ -184,7 +189,7 @@ internal sealed class EmulatedRig : IExecutor
         {
             c.mov(eax, avx ? 7 : 3);
             c.xor(edx, edx);
-            c.xor(AssemblerRegisters.ecx, AssemblerRegisters.ecx);
+            c.xor(ecx, ecx);
             c.xsetbv();
         }
         c.mov(eax, Layout.DataSelector);

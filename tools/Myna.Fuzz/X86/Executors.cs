@@ -1,6 +1,7 @@
 using System.Runtime.Versioning;
 using Myna.Cpu.X86;
 using Myna.Hardware.Memory;
+using Myna.Jit.Memory;
 
 namespace Myna.Fuzz.X86;
 
@@ -20,5 +21,18 @@ internal static class Executors
 
     /// <summary>Gives a CPU its engine.</summary>
     /// <returns>What several CPUs would share, to be disposed of after the CPU.</returns>
-    public static IDisposable? Attach(X86Cpu cpu, AddressSpace memory, string engine) => throw new NotSupportedException();
+    public static IDisposable? Attach(X86Cpu cpu, Ram ram, string engine)
+    {
+        var pages = new CodePages();
+        pages.Add(ram);
+        pages.Add(cpu.Block.Tlb);
+        var interpreter = new Interpreter(cpu, pages);
+        cpu.Stepper = interpreter;
+        cpu.Engine = interpreter;
+        if (engine == "interp")
+            return null;
+        var translator = new X86Translator(pages);
+        cpu.Engine = translator.CreateEngine(cpu, interpreter);
+        return translator;
+    }
 }

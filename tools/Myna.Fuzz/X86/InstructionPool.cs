@@ -1,48 +1,47 @@
 using System.Runtime.Intrinsics.X86;
 using Iced.Intel;
-using Myna.Cpu.X86;
 
 namespace Myna.Fuzz.X86;
 
 /// <summary>The encodings that cases are made of.</summary>
 internal sealed class InstructionPool
 {
-    /// <summary>Iced's name, ours, and where the host's CPUID announces it: leaf, register (0 EAX to 3 EDX), bit.</summary>
-    private static readonly (CpuidFeature Name, CpuFeature Feature, uint Leaf, int Register, int Bit)[] s_features =
+    /// <summary>Iced's name, and where the host's CPUID announces it: leaf, register (0 EAX to 3 EDX), bit.</summary>
+    private static readonly (CpuidFeature Name, uint Leaf, int Register, int Bit)[] s_features =
     [
-        (CpuidFeature.CMOV, CpuFeature.Cmov, 1, 3, 15),
-        (CpuidFeature.CX8, CpuFeature.Cx8, 1, 3, 8),
-        (CpuidFeature.CMPXCHG16B, CpuFeature.Cx16, 1, 2, 13),
-        (CpuidFeature.MMX, CpuFeature.Mmx, 1, 3, 23),
-        (CpuidFeature.FXSR, CpuFeature.Fxsr, 1, 3, 24),
-        (CpuidFeature.SSE, CpuFeature.Sse, 1, 3, 25),
-        (CpuidFeature.SSE2, CpuFeature.Sse2, 1, 3, 26),
-        (CpuidFeature.SSE3, CpuFeature.Pni, 1, 2, 0),
-        (CpuidFeature.SSSE3, CpuFeature.Ssse3, 1, 2, 9),
-        (CpuidFeature.SSE4_1, CpuFeature.Sse4_1, 1, 2, 19),
-        (CpuidFeature.SSE4_2, CpuFeature.Sse4_2, 1, 2, 20),
-        (CpuidFeature.POPCNT, CpuFeature.Popcnt, 1, 2, 23),
-        (CpuidFeature.MOVBE, CpuFeature.Movbe, 1, 2, 22),
-        (CpuidFeature.AES, CpuFeature.Aes, 1, 2, 25),
-        (CpuidFeature.PCLMULQDQ, CpuFeature.Pclmulqdq, 1, 2, 1),
-        (CpuidFeature.AVX, CpuFeature.Avx, 1, 2, 28),
-        (CpuidFeature.FMA, CpuFeature.Fma, 1, 2, 12),
-        (CpuidFeature.F16C, CpuFeature.F16c, 1, 2, 29),
-        (CpuidFeature.AVX2, CpuFeature.Avx2, 7, 1, 5),
-        (CpuidFeature.BMI1, CpuFeature.Bmi1, 7, 1, 3),
-        (CpuidFeature.BMI2, CpuFeature.Bmi2, 7, 1, 8),
-        (CpuidFeature.ADX, CpuFeature.Adx, 7, 1, 19),
-        (CpuidFeature.SHA, CpuFeature.ShaNi, 7, 1, 29),
-        (CpuidFeature.LZCNT, CpuFeature.Abm, 0x8000_0001, 2, 5),
-        (CpuidFeature.SSE4A, CpuFeature.Sse4a, 0x8000_0001, 2, 6),
-        (CpuidFeature.FSGSBASE, CpuFeature.FsGsBase, 7, 1, 0),
-        (CpuidFeature.CLFSH, CpuFeature.Clflush, 1, 3, 19),
-        (CpuidFeature.CLFLUSHOPT, CpuFeature.ClflushOpt, 7, 1, 23),
-        (CpuidFeature.PREFETCHW, CpuFeature.Prefetchw, 0x8000_0001, 2, 8),
-        (CpuidFeature.GFNI, CpuFeature.Gfni, 7, 2, 8),
-        (CpuidFeature.VAES, CpuFeature.Vaes, 7, 2, 9),
-        (CpuidFeature.VPCLMULQDQ, CpuFeature.Vpclmulqdq, 7, 2, 10),
-        (CpuidFeature.CLWB, CpuFeature.Clwb, 7, 1, 24),
+        (CpuidFeature.CMOV, 1, 3, 15),
+        (CpuidFeature.CX8, 1, 3, 8),
+        (CpuidFeature.CMPXCHG16B, 1, 2, 13),
+        (CpuidFeature.MMX, 1, 3, 23),
+        (CpuidFeature.FXSR, 1, 3, 24),
+        (CpuidFeature.SSE, 1, 3, 25),
+        (CpuidFeature.SSE2, 1, 3, 26),
+        (CpuidFeature.SSE3, 1, 2, 0),
+        (CpuidFeature.SSSE3, 1, 2, 9),
+        (CpuidFeature.SSE4_1, 1, 2, 19),
+        (CpuidFeature.SSE4_2, 1, 2, 20),
+        (CpuidFeature.POPCNT, 1, 2, 23),
+        (CpuidFeature.MOVBE, 1, 2, 22),
+        (CpuidFeature.AES, 1, 2, 25),
+        (CpuidFeature.PCLMULQDQ, 1, 2, 1),
+        (CpuidFeature.AVX, 1, 2, 28),
+        (CpuidFeature.FMA, 1, 2, 12),
+        (CpuidFeature.F16C, 1, 2, 29),
+        (CpuidFeature.AVX2, 7, 1, 5),
+        (CpuidFeature.BMI1, 7, 1, 3),
+        (CpuidFeature.BMI2, 7, 1, 8),
+        (CpuidFeature.ADX, 7, 1, 19),
+        (CpuidFeature.SHA, 7, 1, 29),
+        (CpuidFeature.LZCNT, 0x8000_0001, 2, 5),
+        (CpuidFeature.SSE4A, 0x8000_0001, 2, 6),
+        (CpuidFeature.FSGSBASE, 7, 1, 0),
+        (CpuidFeature.CLFSH, 1, 3, 19),
+        (CpuidFeature.CLFLUSHOPT, 7, 1, 23),
+        (CpuidFeature.PREFETCHW, 0x8000_0001, 2, 8),
+        (CpuidFeature.GFNI, 7, 2, 8),
+        (CpuidFeature.VAES, 7, 2, 9),
+        (CpuidFeature.VPCLMULQDQ, 7, 2, 10),
+        (CpuidFeature.CLWB, 7, 1, 24),
     ];
 
     private static readonly CpuidFeature[] s_always =
@@ -68,14 +67,15 @@ internal sealed class InstructionPool
         Mnemonic.Wbnoinvd, Mnemonic.Umov,
     ];
 
-    private static readonly HashSet<Code> s_excludedCodes = [Code.Bswap_r16, Code.Shld_rm16_r16_CL, Code.Shrd_rm16_r16_CL, Code.Loadall286, Code.Loadall386, Code.Popw_CS];
+    private static readonly HashSet<Code> s_excludedCodes = [Code.Bswap_r16, Code.Shld_rm16_r16_CL, Code.Shrd_rm16_r16_CL, Code.Loadall286, Code.Loadall386, Code.Popw_CS,
+        Code.Reservednop_rm16_r16_0F0D, Code.Reservednop_rm32_r32_0F0D, Code.Reservednop_rm64_r64_0F0D];
 
     private readonly HashSet<CpuidFeature> _features;
 
     /// <param name="announced">The emulated CPU's features.</param>
-    public InstructionPool(Func<CpuFeature, bool> announced)
+    public InstructionPool(Func<CpuidFeature, bool> announced)
     {
-        _features = [.. s_always, .. s_features.Where(f => announced(f.Feature) && Host(f.Leaf, f.Register, f.Bit)).Select(f => f.Name)];
+        _features = [.. s_always, .. s_features.Where(f => announced(f.Name) && Host(f.Leaf, f.Register, f.Bit)).Select(f => f.Name)];
         Codes64 = Collect(64);
         Codes32 = Collect(32);
     }

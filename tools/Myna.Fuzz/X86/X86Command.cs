@@ -47,7 +47,7 @@ internal static class X86Command
             return 2;
         }
         string[] engines = engine == "both" ? ["interp", "jit"] : [engine];
-        var pool = new InstructionPool(engine == "native" ? _ => true : Executors.Model.Has);
+        var pool = new InstructionPool(engine == "native" ? _ => true : Executors.Model.Allows);
         var selection = new Selection(extension, code);
         if (list)
         {
@@ -61,6 +61,7 @@ internal static class X86Command
             return 2;
         }
         X86Comparison[] runs = [.. engines.Select(name => new X86Comparison(new NativeHost(), Executors.Create(name), new CaseGenerator(pool, selection)))];
+        var kinds = new Dictionary<string, int>();
         var watch = Stopwatch.StartNew();
         var shown = TimeSpan.Zero;
         ulong done = 0, failed = 0;
@@ -72,7 +73,10 @@ internal static class X86Command
                 if (run.Run(seed + done) is not { } report)
                     continue;
                 failed++;
-                Console.WriteLine(report);
+                // One of each kind is enough to read.
+                kinds[run.Kind] = kinds.GetValueOrDefault(run.Kind) + 1;
+                if (kinds[run.Kind] == 1)
+                    Console.WriteLine(report);
             }
             if (failed != 0 && !keepGoing)
             {
@@ -86,6 +90,8 @@ internal static class X86Command
             }
         }
         Console.WriteLine(Summary());
+        foreach ((string kind, int count) in kinds.OrderByDescending(k => k.Value))
+            Console.WriteLine($"{count,6}  {kind}");
         Console.WriteLine("ended by: " + string.Join(", ", runs[0].Vectors.Select((count, vector) => (count, vector)).Where(v => v.count != 0).Select(v => $"#{v.vector} {v.count}")));
         foreach (X86Comparison run in runs)
             run.Dispose();

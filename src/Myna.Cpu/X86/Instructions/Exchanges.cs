@@ -87,8 +87,17 @@ internal static class Exchanges<TOps, T, V>
         Flags<TOps, T, V>.SetSub(ref ops, width, accumulator, old);
         T merged = Merged(ref ops, width, rax, old);
         ops.Set(Operands<TOps, T, V>.Rax, ops.Select(Cond.Eq, width, accumulator, old, rax, merged));
-        if (insn.Op0.Kind != OperandKind.Memory)
+        if (insn.Op0.Kind == OperandKind.Memory)
+            return;
+        if (width == MemSize.B4)
+        {
+            T whole = ops.Get(X86Registers.Gpr(insn.Op0.Register));
+            ops.Set(X86Registers.Gpr(insn.Op0.Register), ops.Select(Cond.Eq, width, accumulator, old, ops.ZeroExtend(desired, width), whole));
+        }
+        else
+        {
             Operands<TOps, T, V>.WriteRegister(ref ops, in insn.Op0, ops.Select(Cond.Eq, width, accumulator, old, desired, old));
+        }
     }
 
     private static T Merged(ref TOps ops, MemSize width, T register, T value) => width switch
