@@ -219,8 +219,9 @@ public sealed partial class X86Cpu
         {
             ulong rights = r.Rights[(int)segment];
             bool conforming = (rights & (Right.Code | Right.Conforming)) == (Right.Code | Right.Conforming);
-            if ((rights & Right.Unusable) != 0 || (Right.Dpl(rights) < _cpl && !conforming))
-                SetNullSegment(segment, IsNull((ushort)r.Selectors[(int)segment]) ? (ushort)r.Selectors[(int)segment] : (ushort)0);
+            // Null ones stay as they are, bases of FS and GS included.
+            if ((rights & Right.Unusable) == 0 && Right.Dpl(rights) < _cpl && !conforming)
+                SetNullSegment(segment, 0);
         }
     }
 }

@@ -65,6 +65,8 @@ internal sealed class InstructionPool
         Mnemonic.Fnstenv, Mnemonic.Fstenv, Mnemonic.Fnsave, Mnemonic.Fsave, Mnemonic.Fxsave, Mnemonic.Fxsave64,
         // Their result is undefined.
         Mnemonic.Wbnoinvd, Mnemonic.Umov,
+        // Under a hypervisor it may be reported as a fault.
+        Mnemonic.Int1,
     ];
 
     private static readonly HashSet<Code> s_excludedCodes = [Code.Bswap_r16, Code.Shld_rm16_r16_CL, Code.Shrd_rm16_r16_CL, Code.Loadall286, Code.Loadall386, Code.Popw_CS,

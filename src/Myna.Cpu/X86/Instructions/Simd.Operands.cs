@@ -1,3 +1,4 @@
+using Iced.Intel;
 using Myna.Jit.Operations;
 
 namespace Myna.Cpu.X86.Instructions;
@@ -37,6 +38,9 @@ internal static partial class Simd<TOps, T, V>
         ops.SetVector(X86Registers.YmmHigh(register), high);
     }
 
+    // DEVIATION: Intel SDM volume 2 wants the operands of the SHA extensions aligned; AMD's processors do not.
+    private static bool IsHash(Mnemonic mnemonic) => mnemonic is >= Mnemonic.Sha1msg1 and <= Mnemonic.Sha256rnds2;
+
     /// <summary>Address of a vector operand. Legacy encodings want 16 bytes aligned (Intel SDM volume 2, table 2-21).</summary>
     private static bool Address(ref TOps ops, in Insn insn, int bytes, bool write, bool aligned, out T linear)
     {
@@ -64,7 +68,7 @@ internal static partial class Simd<TOps, T, V>
             return true;
         }
         value = default;
-        return Address(ref ops, in insn, operand.Size, write: false, aligned: !insn.IsVex && operand.Size == 16, out T linear)
+        return Address(ref ops, in insn, operand.Size, write: false, aligned: !insn.IsVex && operand.Size == 16 && !IsHash(insn.Mnemonic), out T linear)
             && Load(ref ops, linear, operand.Size, out value);
     }
 
