@@ -353,12 +353,7 @@ public sealed partial class X86Cpu
         Instruction instruction = decoder.Decode();
         if (instruction.Mnemonic is Mnemonic.Enter or Mnemonic.Leave)
             return true;
-<<<<<<< HEAD
         bool pushes = instruction.IsStackInstruction && instruction.StackPointerIncrement != 0;
-=======
-        if (instruction.IsStackInstruction)
-            return (instruction.StackPointerIncrement != 0 || instruction.Mnemonic is Mnemonic.Leave or Mnemonic.Enter) && !HasExplicitMemory(instruction);
->>>>>>> 1c4dd27 (x86: IRET and far returns leave null segments alone, selectors are pushed zero-extended, SHA operands need no alignment, near jumps check canonical targets under jit too)
         if (!HasExplicitMemory(instruction))
             return pushes;
         if (pushes && !IsCanonical(State.General[4]))

@@ -303,6 +303,8 @@ public sealed partial class X86Cpu
     {
         if (!MmxAvailable())
             return Flow.Fault;
+        // Intel's processors leave TOP alone here, AMD's do not.
+        X87Top = 0;
         State.X87Empty = 0xFF;
         return Flow.Next;
     }
@@ -334,13 +336,14 @@ public sealed partial class X86Cpu
         ref uint mxcsr = ref Block.Context.Mxcsr;
         _mmx.Mxcsr = Mxcsr.ForTrial(mxcsr);
         ulong low = MmxCompute(operation, source, default);
+        // The transition from x87 comes before the exceptions of the conversion.
+        if (enters)
+            MmxEnter();
         if (operation != VectorOp.Cvtdq2pd && Mxcsr.Raise(ref mxcsr, _mmx.Mxcsr & Mxcsr.Flags))
         {
             RaiseException(SimdException);
             return Flow.Fault;
         }
-        if (enters)
-            MmxEnter();
         ref X86Registers state = ref State;
         int r = insn.Op0.Register;
         if (insn.Op0.Kind == OperandKind.Mmx)

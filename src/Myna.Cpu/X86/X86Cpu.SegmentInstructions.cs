@@ -36,14 +36,8 @@ public sealed partial class X86Cpu
         ulong selector = State.Selectors[insn.Op0.Register];
         int bytes = 1 << (int)insn.OperandSize;
         ulong pointer = (stack.Pointer - (ulong)bytes) & Mask(stack.Size);
-<<<<<<< HEAD
         // Zero-extended, as AMD's processors do it; some of Intel's write 16 bits only.
         if (!TryStackAddress(stack, pointer, bytes, out ulong linear) || !TryStore(linear, insn.OperandSize, stack.Mode, selector))
-=======
-        // 32 bits of stack get 16 bits of selector, 64 bits its zero extension.
-        MemSize size = insn.OperandSize == MemSize.B8 ? MemSize.B8 : MemSize.B2;
-        if (!TryStackAddress(stack, pointer, bytes, out ulong linear) || !TryStore(linear, size, stack.Mode, selector))
->>>>>>> 1c4dd27 (x86: IRET and far returns leave null segments alone, selectors are pushed zero-extended, SHA operands need no alignment, near jumps check canonical targets under jit too)
             return Faulted();
         StackPointer = pointer;
         return Flow.Next;

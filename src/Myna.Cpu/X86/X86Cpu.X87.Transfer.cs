@@ -115,8 +115,8 @@ public sealed partial class X86Cpu
             value = _x87.Memory;
             deliver = (_x87.Status & ~State.X87Control & Preventing) == 0;
         }
-        // The FPU's state changes only when the store does not fault; without a delivery memory is not touched.
-        if (deliver && !X87Write(insn, bytes, value))
+        // The FPU's state changes only when the store does not fault, or would not have.
+        if (deliver ? !X87Write(insn, bytes, value) : !X87Linear(insn, bytes, write: true, out ulong linear) || !ProbeWrite(linear, bytes, DataMode))
             return Flow.Fault;
         X87SetPointers(insn);
         if (empty)
@@ -228,10 +228,18 @@ public sealed partial class X86Cpu
     [X86Instruction(Mnemonic.Fnop, Mnemonic.Feni, Mnemonic.Fneni, Mnemonic.Fdisi, Mnemonic.Fndisi, Mnemonic.Fsetpm, Mnemonic.Fnsetpm)]
     private Flow X87Nop(in Insn insn)
     {
-        if (!X87Begin())
-            return Flow.Fault;
         if (insn.Mnemonic == Mnemonic.Fnop)
+        {
+            if (!X87Begin())
+                return Flow.Fault;
             X87SetPointers(insn);
+        }
+        // The others wait for nothing.
+        else if (!Flags.X87On)
+        {
+            RaiseException(Vector.NM);
+            return Flow.Fault;
+        }
         return Flow.Next;
     }
 }

@@ -129,7 +129,8 @@ internal sealed partial class ItemWriter(Values random, StateGenerator state, bo
         int register = random.Below(Registers);
         if (register == 4)
             return;
-        int at = random.Between(1, 5);
+        // Behind the opcode, and REX.
+        int at = random.Between(1, 5) + (register >= 8 ? 1 : 0);
         var target = compatibility ? new MemoryOperand(Register.None, 0L, 4) : random.Chance(50) ? new MemoryOperand(Register.RIP, (long)Layout.Code, 4) : new MemoryOperand(Register.None, (long)Layout.Code, 8);
         Instruction store = random.Below(3) switch
         {
