@@ -20,7 +20,7 @@ internal static class NativeProgram
 
     // Linux's numbers (arch/x86/entry/syscalls/syscall_64.tbl, include/uapi).
     private const int Read = 0, Write = 1, Open = 2, Mmap = 9, Sigaction = 13, Setitimer = 38, Exit = 60, Sigaltstack = 131;
-    private const int Shared = 1, Fixed = 0x10;
+    private const int Shared = 1, Fixed = 0x10, Populate = 0x8000;
     private const int SigInfo = 4, Restorer = 0x0400_0000, OnStack = 0x0800_0000, NoDefer = 0x4000_0000;
     private const int VirtualTimer = 1;
 
@@ -185,7 +185,7 @@ internal static class NativeProgram
         c.mov(edi, address);
         c.mov(esi, size);
         c.mov(edx, protection);
-        c.mov(r10d, Shared | Fixed);
+        c.mov(r10d, Shared | Fixed | Populate);
         c.mov(r8d, r12d);
         c.mov(r9d, offset);
         Call(c, Mmap);
