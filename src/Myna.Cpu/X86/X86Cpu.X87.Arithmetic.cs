@@ -217,7 +217,7 @@ public sealed partial class X86Cpu
         _x87.A = X87Get(0);
         _x87.B = X87Get(1);
         X87Compute((X87Operation)(0xD800 | ((int)insn.Immediate & 0x7FF)));
-        // FPREM: without a quotient C0 and C3 stay as they are, and there is nothing left to reduce.
+        // FPREM: without a quotient C0 and C3 stay as they are.
         if (insn.Mnemonic != Mnemonic.Fscale)
             X87Conditions((_x87.Status & Invalid) != 0 || X87IsNaN(_x87.R0) ? StatusC2 : StatusC0 | StatusC2 | StatusC3, _x87.Status);
         if (!X87Accrue())
