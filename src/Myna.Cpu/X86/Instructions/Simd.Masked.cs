@@ -20,7 +20,7 @@ internal static partial class Simd<TOps, T, V>
         if (!Mask(ref ops, in insn, insn.Op1.Register, size, out uint mask))
             return;
         bool store = insn.Op0.Kind == OperandKind.Memory;
-        if (!Operands<TOps, T, V>.Address(ref ops, in insn, 0, store, out T linear))
+        if (!Operands<TOps, T, V>.Address(ref ops, in insn, mask == 0 ? 0 : count * size, store, out T linear))
             return;
         MemSize width = size == 4 ? MemSize.B4 : MemSize.B8;
         if (store)
@@ -110,7 +110,7 @@ internal static partial class Simd<TOps, T, V>
         T offset = Operands<TOps, T, V>.Reduce(ref ops, ops.Get(Operands<TOps, T, V>.Rdi), insn.AddressSize);
         if (!Mask(ref ops, in insn, insn.Op2.Register, 1, out uint mask) || !ops.Linear(insn.Segment, offset, 16, write: true, out T linear))
             return;
-        if (ops.Mode.DataMode == MmuMode.UserAligned && !ops.RaiseIf(Cond.Ne, ops.And(linear, ops.Const(15)), ops.Const(0), Vector.AC))
+        if (ops.Mode.DataMode == MmuMode.UserAligned && !ops.RaiseIf(Cond.Ne, ops.And(linear, ops.Const(7)), ops.Const(0), Vector.AC))
             return;
         if (!ops.ProbeWrite(linear, 16))
             return;
