@@ -81,11 +81,6 @@ internal sealed class Cpuid(X86CpuOptions options)
                 default: result.Edx |= bit; break;
             }
         }
-        if (leaf == 0x8000_0001)
-        {
-            // AMD repeats these of leaf 1; they are reserved on Intel's.
-            result.Eax = 0;
-        }
         return result;
     }
 

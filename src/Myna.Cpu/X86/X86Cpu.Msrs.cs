@@ -122,10 +122,12 @@ public sealed partial class X86Cpu
                 ulong delta = value - TimeStamp;
                 _tscAdjust += delta;
                 Volatile.Write(ref _tscOffset, _tscOffset + delta);
+                LocalApic?.TscOffsetChanged();
                 return true;
             case Msr.TscAdjust when Model.Has(CpuFeature.TscAdjust):
                 Volatile.Write(ref _tscOffset, _tscOffset + (value - _tscAdjust));
                 _tscAdjust = value;
+                LocalApic?.TscOffsetChanged();
                 return true;
             case Msr.TscAux when Model.Has(CpuFeature.Rdtscp) || Model.Has(CpuFeature.Rdpid):
                 return value >> 32 == 0 && Set(ref _tscAux, value);
