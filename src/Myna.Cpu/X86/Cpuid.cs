@@ -10,8 +10,8 @@ internal sealed class Cpuid(X86CpuOptions options)
 {
     internal record struct Leaf(uint Eax, uint Ebx, uint Ecx, uint Edx);
 
-    /// <summary>Leaf 1 EAX: family 6, model 0x55, stepping 4, a plain server core of the last decade.</summary>
-    public const uint Signature = 0x50654;
+    /// <summary>Leaf 1 EAX: family 6, model 0x6A, stepping 6. A server core whose lists of known flaws all have a bit that says "not this one".</summary>
+    public const uint Signature = 0x606A6;
 
     public const uint LastBasic = 0x16, LastExtended = 0x8000_0008, LastHypervisor = 0x4000_0010;
 

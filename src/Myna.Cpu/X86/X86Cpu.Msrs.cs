@@ -37,6 +37,12 @@ public sealed partial class X86Cpu
         return msr is Msr.FsBase or Msr.GsBase or Msr.KernelGsBase or Msr.TscDeadline ? Flow.Next : Resync();
     }
 
+    /// <summary>
+    /// IA32_ARCH_CAPABILITIES: nothing here speculates, so that guests need no mitigations, which would cost them dearly (page table isolation, retpolines).
+    /// RDCL_NO, IBRS_ALL, SKIP_L1DFL_VMENTRY, SSB_NO, MDS_NO, IF_PSCHANGE_MC_NO, TAA_NO, SBDR_SSDP_NO, FBSDP_NO, PSDP_NO, BHI_NO, PBRSB_NO, GDS_NO, RFDS_NO, ITS_NO.
+    /// </summary>
+    private const ulong ImmuneCapabilities = 1 | 1 << 1 | 1 << 3 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 8 | 1 << 13 | 1 << 14 | 1 << 15 | 1 << 20 | 1 << 24 | 1 << 26 | 1 << 27 | 1UL << 62;
+
     /// <returns>False: #GP.</returns>
     private bool TryReadMsr(uint msr, out ulong value)
     {
@@ -65,6 +71,8 @@ public sealed partial class X86Cpu
             Msr.MiscEnable => _miscEnable,
             Msr.DebugControl => _debugControl,
             Msr.McgCap => 0,
+            Msr.SpecCtrl when Model.Has(CpuFeature.SpecCtrl) => _specCtrl,
+            Msr.ArchCapabilities when Model.Has(CpuFeature.ArchCapabilities) => ImmuneCapabilities,
             Msr.McgStatus => _mcgStatus,
             Msr.Xss when Model.Has(CpuFeature.Xsaves) => _xss,
             // Locked, no VMX.
@@ -164,6 +172,10 @@ public sealed partial class X86Cpu
             case Msr.DebugControl:
                 // LBR and BTF are stored; there are no branch records.
                 return (value & ~0xDFC3UL) == 0 && Set(ref _debugControl, value & 3);
+            case Msr.SpecCtrl when Model.Has(CpuFeature.SpecCtrl):
+                return (value & ~7UL) == 0 && Set(ref _specCtrl, value);
+            case Msr.PredCmd when Model.Has(CpuFeature.SpecCtrl):
+                return (value & ~1UL) == 0;
             case Msr.McgStatus:
                 return value == 0 && Set(ref _mcgStatus, value);
             case Msr.Xss when Model.Has(CpuFeature.Xsaves):

@@ -110,6 +110,8 @@ public sealed partial class X86Cpu : VirtualCpu, IX86Core
     /// <summary>Bits of DR6 that a #DB waiting for the end of the instruction, or of an inhibit window, will report.</summary>
     [Saved(48)] private ulong _debugPending;
 
+    [Saved(49)] private ulong _specCtrl;
+
     [NotSaved("follows from the saved registers")] private uint _flags;
     [NotSaved("follows from the saved registers")] private int _levels;
     [NotSaved("level driven by the interrupt controller")] private bool _intr;
@@ -179,7 +181,7 @@ public sealed partial class X86Cpu : VirtualCpu, IX86Core
         _xss = 0;
         _smBase = 0x30000;
         _pkru = 0;
-        _debugControl = _mcgStatus = 0;
+        _debugControl = _mcgStatus = _specCtrl = 0;
         _nmiPending = false;
         _initPending = false;
         _cr0 = Cr0.Reset;
@@ -261,6 +263,16 @@ public sealed partial class X86Cpu : VirtualCpu, IX86Core
             }
         }
         Sync();
+    }
+
+    /// <summary>
+    /// Makes all memory write-back in the MTRRs, as firmware leaves it on every CPU before it starts a kernel. Paused, after <see cref="Reset"/>.
+    /// </summary>
+    public void PrepareMemoryTypes()
+    {
+        // Enabled, fixed ranges enabled, write-back.
+        _mtrrDefType = 0xC06;
+        Array.Fill(_mtrrFixed, 0x0606_0606_0606_0606UL);
     }
 
     /// <summary>Derives what is not saved.</summary>

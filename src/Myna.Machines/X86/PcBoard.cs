@@ -133,6 +133,8 @@ internal abstract class PcBoard : IBoard
         AfterReset();
         if (_boot is null)
             return;
+        foreach (X86Cpu cpu in _cpus)
+            cpu.PrepareMemoryTypes();
         Put(RsdpPlace, _rsdp);
         Put(AcpiPlace, _acpi);
         byte[] smbios = SmbiosTables.Structures(SmbiosDescription());
