@@ -17,8 +17,13 @@ internal ref partial struct InterpreterOps
 
     public readonly Vector128<byte> ZeroVector() => Vector128<byte>.Zero;
 
-    public bool LoadVector(ulong address, int bytes, out Vector128<byte> value)
+    public bool LoadVector(ulong address, int bytes, out Vector128<byte> value, bool aligned = false)
     {
+        if (aligned && !IsAligned(address))
+        {
+            value = default;
+            return false;
+        }
         if (bytes == 16)
             return _tlb.TryRead(_mode, address, out value) || SlowLoadVector(address, out value);
         bool done = Load(address, bytes == 4 ? MemSize.B4 : MemSize.B8, signed: false, out ulong low);
@@ -42,11 +47,21 @@ internal ref partial struct InterpreterOps
         return Retires(_cpu.Store(linear, size, MmuMode.User, value));
     }
 
-    public bool StoreVector(ulong address, int bytes, Vector128<byte> value)
+    public bool StoreVector(ulong address, int bytes, Vector128<byte> value, bool aligned = false)
     {
+        if (aligned && !IsAligned(address))
+            return false;
         if (bytes == 16)
             return _tlb.TryWrite(_mode, address, value) || SlowStoreVector(address, value);
         return Store(address, bytes == 4 ? MemSize.B4 : MemSize.B8, value.AsUInt64()[0]);
+    }
+
+    private bool IsAligned(ulong address)
+    {
+        if ((address & 15) == 0)
+            return true;
+        Raise(Instructions.Vector.GP);
+        return false;
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]

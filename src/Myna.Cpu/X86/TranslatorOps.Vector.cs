@@ -8,10 +8,10 @@ internal readonly partial struct TranslatorOps
     public Value GetVector(int slot) => _ir.GetVector(slot);
     public void SetVector(int slot, Value value) => _ir.SetVector(slot, value);
     public Value ZeroVector() => _ir.ZeroVector();
-    public bool LoadVector(Value address, int bytes, out Value value) => _ir.LoadVector(address, bytes, out value);
+    public bool LoadVector(Value address, int bytes, out Value value, bool aligned = false) => _ir.LoadVector(address, bytes, out value, aligned);
     public bool LoadElement(Value linear, MemSize size, out Value value) => _ir.Load(linear, size, signed: false, out value);
     public bool StoreElement(Value linear, MemSize size, Value value) => _ir.Store(linear, size, value);
-    public bool StoreVector(Value address, int bytes, Value value) => _ir.StoreVector(address, bytes, value);
+    public bool StoreVector(Value address, int bytes, Value value, bool aligned = false) => _ir.StoreVector(address, bytes, value, aligned);
     public bool ProbeWrite(Value address, int bytes) => _ir.ProbeWrite(address, bytes);
     public Value Vector(VectorOp op, Value a, byte imm = 0) => _ir.Vector(op, a, imm);
     public Value Vector(VectorOp op, Value a, Value b, byte imm = 0) => _ir.Vector(op, a, b, imm);
@@ -24,16 +24,15 @@ internal readonly partial struct TranslatorOps
     public void VectorString(VectorOp op, Value a, Value b, Value lengthA, Value lengthB, bool wide, byte imm, out Value index, out Value mask, out Value flags)
         => _ir.VectorString(op, a, b, lengthA, lengthB, wide, imm, out index, out mask, out flags);
 
-    // LIMIT: LDMXCSR and STMXCSR are the interpreter's.
-    public Value GetMxcsr()
-    {
-        builder.Unsupported();
-        return _ir.Const(0);
-    }
+    public Value GetMxcsr() => builder.ReadMxcsr();
 
+    // What changes the masks or faults is the interpreter's.
     public bool SetMxcsr(Value value)
     {
-        builder.Unsupported();
+        if (!Mode.SimdMasked)
+            builder.Unsupported();
+        builder.Guard(Cond.Ne, MemSize.B4, _ir.And(value, Const(~Mxcsr.Defined | Mxcsr.Masks)), Const(Mxcsr.Masks));
+        builder.WriteMxcsr(value);
         return true;
     }
 

@@ -22,14 +22,14 @@ internal enum Op : byte
     Second,
     SetCond, Select, CountLeadingZeros, CountTrailingZeros, PopCount, ByteSwap, OrCombineBytes, ClMul, ClMulHigh,
     Load, Atomic, LockedUpdate, LockedCompareExchange, LockedCompareExchange16, LoadReserved, StoreConditional,
-    FloatToBits, FCompare, FToInt, ReadFlags, ComputeFlags, VectorToInteger, VectorCompare,
+    FloatToBits, FCompare, FToInt, ReadFlags, ComputeFlags, ReadMxcsr, VectorToInteger, VectorCompare,
     // Floating-point values.
     GetFloat, LoadFloat, BitsToFloat, UnboxF32, BoxF32,
     FAdd, FSub, FMul, FDiv, FSqrt, FMulAdd, FMin, FMax, FSignCopy, FSignNot, FSignXor, FFromInt, FConvert,
     // Vectors of 128 bits.
     GetVector, ZeroVector, Vector, InsertInteger, LoadVector,
     // No value.
-    Set, SetFloat, SetVector, Store, StoreFloat, StoreVector, ZeroLine, Fence, WriteFlags,
+    Set, SetFloat, SetVector, Store, StoreFloat, StoreVector, ZeroLine, Fence, WriteFlags, WriteMxcsr,
     // A is the fifth operand of the next instruction.
     Argument,
     // Leaves the block unless instructions at the page in Imm come from where A, the addend of the soft-TLB, says.
@@ -72,6 +72,9 @@ internal struct Instruction
 
     /// <summary>In Mode of integer arithmetic: of the low 32 bits, the result zero-extended.</summary>
     public const int Narrow = 1;
+
+    /// <summary>In Aux of a load or store of 16 bytes: a misaligned one is left to the interpreter.</summary>
+    public const int Aligned = 2;
 
     /// <summary>In Aux of an FCompare: a NaN is left to the interpreter, so that the comparison raises no flag.</summary>
     public const int CheckNaN = 0x80;

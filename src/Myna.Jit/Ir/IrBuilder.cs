@@ -178,6 +178,12 @@ public sealed class IrBuilder
     /// <summary>The accrued floating-point flags as RISC-V's fflags has them.</summary>
     public Value ReadFlags() => new(Narrow(Append(Op.ReadFlags), 6, 5));
 
+    /// <summary>The host's MXCSR, which is the guest's.</summary>
+    public Value ReadMxcsr() => new(Narrow(Append(Op.ReadMxcsr), 64, 32));
+
+    /// <summary>Sets it; the value has no undefined bit and masks all exceptions.</summary>
+    public void WriteMxcsr(Value value) => Append(Op.WriteMxcsr, value.Id);
+
     /// <summary>Replaces the accrued flags by the low five bits.</summary>
     public void WriteFlags(Value flags)
     {

@@ -10,17 +10,17 @@ public readonly partial struct IrOps : IVectorOps<Value, Value>
 
     public Value ZeroVector() => new(_b.ZeroVector());
 
-    public bool LoadVector(Value address, int bytes, out Value value)
+    public bool LoadVector(Value address, int bytes, out Value value, bool aligned = false)
     {
         int a = Address(address, out ulong disp);
-        value = new(_b.Append(Op.LoadVector, a, imm: disp, size: BitOperations.Log2((uint)bytes), mode: _b.MmuMode));
+        value = new(_b.Append(Op.LoadVector, a, imm: disp, size: BitOperations.Log2((uint)bytes), aux: aligned ? Instruction.Aligned : 0, mode: _b.MmuMode));
         return true;
     }
 
-    public bool StoreVector(Value address, int bytes, Value value)
+    public bool StoreVector(Value address, int bytes, Value value, bool aligned = false)
     {
         int a = Address(address, out ulong disp);
-        _b.Append(Op.StoreVector, a, value.Id, imm: disp, size: BitOperations.Log2((uint)bytes), mode: _b.MmuMode);
+        _b.Append(Op.StoreVector, a, value.Id, imm: disp, size: BitOperations.Log2((uint)bytes), aux: aligned ? Instruction.Aligned : 0, mode: _b.MmuMode);
         return true;
     }
 

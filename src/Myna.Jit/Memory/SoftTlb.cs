@@ -22,7 +22,7 @@ public sealed unsafe partial class SoftTlb
     internal const int BytesPerMode = EntrySize << IndexBits;
     internal const ulong PageMask = Ram.PageSize - 1;
     /// <summary>In a write tag: writable, but stores must take the slow path because the page holds translated code.</summary>
-    private const ulong Watched = 1;
+    private const ulong Watched = 1 << 11;
     private const int LogSize = 1024;
 
     private readonly Entry* _entries;

@@ -14,11 +14,11 @@ public interface IVectorOps<T, V> where T : struct where V : struct
     /// <summary>All bits zero.</summary>
     V ZeroVector();
 
-    /// <summary>Loads the low 4, 8 or all 16 bytes; the others are zero. At any alignment.</summary>
-    bool LoadVector(T address, int bytes, out V value);
+    /// <summary>Loads the low 4, 8 or all 16 bytes; the others are zero. At any alignment, unless 16 bytes have to be aligned.</summary>
+    bool LoadVector(T address, int bytes, out V value, bool aligned = false);
 
-    /// <summary>Stores the low 4, 8 or all 16 bytes, at any alignment.</summary>
-    bool StoreVector(T address, int bytes, V value);
+    /// <summary>Stores the low 4, 8 or all 16 bytes. At any alignment, unless 16 bytes have to be aligned.</summary>
+    bool StoreVector(T address, int bytes, V value, bool aligned = false);
 
     /// <summary>Makes sure that a store of so many bytes (at most 64), which may cross a page border, faults before its first byte or not at all.</summary>
     bool ProbeWrite(T address, int bytes);

@@ -21,6 +21,32 @@ internal sealed unsafe partial class Compiler
     private int Lookup(int @base, int disp, int size, int mode, int tag, int t, int index)
         => Lookup(@base, disp, size, mode, tag, t, index, false, out _);
 
+    // Of an aligned access: a misaligned one keeps low bits and misses.
+    private int LookupAligned(int @base, int disp, int size, int mode, int tag, int t, int index)
+    {
+        _hot.Lea(t, new Mem(@base, disp));
+        _hot.Rorx(index, t, IndexShift);
+        _hot.AluImm(Assembler.And, index, IndexMask, w: false);
+        _hot.AluImm(Assembler.And, t, -Hardware.Memory.Ram.PageSize | (size - 1));
+        _hot.Alu(Assembler.Cmp, t, new Mem(Reg.Rbp, TlbField(mode, tag), index));
+        int miss = HotJcc(CC.NE);
+        _hot.Load(index, new Mem(Reg.Rbp, TlbField(mode, Addend), index));
+        return miss;
+    }
+
+    /// <summary>Cold code: leaves a misaligned access to the interpreter. <paramref name="t"/> is clobbered.</summary>
+    private void ColdCheckAlignment(in Instruction n, int a, int size, int t)
+    {
+        _cold.Lea(t, new Mem(a, (int)n.Imm));
+        _cold.RR(0xF7, 0, t, w: false);
+        _cold.Dword(size - 1);
+        _cold.Jcc(CC.E);
+        int at = _cold.Offset;
+        ColdFallback(n);
+        // SAFETY: the displacement just written.
+        *(int*)(_cold.Start + at - 4) = _cold.Offset - at;
+    }
+
     // Of an access that reads and writes: also the jump taken when the page cannot be read.
     private int Lookup(int @base, int disp, int size, int mode, int tag, int t, int index, out int unreadable)
         => Lookup(@base, disp, size, mode, tag, t, index, true, out unreadable);
@@ -65,7 +91,8 @@ internal sealed unsafe partial class Compiler
         int a = Use(n.A);
         int t = Allocate(false), index = Allocate(false);
         int dst = isFloat ? Destination(n) : HintedOr(n, index);
-        int miss = Lookup(a, disp, 1 << size, n.Mode, ReadTag, t, index);
+        bool aligned = isFloat && (n.Aux & Instruction.Aligned) != 0;
+        int miss = aligned ? LookupAligned(a, disp, 1 << size, n.Mode, ReadTag, t, index) : Lookup(a, disp, 1 << size, n.Mode, ReadTag, t, index);
         Mem m = new(index, disp, a);
         if (isFloat)
         {
@@ -82,6 +109,8 @@ internal sealed unsafe partial class Compiler
             }
         }
         BindCold(miss);
+        if (aligned)
+            ColdCheckAlignment(n, a, 1 << size, t);
         WriteBack(_cold);
         _cold.Lea(t, new Mem(a, disp));
         _cold.Store(Context(48), t);
@@ -117,7 +146,8 @@ internal sealed unsafe partial class Compiler
         bool isImm = IsImm32(n.B, out int imm) && _location[n.B] < 0;
         int v = isImm ? -1 : Use(n.B);
         int t = Allocate(false), index = Allocate(false);
-        int miss = Lookup(a, disp, 1 << size, n.Mode, WriteTag, t, index);
+        bool aligned = isFloat && (n.Aux & Instruction.Aligned) != 0;
+        int miss = aligned ? LookupAligned(a, disp, 1 << size, n.Mode, WriteTag, t, index) : Lookup(a, disp, 1 << size, n.Mode, WriteTag, t, index);
         Mem m = new(index, disp, a);
         if (isFloat)
         {
@@ -154,6 +184,8 @@ internal sealed unsafe partial class Compiler
             }
         }
         BindCold(miss);
+        if (aligned)
+            ColdCheckAlignment(n, a, 1 << size, t);
         WriteBack(_cold);
         _cold.Lea(t, new Mem(a, disp));
         _cold.Store(Context(48), t);

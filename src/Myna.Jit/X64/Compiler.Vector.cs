@@ -100,6 +100,21 @@ internal sealed unsafe partial class Compiler
         Define(n, i, dst);
     }
 
+    private void EmitReadMxcsr(in Instruction n, int i)
+    {
+        int dst = Destination(n);
+        _hot.Stmxcsr(Context(24));
+        _hot.Load32(dst, Context(24));
+        Define(n, i, dst);
+    }
+
+    private void EmitWriteMxcsr(in Instruction n)
+    {
+        _hot.Store32(Context(24), Use(n.A));
+        _hot.Ldmxcsr(Context(24));
+        ReleaseOperands(n);
+    }
+
     private void EmitInsertInteger(in Instruction n, int i)
     {
         VectorOp op = (VectorOp)(uint)n.Imm;

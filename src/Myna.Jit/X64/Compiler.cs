@@ -207,6 +207,8 @@ internal sealed unsafe partial class Compiler : IDisposable
             case Op.JumpIndirect: EmitJumpIndirect(n); break;
             case Op.Vector: EmitVector(n, i); break;
             case Op.ZeroVector: EmitZeroVector(n, i); break;
+            case Op.ReadMxcsr: EmitReadMxcsr(n, i); break;
+            case Op.WriteMxcsr: EmitWriteMxcsr(n); break;
             case Op.InsertInteger: EmitInsertInteger(n, i); break;
             case Op.VectorToInteger: EmitVectorToInteger(n, i); break;
             case Op.VectorCompare: EmitVectorCompare(n, i); break;

@@ -116,7 +116,12 @@ internal static partial class Simd<TOps, T, V>
             return;
         bool memory = insn.Op0.Kind == OperandKind.Memory;
         T target = default;
-        if (memory && !Address(ref ops, in insn, insn.Op0.Size, write: true, aligned: false, out target))
+        if (memory && !Address(ref ops, in insn, insn.Op0.Size, write: true, out target))
+            return;
+        // A store that faults leaves MXCSR alone, which generated code cannot.
+        if (memory && typeof(T) != typeof(ulong))
+            ops.Unsupported();
+        if (memory && !ops.ProbeWrite(target, insn.Op0.Size))
             return;
         int source = insn.Op1.Register;
         byte imm = (byte)insn.Immediate;

@@ -64,7 +64,7 @@ internal static partial class Simd<TOps, T, V>
         V value = (insn.Immediate & 1) == 0 ? Xmm(ref ops, source) : High(ref ops, source);
         if (insn.Op0.Kind != OperandKind.Memory)
             SetXmm(ref ops, in insn, insn.Op0.Register, value);
-        else if (Address(ref ops, in insn, 16, write: true, aligned: false, out T target))
+        else if (Address(ref ops, in insn, 16, write: true, out T target))
             ops.StoreVector(target, 16, value);
     }
 

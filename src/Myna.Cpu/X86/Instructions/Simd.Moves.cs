@@ -23,19 +23,20 @@ internal static partial class Simd<TOps, T, V>
         bool wide = insn.Is256;
         if (to.Kind == OperandKind.Memory)
         {
-            if (!Address(ref ops, in insn, wide ? 32 : 16, write: true, aligned, out T target))
+            if (!Address(ref ops, in insn, wide ? 32 : 16, write: true, out T target))
                 return;
-            if (wide)
+            if (!wide)
+                ops.StoreVector(target, 16, Xmm(ref ops, from.Register), aligned);
+            else if (!aligned || IsAligned32(ref ops, target))
                 StorePair(ref ops, target, Xmm(ref ops, from.Register), High(ref ops, from.Register));
-            else
-                ops.StoreVector(target, 16, Xmm(ref ops, from.Register));
             return;
         }
         V low, high = default;
         if (from.Kind == OperandKind.Memory)
         {
-            if (!Address(ref ops, in insn, wide ? 32 : 16, write: false, aligned, out T source)
-                || !(wide ? LoadPair(ref ops, source, out low, out high) : ops.LoadVector(source, 16, out low)))
+            if (!Address(ref ops, in insn, wide ? 32 : 16, write: false, out T source)
+                || (wide && aligned && !IsAligned32(ref ops, source))
+                || !(wide ? LoadPair(ref ops, source, out low, out high) : ops.LoadVector(source, 16, out low, aligned)))
             {
                 return;
             }
@@ -52,6 +53,8 @@ internal static partial class Simd<TOps, T, V>
             SetXmm(ref ops, in insn, to.Register, low);
     }
 
+    private static bool IsAligned32(ref TOps ops, T linear) => ops.RaiseIf(Cond.Ne, ops.And(linear, ops.Const(31)), ops.Const(0), Vector.GP);
+
     /// <summary>A store of 32 bytes: when it crosses a page border, both pages are checked before the first byte is written.</summary>
     private static bool StorePair(ref TOps ops, T linear, V low, V high)
         => ops.ProbeWrite(linear, 32) && ops.StoreVector(linear, 16, low) && ops.StoreVector(ops.Add(linear, ops.Const(16)), 16, high);
@@ -66,7 +69,7 @@ internal static partial class Simd<TOps, T, V>
         int bytes = single ? 4 : 8;
         if (insn.Op0.Kind == OperandKind.Memory)
         {
-            if (Address(ref ops, in insn, bytes, write: true, aligned: false, out T target))
+            if (Address(ref ops, in insn, bytes, write: true, out T target))
                 ops.StoreVector(target, bytes, Xmm(ref ops, insn.Op1.Register));
         }
         else if (insn.Op1.Kind == OperandKind.Memory)
@@ -95,7 +98,7 @@ internal static partial class Simd<TOps, T, V>
             V source = Xmm(ref ops, insn.Op1.Register);
             if (high)
                 source = HighHalves(ref ops, source, source);
-            if (Address(ref ops, in insn, 8, write: true, aligned: false, out T target))
+            if (Address(ref ops, in insn, 8, write: true, out T target))
                 ops.StoreVector(target, 8, source);
             return;
         }
@@ -125,7 +128,7 @@ internal static partial class Simd<TOps, T, V>
         V source = Xmm(ref ops, from.Register);
         if (to.Kind == OperandKind.Memory)
         {
-            if (Address(ref ops, in insn, to.Size, write: true, aligned: false, out T target))
+            if (Address(ref ops, in insn, to.Size, write: true, out T target))
                 ops.StoreVector(target, to.Size, source);
         }
         else
@@ -153,7 +156,7 @@ internal static partial class Simd<TOps, T, V>
         T value;
         if (from.Kind != OperandKind.Memory)
             value = ops.Get(X86Registers.Gpr(from.Register));
-        else if (!Address(ref ops, in insn, from.Size, write: false, aligned: false, out T source) || !ops.Load(source, from.Width, signed: false, out value))
+        else if (!Address(ref ops, in insn, from.Size, write: false, out T source) || !ops.Load(source, from.Width, signed: false, out value))
             return;
         V a = Xmm(ref ops, insn.IsVex ? insn.Op1.Register : insn.Op0.Register);
         V result = ops.Insert(op, a, value, (byte)insn.Immediate);
@@ -173,7 +176,7 @@ internal static partial class Simd<TOps, T, V>
         T value = ops.VectorToInteger(X86Table.Operation(insn.Mnemonic), Xmm(ref ops, insn.Op1.Register), (byte)insn.Immediate);
         if (insn.Op0.Kind != OperandKind.Memory)
             ops.Set(X86Registers.Gpr(insn.Op0.Register), value);
-        else if (Address(ref ops, in insn, insn.Op0.Size, write: true, aligned: false, out T target))
+        else if (Address(ref ops, in insn, insn.Op0.Size, write: true, out T target))
             ops.Store(target, insn.Op0.Width, value);
     }
 

@@ -41,25 +41,20 @@ internal static partial class Simd<TOps, T, V>
     // DEVIATION: Intel SDM volume 2 wants the operands of the SHA extensions aligned; AMD's processors do not.
     private static bool IsHash(Mnemonic mnemonic) => mnemonic is >= Mnemonic.Sha1msg1 and <= Mnemonic.Sha256rnds2;
 
-    /// <summary>Address of a vector operand. Legacy encodings want 16 bytes aligned (Intel SDM volume 2, table 2-21).</summary>
-    private static bool Address(ref TOps ops, in Insn insn, int bytes, bool write, bool aligned, out T linear)
-    {
-        if (!Operands<TOps, T, V>.Address(ref ops, in insn, bytes, write, out linear))
-            return false;
-        return !aligned || ops.RaiseIf(Cond.Ne, ops.And(linear, ops.Const((ulong)bytes - 1)), ops.Const(0), Vector.GP);
-    }
+    private static bool Address(ref TOps ops, in Insn insn, int bytes, bool write, out T linear)
+        => Operands<TOps, T, V>.Address(ref ops, in insn, bytes, write, out linear);
 
     /// <summary>Reads 1 to 16 bytes; those beyond are zero.</summary>
-    private static bool Load(ref TOps ops, T linear, int bytes, out V value)
+    private static bool Load(ref TOps ops, T linear, int bytes, bool aligned, out V value)
     {
         if (bytes >= 4)
-            return ops.LoadVector(linear, bytes, out value);
+            return ops.LoadVector(linear, bytes, out value, aligned);
         bool done = ops.Load(linear, bytes == 1 ? MemSize.B1 : MemSize.B2, signed: false, out T integer);
         value = done ? ops.IntegerToVector(VectorOp.MovdFrom, integer) : default;
         return done;
     }
 
-    /// <summary>A register's low 128 bits, or memory of the operand's size.</summary>
+    /// <summary>A register's low 128 bits, or memory of the operand's size. Legacy encodings want 16 bytes aligned (Intel SDM volume 2, table 2-21).</summary>
     private static bool Read(ref TOps ops, in Insn insn, Operand operand, out V value)
     {
         if (operand.Kind != OperandKind.Memory)
@@ -68,8 +63,8 @@ internal static partial class Simd<TOps, T, V>
             return true;
         }
         value = default;
-        return Address(ref ops, in insn, operand.Size, write: false, aligned: !insn.IsVex && operand.Size == 16 && !IsHash(insn.Mnemonic), out T linear)
-            && Load(ref ops, linear, operand.Size, out value);
+        return Address(ref ops, in insn, operand.Size, write: false, out T linear)
+            && Load(ref ops, linear, operand.Size, aligned: !insn.IsVex && operand.Size == 16 && !IsHash(insn.Mnemonic), out value);
     }
 
     /// <summary>Both halves of a YMM register or of 32 bytes of memory.</summary>
@@ -82,13 +77,13 @@ internal static partial class Simd<TOps, T, V>
             return true;
         }
         low = high = default;
-        return Address(ref ops, in insn, 32, write: false, aligned: false, out T linear) && LoadPair(ref ops, linear, out low, out high);
+        return Address(ref ops, in insn, 32, write: false, out T linear) && LoadPair(ref ops, linear, out low, out high);
     }
 
-    private static bool LoadPair(ref TOps ops, T linear, out V low, out V high)
+    private static bool LoadPair(ref TOps ops, T linear, out V low, out V high, bool aligned = false)
     {
         high = default;
-        return ops.LoadVector(linear, 16, out low) && ops.LoadVector(ops.Add(linear, ops.Const(16)), 16, out high);
+        return ops.LoadVector(linear, 16, out low, aligned) && ops.LoadVector(ops.Add(linear, ops.Const(16)), 16, out high, aligned);
     }
 
     private static V And(ref TOps ops, V a, V b) => ops.Vector(VectorOp.Pand, a, b);

@@ -135,7 +135,7 @@ internal static partial class Simd<TOps, T, V>
         V b;
         if (insn.Op1.Kind != OperandKind.Memory)
             b = Xmm(ref ops, insn.Op1.Register);
-        else if (!Address(ref ops, in insn, 16, write: false, aligned: false, out T source) || !ops.LoadVector(source, 16, out b))
+        else if (!Address(ref ops, in insn, 16, write: false, out T source) || !ops.LoadVector(source, 16, out b))
             return;
         VectorOp op = X86Table.Operation(insn.Mnemonic);
         bool wide = insn.Mnemonic is Mnemonic.Pcmpestri64 or Mnemonic.Vpcmpestri64 or Mnemonic.Pcmpestrm64 or Mnemonic.Vpcmpestrm64;
@@ -172,7 +172,7 @@ internal static partial class Simd<TOps, T, V>
     [X86Instruction(Mnemonic.Ldmxcsr, Mnemonic.Vldmxcsr)]
     public static void LoadMxcsr(ref TOps ops, in Insn insn)
     {
-        if (Available(ref ops, in insn) && Address(ref ops, in insn, 4, write: false, aligned: false, out T source)
+        if (Available(ref ops, in insn) && Address(ref ops, in insn, 4, write: false, out T source)
             && ops.Load(source, MemSize.B4, signed: false, out T value))
         {
             ops.SetMxcsr(value);
@@ -182,7 +182,7 @@ internal static partial class Simd<TOps, T, V>
     [X86Instruction(Mnemonic.Stmxcsr, Mnemonic.Vstmxcsr)]
     public static void StoreMxcsr(ref TOps ops, in Insn insn)
     {
-        if (Available(ref ops, in insn) && Address(ref ops, in insn, 4, write: true, aligned: false, out T target))
+        if (Available(ref ops, in insn) && Address(ref ops, in insn, 4, write: true, out T target))
             ops.Store(target, MemSize.B4, ops.GetMxcsr());
     }
 
