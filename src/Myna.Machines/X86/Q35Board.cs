@@ -1,4 +1,5 @@
 using Myna.Devices.FirmwareConfig;
+using Myna.Devices.Input;
 using Myna.Devices.Interrupts;
 using Myna.Devices.Pci;
 using Myna.Devices.Ports;
@@ -58,9 +59,14 @@ internal sealed class Q35Board : PcBoard
         Add(new BoardDevice("rtc", _rtc, _rtc.Reset));
         FillCmos();
 
-        var reset = new ResetControl(power, new InterruptLine(Apics, ApicBus.InitPin), new InterruptLine(new A20Line(this), 0));
+        var a20 = new WiredOr(new InterruptLine(new A20Line(this), 0));
+        var reset = new ResetControl(power, new InterruptLine(Apics, ApicBus.InitPin), a20.Add());
         MapPorts(0x92, reset.Port92, "port92");
         Add(new BoardDevice("reset-control", reset, reset.Reset));
+        var keyboard = new I8042(Gsi(Q35MemoryMap.KeyboardIrq), Gsi(Q35MemoryMap.MouseIrq), power, a20.Add());
+        MapPorts(0x60, keyboard.Data, "i8042-data");
+        MapPorts(0x64, keyboard.Command, "i8042-command");
+        Add(new BoardDevice("i8042", keyboard, keyboard.Reset));
         var pm = new AcpiPm(clock, Gsi(Q35MemoryMap.SciInterrupt), power);
         MapPorts(0xb2, pm.Apm, "apm");
         Add(new BoardDevice("acpi-pm", pm, pm.Reset));
@@ -83,7 +89,7 @@ internal sealed class Q35Board : PcBoard
         foreach (PciDevice device in pci.Devices)
             Add(BoardDevice.Of(device));
 
-        AcpiTableSet tables = Q35Tables.Build(options.Cpus, Layout.End, hpet.BlockId, consoles: 1, keyboard: false);
+        AcpiTableSet tables = Q35Tables.Build(options.Cpus, Layout.End, hpet.BlockId, consoles: 1);
         UseTables(tables);
         var fwCfg = new FwCfg(Memory, options.FwCfg.Concat(FirmwareFiles(tables)), options.Cpus, options.Memory, FirmwareItems());
         MapPorts(Q35MemoryMap.FwCfg, fwCfg.Ports, "fw_cfg");

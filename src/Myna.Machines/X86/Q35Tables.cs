@@ -11,15 +11,14 @@ internal static class Q35Tables
     /// <param name="ramEnd">First address behind the RAM.</param>
     /// <param name="hpet">Bits 31:0 of the HPET's capabilities.</param>
     /// <param name="consoles">Serial ports, 1 or 2.</param>
-    /// <param name="keyboard">There is an 8042.</param>
-    public static AcpiTableSet Build(int cpus, ulong ramEnd, uint hpet, int consoles, bool keyboard)
+    public static AcpiTableSet Build(int cpus, ulong ramEnd, uint hpet, int consoles)
     {
         var set = new AcpiTableSet();
         int facs = set.AddFacs();
-        int dsdt = set.Add("DSDT", 2, Dsdt(cpus, ramEnd, consoles, keyboard), listed: false);
+        int dsdt = set.Add("DSDT", 2, Dsdt(cpus, ramEnd, consoles), listed: false);
         Tables.AddFadt(set, new Tables.FixedHardware
         {
-            PmBase = Q35MemoryMap.PmBase, SciInterrupt = Q35MemoryMap.SciInterrupt, Has8042 = keyboard, HasLegacyDevices = true, CenturyIndex = 0x32,
+            PmBase = Q35MemoryMap.PmBase, SciInterrupt = Q35MemoryMap.SciInterrupt, Has8042 = true, HasLegacyDevices = true, CenturyIndex = 0x32,
             Reset = new(Memory: false, Q35MemoryMap.ResetControl, 8), ResetValue = 0x0f,
         }, dsdt, facs);
         set.Add("APIC", 5, Tables.Madt(cpus, (uint)Q35MemoryMap.LocalApic, (uint)Q35MemoryMap.IoApic, legacyPics: true,
@@ -31,7 +30,7 @@ internal static class Q35Tables
         return set;
     }
 
-    private static byte[] Dsdt(int cpus, ulong ramEnd, int consoles, bool keyboard)
+    private static byte[] Dsdt(int cpus, ulong ramEnd, int consoles)
     {
         ulong wide = Q35MemoryMap.PciMemory64(ramEnd);
         byte[][] serial = [AmlDevices.Serial(1, Q35MemoryMap.Com1, Q35MemoryMap.Com1Irq), AmlDevices.Serial(2, Q35MemoryMap.Com2, Q35MemoryMap.Com2Irq)];
@@ -66,8 +65,8 @@ internal static class Q35Tables
                     Aml.Device("ISA_",
                         Aml.Name("_ADR", 0x001f0000),
                         AmlDevices.Isa("RTC_", "PNP0B00", Resources.Ports(Q35MemoryMap.Cmos, 8), Resources.Irq(Q35MemoryMap.RtcIrq)),
-                        keyboard ? AmlDevices.Isa("KBD_", "PNP0303", Resources.Ports(0x60, 1), Resources.Ports(0x64, 1), Resources.Irq(Q35MemoryMap.KeyboardIrq)) : [],
-                        keyboard ? AmlDevices.Isa("MOU_", "PNP0F13", Resources.Irq(Q35MemoryMap.MouseIrq)) : [],
+                        AmlDevices.Isa("KBD_", "PNP0303", Resources.Ports(0x60, 1), Resources.Ports(0x64, 1), Resources.Irq(Q35MemoryMap.KeyboardIrq)),
+                        AmlDevices.Isa("MOU_", "PNP0F13", Resources.Irq(Q35MemoryMap.MouseIrq)),
                         Aml.List(serial.AsSpan(0, consoles)))),
                 Aml.Device("HPET",
                     Aml.Name("_HID", Aml.EisaId("PNP0103")),

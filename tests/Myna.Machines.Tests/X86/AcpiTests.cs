@@ -18,7 +18,7 @@ public sealed class AcpiTests : IDisposable
     public void Dispose() => _scratch.Dispose();
 
     private static AcpiTableSet Build(string board, int cpus) => board == "q35"
-        ? Q35Tables.Build(cpus, 0x8000_0000, 0x8086a201, 2, keyboard: true)
+        ? Q35Tables.Build(cpus, 0x8000_0000, 0x8086a201, 2)
         : MicrovmTables.Build(cpus, 18);
 
     /// <summary>Follows the pointers as a system does: RSDP, XSDT, tables; FADT to DSDT and FACS.</summary>
