@@ -232,7 +232,7 @@ internal abstract class PcBoard : IBoard
     {
         try
         {
-            return CpuModel.Parse(description ?? "max");
+            return CpuModel.Parse(description ?? CpuModel.Default);
         }
         catch (FormatException e)
         {
