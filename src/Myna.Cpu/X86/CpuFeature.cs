@@ -17,7 +17,7 @@ public enum CpuFeature
     Pni, Pclmulqdq, Monitor, Ssse3, Fma, Cx16, Pcid, Sse4_1, Sse4_2, X2Apic, Movbe, Popcnt, TscDeadlineTimer, Aes, Xsave, Avx, F16c, Rdrand, Hypervisor,
     // Leaf 7.
     FsGsBase, TscAdjust, Bmi1, Avx2, Smep, Bmi2, Erms, Invpcid, Rdseed, Adx, Smap, ClflushOpt, Clwb, ShaNi,
-    Umip, Pku, Vaes, Vpclmulqdq, La57, Rdpid, Gfni, Movdiri, Fsrm, SpecCtrl, ArchCapabilities,
+    Umip, Pku, Vaes, Vpclmulqdq, La57, Rdpid, Gfni, Movdiri, Fsrm, SpecCtrl, ArchCapabilities, BhiCtrl,
     // Leaf 0xD, 1.
     XsaveOpt, Xsavec, Xgetbv1, Xsaves,
     // Leaf 6.
@@ -59,6 +59,7 @@ internal static class CpuFeatures
             (CpuFeature.Umip, "umip", 2), (CpuFeature.Pku, "pku", 3), (CpuFeature.Gfni, "gfni", 8), (CpuFeature.Vaes, "vaes", 9), (CpuFeature.Vpclmulqdq, "vpclmulqdq", 10),
             (CpuFeature.La57, "la57", 16), (CpuFeature.Rdpid, "rdpid", 22), (CpuFeature.Movdiri, "movdiri", 27)),
         .. Rows(7, 0, CpuidRegister.Edx, (CpuFeature.Fsrm, "fsrm", 4), (CpuFeature.SpecCtrl, "spec_ctrl", 26), (CpuFeature.ArchCapabilities, "arch_capabilities", 29)),
+        .. Rows(7, 2, CpuidRegister.Edx, (CpuFeature.BhiCtrl, "bhi_ctrl", 4)),
         .. Rows(0xD, 1, CpuidRegister.Eax,
             (CpuFeature.XsaveOpt, "xsaveopt", 0), (CpuFeature.Xsavec, "xsavec", 1), (CpuFeature.Xgetbv1, "xgetbv1", 2), (CpuFeature.Xsaves, "xsaves", 3)),
         .. Rows(0x8000_0001, 0, CpuidRegister.Edx,

@@ -35,7 +35,7 @@ public sealed partial class CpuModel
         CpuFeature.Sep, CpuFeature.Mtrr, CpuFeature.Pge, CpuFeature.Mca, CpuFeature.Cmov, CpuFeature.Pat, CpuFeature.Pse36, CpuFeature.Clflush, CpuFeature.Mmx, CpuFeature.Fxsr,
         CpuFeature.Sse, CpuFeature.Sse2, CpuFeature.Hypervisor, CpuFeature.Syscall, CpuFeature.Nx, CpuFeature.Lm, CpuFeature.LahfLm, CpuFeature.X2Apic, CpuFeature.TscDeadlineTimer,
         CpuFeature.Arat, CpuFeature.ConstantTsc, CpuFeature.TscAdjust, CpuFeature.Rdtscp, CpuFeature.Ht,
-        CpuFeature.SpecCtrl, CpuFeature.ArchCapabilities,
+        CpuFeature.SpecCtrl, CpuFeature.ArchCapabilities, CpuFeature.BhiCtrl,
     ];
 
     private static readonly CpuFeature[] s_v2 = [CpuFeature.Cx16, CpuFeature.Popcnt, CpuFeature.Pni, CpuFeature.Ssse3, CpuFeature.Sse4_1, CpuFeature.Sse4_2];

@@ -173,7 +173,8 @@ public sealed partial class X86Cpu
                 // LBR and BTF are stored; there are no branch records.
                 return (value & ~0xDFC3UL) == 0 && Set(ref _debugControl, value & 3);
             case Msr.SpecCtrl when Model.Has(CpuFeature.SpecCtrl):
-                return (value & ~7UL) == 0 && Set(ref _specCtrl, value);
+                // IBRS, STIBP, SSBD, BHI_DIS_S.
+                return (value & ~0x407UL) == 0 && Set(ref _specCtrl, value);
             case Msr.PredCmd when Model.Has(CpuFeature.SpecCtrl):
                 return (value & ~1UL) == 0;
             case Msr.McgStatus:

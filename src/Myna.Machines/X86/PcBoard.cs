@@ -140,6 +140,7 @@ internal abstract class PcBoard : IBoard
         byte[] smbios = SmbiosTables.Structures(SmbiosDescription());
         Put(SmbiosEntryPlace, SmbiosTables.EntryPoint(SmbiosPlace, smbios.Length));
         Put(SmbiosPlace, smbios);
+        Put(ResetRom.LegacyVector, ResetRom.Code.ToArray());
         _boot.Rsdp = RsdpPlace;
         _cpus[0].Apply(_boot.Load(Memory));
     }
