@@ -86,8 +86,11 @@ internal sealed class Translator(X86Decoder decoder, ICodeSource source)
         Leaves = false;
         if (insn.Handler == 0 || insn.Handler >= X86Table.FirstSystem)
         {
-            builder.Unsupported();
-            Leaves = insn.Handler == 0 || insn.Code.FlowControl() != FlowControl.Next;
+            if (!X87Translation.TryBuild(builder, ref ops, in insn))
+            {
+                builder.Unsupported();
+                Leaves = insn.Handler == 0 || insn.Code.FlowControl() != FlowControl.Next;
+            }
         }
         else
         {

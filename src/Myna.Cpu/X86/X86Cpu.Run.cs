@@ -1,6 +1,7 @@
 using Myna.Cpu.X86.Instructions;
 using Myna.Hardware.State;
 using Myna.Host;
+using Myna.Jit.X87;
 
 namespace Myna.Cpu.X86;
 
@@ -111,6 +112,7 @@ public sealed partial class X86Cpu
         ulong start = Block.Context.InstructionCount;
         ulong limit = maxInstructions > ulong.MaxValue - start ? ulong.MaxValue : start + maxInstructions;
         RequestExit(ExitRequests.Interrupt | ExitRequests.Request);
+        HostX87.ClearExceptions();
         // A breakpoint where the run begins was reported before; execution goes on past it.
         ulong resumed = Block.Context.Pc;
         bool first = true;

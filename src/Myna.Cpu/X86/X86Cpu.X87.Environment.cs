@@ -6,6 +6,7 @@ using Iced.Intel;
 using Myna.Cpu.X86.Instructions;
 using Myna.Hardware.State;
 using Myna.Jit.Operations;
+using Myna.Jit.X87;
 
 namespace Myna.Cpu.X86;
 
@@ -31,11 +32,13 @@ public sealed partial class X86Cpu
     {
         State.X87Control = (ushort)((value & 0x1F3F) | 0x40);
         X87Summarize();
+        HostX87.ClearExceptions();
     }
 
     private void X87Initialize()
     {
         ref X86Registers state = ref State;
+        HostX87.ClearExceptions();
         state.X87Control = X87InitialControl;
         state.X87Status = 0;
         state.X87Empty = 0xFF;
@@ -79,6 +82,7 @@ public sealed partial class X86Cpu
         if (!X87BeginNoWait())
             return Flow.Fault;
         State.X87Status &= StatusConditions | StatusTop;
+        HostX87.ClearExceptions();
         return Flow.Next;
     }
 

@@ -30,6 +30,12 @@ public struct X86Registers
     /// <summary>Field (not a slot) with a segment's limit in bytes, inclusive.</summary>
     public static int Limit(SegmentRegister segment) => 256 + ((int)segment * 8);
 
+    /// <summary>Field with a segment's selector in its low 16 bits.</summary>
+    public static int Selector(SegmentRegister segment) => 304 + ((int)segment * 8);
+
+    /// <summary>Fields of x87 state: control word, status word, empty registers, opcode; instruction and data pointer; their selectors; 24 bytes on their way.</summary>
+    public const int X87State = 1152, X87Pointers = 1160, X87Selectors = 1176, X87Scratch = 1184;
+
     /// <summary>Slot of a general register, 0 (RAX) to 15 (R15).</summary>
     public static int Gpr(int register) => register * 8;
 

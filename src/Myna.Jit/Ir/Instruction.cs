@@ -23,13 +23,15 @@ internal enum Op : byte
     SetCond, Select, CountLeadingZeros, CountTrailingZeros, PopCount, ByteSwap, OrCombineBytes, ClMul, ClMulHigh,
     Load, Atomic, LockedUpdate, LockedCompareExchange, LockedCompareExchange16, LoadReserved, StoreConditional,
     FloatToBits, FCompare, FToInt, ReadFlags, ComputeFlags, ReadMxcsr, VectorToInteger, VectorCompare,
+    // Of a routine at the address in Imm, with the argument A.
+    CallRoutine,
     // Floating-point values.
     GetFloat, LoadFloat, BitsToFloat, UnboxF32, BoxF32,
     FAdd, FSub, FMul, FDiv, FSqrt, FMulAdd, FMin, FMax, FSignCopy, FSignNot, FSignXor, FFromInt, FConvert,
     // Vectors of 128 bits.
     GetVector, ZeroVector, Vector, InsertInteger, LoadVector,
     // No value.
-    Set, SetFloat, SetVector, Store, StoreFloat, StoreVector, ZeroLine, Fence, WriteFlags, WriteMxcsr,
+    Set, SetFloat, SetVector, Store, StoreFloat, StoreVector, ZeroLine, Fence, WriteFlags, WriteMxcsr, SetField,
     // A is the fifth operand of the next instruction.
     Argument,
     // Leaves the block unless instructions at the page in Imm come from where A, the addend of the soft-TLB, says.

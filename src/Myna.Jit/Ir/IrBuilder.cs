@@ -134,6 +134,15 @@ public sealed class IrBuilder
     /// <summary>A field of the guest's register structure that is no slot: 8 bytes at any multiple of 8.</summary>
     public Value Field(int offset) => new(Append(Op.Field, imm: (ulong)offset));
 
+    /// <summary>Writes a field (<see cref="Field"/>).</summary>
+    public void SetField(int offset, Value value) => Append(Op.SetField, value.Id, imm: (ulong)offset);
+
+    /// <summary>
+    /// Calls machine code that works on fields of the guest's register structure, not slots: argument and result are in RAX, the structure's
+    /// address plus 128 is in RBP; it may change RAX, RCX, RDX and flags.
+    /// </summary>
+    public Value CallRoutine(nint routine, Value? argument) => new(Append(Op.CallRoutine, argument?.Id ?? -1, imm: (ulong)routine));
+
     /// <summary>Whether a value is known while translating.</summary>
     public bool TryConst(Value value, out ulong constant) => IsConst(value.Id, out constant);
 

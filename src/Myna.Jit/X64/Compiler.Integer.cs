@@ -428,6 +428,30 @@ internal sealed partial class Compiler
         Define(n, i, dst);
     }
 
+    private void EmitSetField(in Instruction n)
+    {
+        Mem field = new(Reg.Rbp, (int)n.Imm - 128);
+        if (_code[n.A].Op == Op.Const && (ulong)(int)_code[n.A].Imm == _code[n.A].Imm)
+            _hot.StoreImm(field, _code[n.A].Imm);
+        else
+            _hot.Store(field, Use(n.A));
+        ReleaseOperands(n);
+    }
+
+    private void EmitCallRoutine(in Instruction n, int i)
+    {
+        Claim(Reg.Rax);
+        Claim(Reg.Rcx);
+        Claim(Reg.Rdx);
+        if (n.A >= 0)
+            _hot.Mov(Reg.Rax, Use(n.A));
+        _hot.MovImm(Reg.Rcx, n.Imm);
+        _hot.CallReg(Reg.Rcx);
+        ReleaseOperands(n);
+        if (n.LastUse >= 0)
+            Place(i, Reg.Rax);
+    }
+
     private void EmitExtend(in Instruction n, int i)
     {
         bool signed = n.Op == Op.SignExtend;

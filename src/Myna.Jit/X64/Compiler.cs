@@ -175,6 +175,8 @@ internal sealed unsafe partial class Compiler : IDisposable
             case Op.SignExtend or Op.ZeroExtend: EmitExtend(n, i); break;
             case Op.Insert: EmitInsert(n, i); break;
             case Op.Field: EmitField(n, i); break;
+            case Op.SetField: EmitSetField(n); break;
+            case Op.CallRoutine: EmitCallRoutine(n, i); break;
             case Op.Deposit or Op.Extract: EmitDeposit(n, i); break;
             case Op.Crc32: EmitCrc32(n, i); break;
             case Op.Divide: EmitDivideWide(n, i); break;

@@ -16,6 +16,7 @@ public static unsafe class HostX87
 
     // By bits 10:0 of the encoding, as the FPU's opcode register has them. Built once; the mapping lives as long as the process.
     private static readonly nint[] s_routines = new nint[2048];
+    private static nint s_clear;
     private static readonly ExecutableMemory? s_memory = Build();
 
     /// <summary>Whether this host can: x86-64 that gives executable memory.</summary>
@@ -30,6 +31,17 @@ public static unsafe class HostX87
         // it is short and never blocks, so it needs no GC transition.
         fixed (X87Operands* p = &operands)
             ((delegate* unmanaged[SuppressGCTransition]<X87Operands*, void>)s_routines[(int)operation & 0x7FF])(p);
+    }
+
+    /// <summary>
+    /// Clears the host FPU's exception flags. To be called when the guest's are cleared or replaced, and before guest code runs on a thread, because
+    /// what <see cref="X87Routines"/> execute adds to them. Does nothing where <see cref="IsAvailable"/> is false.
+    /// </summary>
+    public static void ClearExceptions()
+    {
+        // SAFETY: FNCLEX, RET.
+        if (IsAvailable)
+            ((delegate* unmanaged[SuppressGCTransition]<void>)s_clear)();
     }
 
     private static ExecutableMemory? Build()
@@ -50,10 +62,15 @@ public static unsafe class HostX87
         byte* p = (byte*)memory.Address;
         foreach (X87Operation operation in operations)
         {
-            if (operation == X87Operation.None)
-                continue;
-            s_routines[(int)operation & 0x7FF] = (nint)p;
             var writer = new Writer(p);
+            if (operation == X87Operation.None)
+            {
+                s_clear = (nint)p;
+                writer.Clear();
+                p += RoutineSize;
+                continue;
+            }
+            s_routines[(int)operation & 0x7FF] = (nint)p;
             writer.Routine(operation);
             ArgumentOutOfRangeException.ThrowIfGreaterThan(writer.P - p, RoutineSize);
             p += RoutineSize;
@@ -81,6 +98,12 @@ public static unsafe class HostX87
         private void LoadControl(int offset) => Operand(0xD9, 5, offset);
         private void Initialize() => Emit(0xDB, 0xE3);
         private void Return() => Emit(0xC3);
+
+        public void Clear()
+        {
+            ClearExceptions();
+            Return();
+        }
 
         public void Routine(X87Operation operation)
         {
