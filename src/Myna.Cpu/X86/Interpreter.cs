@@ -153,35 +153,27 @@ public sealed class Interpreter : ICpuEngine
     private void RunPage(X86CodeCache.Page cached, ulong limit)
     {
         ref JitContext context = ref _cpu.Block.Context;
+        SoftTlb tlb = _cpu.Block.Tlb;
+        int fetchMode = _cpu.FetchMode;
         ulong pc = context.Pc;
         ulong page = pc & ~(ulong)(Ram.PageSize - 1);
         ulong end = CodeEnd(_cpu.Flags);
         InterpreterOps ops = new(_cpu, limit);
-        ushort[] slots = cached.Index;
-        do
+        bool stop = false;
+        while (true)
         {
             int offset = (int)pc & (Ram.PageSize - 1);
-            int index = slots[offset];
+            int index = cached.Index[offset];
             if (index == 0)
             {
                 if (!_cache.Decode(cached, offset))
-                {
-                    context.Pc = pc;
-                    context.InstructionCount = ops.Retired;
-                    Step();
-                    return;
-                }
-                index = slots[offset];
+                    break;
+                index = cached.Index[offset];
             }
             ref readonly Insn insn = ref cached.Instructions[index];
             ulong next = pc + insn.Length;
             if (next > end)
-            {
-                context.Pc = pc;
-                context.InstructionCount = ops.Retired;
-                Step();
-                return;
-            }
+                break;
             ops.Begin(pc);
             X86Table.Execute<InterpreterOps, ulong, Vector128<byte>>(ref ops, in insn);
             ops.Left--;
@@ -192,16 +184,39 @@ public sealed class Interpreter : ICpuEngine
             else if (ops.Flow == Flow.Jump)
             {
                 pc = ops.Target;
-                if (Volatile.Read(ref context.ExitRequest) != 0)
-                    break;
+                stop = Volatile.Read(ref context.ExitRequest) != 0;
             }
             else
             {
                 Finish(ref ops, next);
                 return;
             }
+            if (ops.Left == 0 || stop)
+            {
+                Leave(ref ops, pc);
+                return;
+            }
+            if (pc - page < Ram.PageSize)
+                continue;
+            // Into another page, in the same mode; what cannot be fetched from the cache is the caller's.
+            if (!ops.Mode.Is64)
+                pc = (uint)pc;
+            if (!tlb.TryFetchPage(fetchMode, pc, out CodePage code) || Volatile.Read(ref context.ExitRequest) != 0)
+            {
+                Leave(ref ops, pc);
+                return;
+            }
+            cached = _cache.Get(code, cached.Size);
+            page = pc & ~(ulong)(Ram.PageSize - 1);
         }
-        while (ops.Left != 0 && pc - page < Ram.PageSize);
+        // Not from this page alone.
+        Leave(ref ops, pc);
+        Step();
+    }
+
+    private void Leave(ref InterpreterOps ops, ulong pc)
+    {
+        ref JitContext context = ref _cpu.Block.Context;
         context.Pc = ops.Mode.Is64 ? pc : (uint)pc;
         context.InstructionCount = ops.Retired;
     }

@@ -89,7 +89,9 @@ public sealed class X86Decoder
         // PREFETCH and PREFETCHW of a register are undefined on AMD's processors.
         if (insn.Code is Code.Reservednop_rm16_r16_0F0D or Code.Reservednop_rm32_r32_0F0D or Code.Reservednop_rm64_r64_0F0D && insn.Op0.Kind != OperandKind.Memory)
             return DecodeOutcome.Ok;
-        insn.Handler = FindHandler(in insn);
+        insn.Handler = FrequentForms.Find(in insn, codeSize);
+        if (insn.Handler == 0)
+            insn.Handler = FindHandler(in insn);
         return DecodeOutcome.Ok;
     }
 

@@ -150,6 +150,13 @@ internal static class Flags<TOps, T, V>
     /// <param name="condition">The low four bits of Jcc, SETcc, CMOVcc (Intel SDM volume 1, appendix B).</param>
     public static void Compare(ref TOps ops, int condition, out Cond cond, out MemSize width, out T a, out T b)
     {
+        if (typeof(T) == typeof(ulong))
+        {
+            cond = Holds(ref ops, condition) ? Cond.Eq : Cond.Ne;
+            width = MemSize.B8;
+            a = b = ops.Const(0);
+            return;
+        }
         FlagKind kind = Known(ref ops, out width);
         if (kind == FlagKind.Explicit)
         {
@@ -195,6 +202,16 @@ internal static class Flags<TOps, T, V>
         }
         if ((condition & 1) != 0)
             cond = Negate(cond);
+    }
+
+    // Where all values are known.
+    private static bool Holds(ref TOps ops, int condition)
+    {
+        ops.TryConst(ops.Get(X86Registers.FlagOp), out ulong op);
+        ops.TryConst(ops.Get(X86Registers.FlagA), out ulong a);
+        ops.TryConst(ops.Get(X86Registers.FlagB), out ulong b);
+        ops.TryConst(ops.Get(X86Registers.FlagR), out ulong r);
+        return LazyFlags.Holds(condition, op, a, b, r);
     }
 
     private static Cond Negate(Cond cond) => cond switch

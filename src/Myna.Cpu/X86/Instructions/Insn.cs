@@ -34,8 +34,10 @@ public enum OperandKind : byte
 /// <summary>One operand. <paramref name="Size"/> is in bytes (1 to 64; 0 when the instruction has none, e.g. LEA, INVLPG).</summary>
 public readonly record struct Operand(OperandKind Kind, byte Register, byte Size)
 {
+    private readonly MemSize _width = Size switch { 1 => MemSize.B1, 2 => MemSize.B2, 4 => MemSize.B4, _ => MemSize.B8 };
+
     /// <summary>For integer operands.</summary>
-    public MemSize Width => Size switch { 1 => MemSize.B1, 2 => MemSize.B2, 4 => MemSize.B4, _ => MemSize.B8 };
+    public MemSize Width => _width;
 }
 
 /// <summary>Prefixes that semantics look at.</summary>

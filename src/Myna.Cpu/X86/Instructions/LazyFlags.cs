@@ -110,4 +110,63 @@ public static class LazyFlags
         return (carry ? CF : 0) | (overflow ? OF : 0) | (adjust ? AF : 0)
             | ((r & mask) == 0 ? ZF : 0) | ((r >> sign & 1) != 0 ? SF : 0) | ((BitOperations.PopCount(r & 0xFF) & 1) == 0 ? PF : 0);
     }
+
+    /// <summary>One of the 16 conditions (the low four bits of Jcc) from the four slots.</summary>
+    public static bool Holds(int condition, ulong op, ulong a, ulong b, ulong r)
+    {
+        int unused = 64 - (8 << (int)(op & 3));
+        bool holds;
+        switch ((FlagKind)(op >> 2))
+        {
+            case FlagKind.Sub:
+                a <<= unused;
+                b <<= unused;
+                switch (condition >> 1)
+                {
+                    case 1: holds = a < b; break;
+                    case 2: holds = a == b; break;
+                    case 3: holds = a <= b; break;
+                    case 4: holds = (long)(a - b) < 0; break;
+                    case 6: holds = (long)a < (long)b; break;
+                    case 7: holds = (long)a <= (long)b; break;
+                    default: return HoldsExplicit(condition, Compute(op, a >> unused, b >> unused, r));
+                }
+                break;
+            case FlagKind.Logic:
+                r <<= unused;
+                switch (condition >> 1)
+                {
+                    case 2 or 3: holds = r == 0; break;
+                    case 4 or 6: holds = (long)r < 0; break;
+                    case 7: holds = (long)r <= 0; break;
+                    case 5: return HoldsExplicit(condition, Compute(op, a, b, r >> unused));
+                    default: holds = false; break;
+                }
+                break;
+            case FlagKind.Explicit:
+                return HoldsExplicit(condition, r);
+            default:
+                if (condition >> 1 != 2)
+                    return HoldsExplicit(condition, Compute(op, a, b, r));
+                holds = r << unused == 0;
+                break;
+        }
+        return holds != ((condition & 1) != 0);
+    }
+
+    private static bool HoldsExplicit(int condition, ulong flags)
+    {
+        bool holds = (condition >> 1) switch
+        {
+            0 => (flags & OF) != 0,
+            1 => (flags & CF) != 0,
+            2 => (flags & ZF) != 0,
+            3 => (flags & (CF | ZF)) != 0,
+            4 => (flags & SF) != 0,
+            5 => (flags & PF) != 0,
+            6 => ((flags >> 4 ^ flags) & SF) != 0,
+            _ => ((flags >> 4 ^ flags) & SF) != 0 || (flags & ZF) != 0,
+        };
+        return holds != ((condition & 1) != 0);
+    }
 }
