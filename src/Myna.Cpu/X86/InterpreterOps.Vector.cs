@@ -115,6 +115,19 @@ internal ref partial struct InterpreterOps
         }
         HostVector.Execute(op, imm, ref frame);
         _simdFlags |= frame.Mxcsr & Mxcsr.Flags;
+        if (op == VectorOp.Cvtps2ph && !Mxcsr.IsUnderflowMasked(mxcsr) && HasTinyHalf(frame.Result.AsUInt64()[0]))
+            _simdFlags |= Mxcsr.Underflow;
+    }
+
+    // The conversion to half precision does not flush to zero.
+    private static bool HasTinyHalf(ulong halves)
+    {
+        for (; halves != 0; halves >>= 16)
+        {
+            if ((halves & 0x7C00) == 0 && (halves & 0x3FF) != 0)
+                return true;
+        }
+        return false;
     }
 
     public bool RaiseSimd()

@@ -36,7 +36,7 @@ internal enum Op : byte
     Argument,
     // Leaves the block unless instructions at the page in Imm come from where A, the addend of the soft-TLB, says.
     CheckFetch,
-    Branch, Guard, Interpret,
+    Branch, BranchVector, Guard, Interpret,
     // Ends of a block.
     Jump, JumpIndirect, Leave,
 }

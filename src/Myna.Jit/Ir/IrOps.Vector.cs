@@ -75,6 +75,22 @@ public readonly partial struct IrOps : IVectorOps<Value, Value>
     public Value VectorCompare(VectorOp op, Value a, Value b)
         => new(_b.Narrow(_b.Append(Op.VectorCompare, a.Id, b.Id, imm: Encode(op, 0)), 64, 7));
 
+    // A branch on flags of a comparison compares by itself once more, which sets no other exception flags.
+    private bool BranchVector(Cond cond, ref Instruction and, ulong target)
+    {
+        ref Instruction compare = ref _b.Code[and.A];
+        if (compare.Op != Op.VectorCompare || !_b.IsConst(and.B, out ulong mask) || mask is not (1 or 4 or 0x40 or 0x41))
+            return false;
+        int index = Array.IndexOf(BranchCompares, (VectorOp)(uint)compare.Imm);
+        if (index < 0)
+            return false;
+        _b.Append(Op.BranchVector, compare.A, compare.B, imm: target, size: (int)mask, aux: (int)cond, mode: index);
+        return true;
+    }
+
+    /// <summary>What Mode of <see cref="Op.BranchVector"/> is an index into; Size is a mask of RFLAGS.</summary>
+    internal static readonly VectorOp[] BranchCompares = [VectorOp.Ucomiss, VectorOp.Ucomisd, VectorOp.Comiss, VectorOp.Comisd, VectorOp.Ptest];
+
     public void VectorString(VectorOp op, Value a, Value b, Value lengthA, Value lengthB, bool wide, byte imm, out Value index, out Value mask, out Value flags)
     {
         _b.Unsupported();

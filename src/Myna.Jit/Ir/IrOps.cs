@@ -613,6 +613,8 @@ public readonly partial struct IrOps(IrBuilder builder) : IOps<Value>
             _b.Append(Op.Branch, i.A, i.B, imm: target, size: i.Size, aux: (int)(cond == Cond.Ne ? inner : Invert(inner)));
             return;
         }
+        if (cond is Cond.Eq or Cond.Ne && i.Op == Op.And && _b.IsConst(b.Id, 0) && BranchVector(cond, ref i, target))
+            return;
         _b.Append(Op.Branch, a.Id, b.Id, imm: target, size: (int)width, aux: (int)cond);
     }
 

@@ -131,7 +131,7 @@ internal sealed unsafe partial class Compiler
 
     private void EmitBranch(in Instruction n)
     {
-        CC cc = Compare((Cond)n.Aux, (MemSize)n.Size, n.A, n.B);
+        CC cc = n.Op == Op.BranchVector ? CompareVectors(n) : Compare((Cond)n.Aux, (MemSize)n.Size, n.A, n.B);
         ReleaseOperands(n);
         bool bare = _dirty == 0 && !_counting && InPage(n.Imm);
         if (bare)

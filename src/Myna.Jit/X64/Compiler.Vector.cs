@@ -93,6 +93,14 @@ internal sealed unsafe partial class Compiler
         TakeFloat(n, i, t);
     }
 
+    private CC CompareVectors(in Instruction n)
+    {
+        int x = Use(n.A), y = Use(n.B);
+        VectorStub.Emit(_hot, IrOps.BranchCompares[n.Mode], 0, x & 15, y & 15, 0, 0);
+        CC cc = n.Size switch { 1 => CC.B, 4 => CC.P, 0x40 => CC.E, _ => CC.BE };
+        return (Cond)n.Aux == Cond.Ne ? cc : (CC)((int)cc ^ 1);
+    }
+
     private void EmitZeroVector(in Instruction n, int i)
     {
         int dst = Destination(n);

@@ -201,7 +201,7 @@ internal sealed unsafe partial class Compiler : IDisposable
             case Op.ReadFlags: EmitReadFlags(n, i); break;
             case Op.WriteFlags: EmitWriteFlags(n); break;
             case Op.ComputeFlags: EmitComputeFlags(n, i); break;
-            case Op.Branch: EmitBranch(n); break;
+            case Op.Branch or Op.BranchVector: EmitBranch(n); break;
             case Op.Guard: EmitGuard(n); break;
             case Op.CheckFetch: EmitCheckFetch(n); break;
             case Op.Interpret: EmitInterpret(n); break;

@@ -110,9 +110,7 @@ internal static partial class Simd<TOps, T, V>
         T offset = Operands<TOps, T, V>.Reduce(ref ops, ops.Get(Operands<TOps, T, V>.Rdi), insn.AddressSize);
         if (!Mask(ref ops, in insn, insn.Op2.Register, 1, out uint mask) || !ops.Linear(insn.Segment, offset, 16, write: true, out T linear))
             return;
-        if (ops.Mode.DataMode == MmuMode.UserAligned && !ops.RaiseIf(Cond.Ne, ops.And(linear, ops.Const(7)), ops.Const(0), Vector.AC))
-            return;
-        if (!ops.ProbeWrite(linear, 16))
+        if (!IsAlignedFor(ref ops, linear, 8) || !ops.ProbeWrite(linear, 16))
             return;
         for (int i = 0; i < 16; i++)
         {
