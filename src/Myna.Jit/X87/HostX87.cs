@@ -136,6 +136,8 @@ public static unsafe class HostX87
                 StoreExtended(R0);
                 StoreExtended(R1);
                 StoreExtended(R2);
+                // Storing what is not there has set invalid, which the next operation in generated code would find.
+                ClearExceptions();
                 Emit(0x0F, 0x77); // emms: all registers are empty
                 Return();
                 return;
