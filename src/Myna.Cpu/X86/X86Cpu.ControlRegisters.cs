@@ -200,7 +200,7 @@ public sealed partial class X86Cpu
         ulong type = State.General[insn.Op0.Register] & Mask(Is64 ? MemSize.B8 : MemSize.B4);
         if (!TryLoadMemory(insn, 0, MemSize.B8, out ulong pcid) || !TryLoadMemory(insn, 8, MemSize.B8, out ulong address))
             return Faulted();
-        if (type > 3 || (pcid & ~0xFFFUL) != 0 || ((_cr4 & Cr4.PCIDE) == 0 && type < 2 && pcid != 0) || (type == 0 && _levels >= 4 && !IsCanonical(address)))
+        if (type > 3 || (pcid & ~0xFFFUL) != 0 || ((_cr4 & Cr4.PCIDE) == 0 && type < 2 && pcid != 0) || (type == 0 && IsLong && !IsCanonicalMsr(address)))
             return Raise(Vector.GP);
         // Only the present PCID's translations are kept.
         if (type == 0 && pcid == (_cr3 & 0xFFF))

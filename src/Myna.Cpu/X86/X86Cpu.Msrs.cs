@@ -201,7 +201,7 @@ public sealed partial class X86Cpu
         return true;
     }
 
-    // MSRs take what is canonical for the widest addresses the processor has.
+    // MSRs, bases of tables and INVPCID take what is canonical for the widest addresses the processor has.
     private bool IsCanonicalMsr(ulong value) => IsCanonical(value, Model.Has(CpuFeature.La57));
 
     private bool TryWriteEfer(ulong value)

@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Runtime.InteropServices;
 using Myna.Hardware.Memory;
 using Myna.Hardware.State;
@@ -32,6 +33,8 @@ public sealed partial class X86Cpu
     }
 
     [NotSaved("statistics")] private ulong _walks;
+    [NotSaved("the region that holds page tables, found last")] private Region? _tableRegion;
+    [NotSaved("version of the memory map that it was found in")] private int _tableMap;
 
     /// <param name="mode">How to translate (<see cref="MmuMode"/>).</param>
     /// <param name="access">Read, Write or Execute: the one wanted.</param>
@@ -197,16 +200,30 @@ public sealed partial class X86Cpu
     // Page tables that are not in memory read as all ones, as any address where nothing answers.
     private ulong ReadEntry(ulong address, int size)
     {
-        if (!_memory.FindRam(address, size, out Ram? ram, out ulong offset, out int run) || run < size)
+        if (!TryFindTable(address, size, out Ram? ram, out ulong offset))
             return size == 4 ? uint.MaxValue : ulong.MaxValue;
         ReadOnlySpan<byte> bytes = ram.Get(offset, size);
         return size == 4 ? MemoryMarshal.Read<uint>(bytes) : MemoryMarshal.Read<ulong>(bytes);
     }
 
+    // Most tables lie in one region.
+    private bool TryFindTable(ulong address, int size, [NotNullWhen(true)] out Ram? ram, out ulong offset)
+    {
+        Region? region = _tableRegion;
+        if (region is null || _tableMap != _memory.Version || address - region.Start >= region.Size)
+        {
+            _tableMap = _memory.Version;
+            _tableRegion = region = _memory.Find(address);
+        }
+        ram = region?.Ram;
+        offset = ram is null ? 0 : address - region!.Start + region.RamOffset;
+        return ram is not null && region!.Size - (address - region.Start) >= (ulong)size;
+    }
+
     // False: the entry is not what it was. In ROM it stays as it is.
     private bool TrySetBits(ulong address, int size, ulong entry, ulong bits)
     {
-        if (!_memory.FindRam(address, size, out Ram? ram, out ulong offset, out int run) || run < size || ram.ReadOnly)
+        if (!TryFindTable(address, size, out Ram? ram, out ulong offset) || ram.ReadOnly)
             return true;
         Span<byte> bytes = ram.GetForWrite(offset, size);
         if (size == 4)
@@ -236,7 +253,9 @@ public sealed partial class X86Cpu
         if (mode == MmuMode.UserAligned || rights == PageRights.None || IsWatchedPage(linear) || IsApicPage(physical))
             return;
         ulong page = physical & ~PageMask;
-        Region? region = _memory.Find(page);
+        Region? region = _tableRegion;
+        if (region is null || _tableMap != _memory.Version || page - region.Start >= region.Size)
+            region = _memory.Find(page);
         if (region?.Ram is not { } ram || ((region.Start | region.Size | region.RamOffset) & PageMask) != 0)
             return;
         Block.Tlb.Fill(mode, linear, rights, ram, page - region.Start + region.RamOffset, reach);

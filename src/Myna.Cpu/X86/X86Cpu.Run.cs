@@ -270,7 +270,7 @@ public sealed partial class X86Cpu
         bool inhibited = _inhibited && _inhibitsDebug && pc == _inhibitPc;
         if ((flags & RFlag.RF) == 0 && !inhibited && FindInstructionBreakpoint(pc) is var hit and not 0)
         {
-            _dr6 |= hit;
+            ReportDebug(hit);
             Deliver((int)Vector.DB, EventKind.Exception, 0, Ip);
             return;
         }
@@ -305,10 +305,13 @@ public sealed partial class X86Cpu
     {
         if (_debugPending == 0)
             return;
-        _dr6 |= _debugPending;
+        ReportDebug(_debugPending);
         _debugPending = 0;
         Deliver((int)Vector.DB, EventKind.DebugTrap, 0, Ip);
     }
+
+    // Bits 0 to 3 say which breakpoints were hit now; the others are only ever set (section 18.2.3).
+    private void ReportDebug(ulong conditions) => _dr6 = _dr6 & ~0xFUL | conditions;
 
     private ulong FindInstructionBreakpoint(ulong pc)
     {

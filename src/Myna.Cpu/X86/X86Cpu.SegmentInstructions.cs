@@ -115,7 +115,7 @@ public sealed partial class X86Cpu
             return Faulted();
         if (Is64)
         {
-            if (!IsCanonical(address))
+            if (!IsCanonicalMsr(address))
                 return Raise(Vector.GP);
         }
         else if (insn.OperandSize == MemSize.B2)
@@ -171,6 +171,8 @@ public sealed partial class X86Cpu
             return Fault(vector, SelectorError(selector));
         if (!d.Present)
             return Fault(vector == Vector.GP ? Vector.NP : vector, SelectorError(selector));
+        if (IsLong && !IsCanonicalMsr(d.Base))
+            return Fault(vector, SelectorError(selector));
         _ldtr = new SystemSegment { Selector = selector, Base = IsLong ? d.Base : (uint)d.Base, Limit = d.Limit, Rights = d.Rights };
         return true;
     }
@@ -195,6 +197,8 @@ public sealed partial class X86Cpu
             return Raise(Vector.GP, SelectorError(selector));
         if (!d.Present)
             return Raise(Vector.NP, SelectorError(selector));
+        if (IsLong && !IsCanonicalMsr(d.Base))
+            return Raise(Vector.GP, SelectorError(selector));
         if (!TryWriteSystem(address + 5, MemSize.B1, (byte)(d.Low >> 40) | 2UL))
             return Faulted();
         _tr = new SystemSegment { Selector = selector, Base = IsLong ? d.Base : (uint)d.Base, Limit = d.Limit, Rights = d.Rights | 2 };

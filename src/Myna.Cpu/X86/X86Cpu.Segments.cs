@@ -211,17 +211,19 @@ public sealed partial class X86Cpu
         return descriptor.Present || Fault(Vector.SS, SelectorError(selector));
     }
 
-    // On the way out to a less privileged level, data segments that it may not use become null (SDM volume 2, RET).
+    // On the way out to a less privileged level, data segments that it may not use become null (SDM volume 2, RET). Bases stay what they are:
+    // 64-bit mode goes on using those of FS and GS.
     private void DropPrivilegedSegments()
     {
         ref X86Registers r = ref State;
         foreach (SegmentRegister segment in (ReadOnlySpan<SegmentRegister>)[SegmentRegister.Es, SegmentRegister.Ds, SegmentRegister.Fs, SegmentRegister.Gs])
         {
-            ulong rights = r.Rights[(int)segment];
+            ref ulong rights = ref r.Rights[(int)segment];
             bool conforming = (rights & (Right.Code | Right.Conforming)) == (Right.Code | Right.Conforming);
-            // Null ones stay as they are, bases of FS and GS included.
-            if ((rights & Right.Unusable) == 0 && Right.Dpl(rights) < _cpl && !conforming)
-                SetNullSegment(segment, 0);
+            if ((rights & Right.Unusable) != 0 || Right.Dpl(rights) >= _cpl || conforming)
+                continue;
+            r.Selectors[(int)segment] = 0;
+            rights |= Right.Unusable;
         }
     }
 }

@@ -116,33 +116,47 @@ public sealed partial class X86Cpu
         r.Rights[i] = Right.Present | Right.CodeOrData | Right.Granular | (ulong)dpl << Right.DplShift | (code ? 0xBUL : 3) | (code && is64 ? Right.Long : Right.Big);
     }
 
+    /// <summary>
+    /// SYSCALL. DEVIATION: it executes outside 64-bit mode too, as AMD's processors have it (APM volume 3); Intel's raise #UD there.
+    /// </summary>
     [X86Instruction(Mnemonic.Syscall)]
     internal Flow Syscall(in Insn insn)
     {
-        // Intel's processors know it in 64-bit mode only.
-        if ((_efer & Efer.SCE) == 0 || !Is64)
+        if ((_efer & Efer.SCE) == 0 || !IsProtected || IsV86)
             return Undefined();
         ref X86Registers r = ref State;
         ulong flags = RFlags & ~RFlag.RF;
-        r.General[1] = NextIp(insn);
-        r.General[11] = flags;
-        ulong masked = flags & ~_fmask;
-        SetArithmeticFlags(masked);
-        r.OtherFlags = masked & RFlag.Defined & ~RFlag.Arithmetic | RFlag.Reserved1;
-        if ((masked & RFlag.TF) == 0)
+        ulong next = NextIp(insn), target;
+        if (IsLong)
+        {
+            target = Is64 ? _lstar : _cstar;
+            r.General[1] = next;
+            r.General[11] = flags;
+            flags &= ~_fmask;
+        }
+        else
+        {
+            target = (uint)_star;
+            r.General[1] = (uint)next;
+            flags &= ~(RFlag.IF | RFlag.VM);
+        }
+        SetArithmeticFlags(flags);
+        r.OtherFlags = flags & RFlag.Defined & ~RFlag.Arithmetic | RFlag.Reserved1;
+        if ((flags & RFlag.TF) == 0)
             _steppedTrap = false;
         _cpl = 0;
-        SetFlatSegment(SegmentRegister.Cs, _star >> 32 & 0xFFFC, 0, is64: true, code: true);
-        SetFlatSegment(SegmentRegister.Ss, (_star >> 32 & 0xFFFC) + 8, 0, is64: true, code: false);
-        Block.Context.Pc = _lstar;
+        SetFlatSegment(SegmentRegister.Cs, _star >> 32 & 0xFFFC, 0, is64: IsLong, code: true);
+        SetFlatSegment(SegmentRegister.Ss, (_star >> 32 & 0xFFFC) + 8, 0, is64: IsLong, code: false);
+        Block.Context.Pc = target;
         UpdateFlags();
         return Flow.Return;
     }
 
+    /// <summary>SYSRET; like <see cref="Syscall"/> in legacy mode too.</summary>
     [X86Instruction(Mnemonic.Sysret, Mnemonic.Sysretq)]
     internal Flow Sysret(in Insn insn)
     {
-        if ((_efer & Efer.SCE) == 0 || !Is64)
+        if ((_efer & Efer.SCE) == 0 || !IsProtected || IsV86)
             return Undefined();
         if (_cpl != 0)
             return Raise(Vector.GP);
@@ -151,7 +165,8 @@ public sealed partial class X86Cpu
         ulong target = to64 ? r.General[1] : (uint)r.General[1];
         if (!IsCanonical(target))
             return Raise(Vector.GP);
-        ulong flags = r.General[11] & 0x3C_7FD7 | RFlag.Reserved1;
+        // Legacy mode saved no flags: IF is set again.
+        ulong flags = IsLong ? r.General[11] & 0x3C_7FD7 | RFlag.Reserved1 : RFlags | RFlag.IF;
         if ((_dr7 & 0xFF) == 0)
             flags &= ~RFlag.RF;
         SetArithmeticFlags(flags);

@@ -75,7 +75,7 @@ internal abstract class PcBoard : IBoard
             int index = i;
             _cpus[i] = new X86Cpu(new X86CpuOptions
             {
-                Index = i, Count = options.Cpus, Model = model, Memory = Memory, Ports = Ports, Clock = clock, Log = cpuLog,
+                Index = i, Count = options.Cpus, Model = model, Memory = Memory, Ports = Ports, Clock = clock, Log = cpuLog, Random = NextRandom,
                 Shutdown = () =>
                 {
                     cpuLog.Warn($"CPU {index} shut down (triple fault); the machine {(options.NoReboot ? "stops" : "is reset")}");
@@ -221,6 +221,14 @@ internal abstract class PcBoard : IBoard
         Memory.Map(PcMemory.High, _ram, PcMemory.High, Layout.BelowHole - PcMemory.High);
         if (Layout.AboveHole != 0)
             Memory.Map(FourGiB, _ram, Layout.BelowHole, Layout.AboveHole);
+    }
+
+    // RDRAND and RDSEED.
+    private ulong NextRandom()
+    {
+        Span<byte> bytes = stackalloc byte[8];
+        Options.Fill(bytes);
+        return System.Buffers.Binary.BinaryPrimitives.ReadUInt64LittleEndian(bytes);
     }
 
     private void Put(ulong address, byte[] bytes)
