@@ -1,5 +1,6 @@
 using Myna.Hardware.Power;
 using Myna.Hardware.Time;
+using Myna.Machines.Loading;
 using Myna.Machines.RiscV;
 using Myna.Machines.X86;
 
@@ -14,8 +15,8 @@ public static class Boards
 
     private static readonly Architecture[] s_architectures =
     [
-        new("riscv64", [], ["virt"], MachineOptions.FirmwareBuiltIn),
         new(X86, ["amd64", "x86-64"], ["q35", "microvm"], MachineOptions.FirmwareNone),
+        new("riscv64", [], ["virt"], MachineOptions.FirmwareBuiltIn),
     ];
 
     /// <summary>Names of the architectures, the default first.</summary>
@@ -27,6 +28,17 @@ public static class Boards
     /// <summary>Names of an architecture's boards, the default first.</summary>
     /// <exception cref="MachineException">There is no such architecture.</exception>
     public static IReadOnlyList<string> Of(string arch) => Find(arch).Boards;
+
+    /// <summary>The architecture that the other options speak of, where the user has not named one: that of the board, of the kernel's or the firmware's content.</summary>
+    public static string Infer(string? board, string? kernel, string? firmware, string? cpu)
+    {
+        string? name = board?.Split(',')[0];
+        return Array.Find(s_architectures, a => name is not null && a.Boards.Contains(name))?.Name
+            ?? (cpu is not null ? X86 : firmware == MachineOptions.FirmwareBuiltIn ? "riscv64" : null)
+            ?? (kernel is null ? null : ImageArchitecture.OfKernel(kernel))
+            ?? (firmware is null ? null : ImageArchitecture.OfFirmware(firmware))
+            ?? Architectures[0];
+    }
 
     /// <summary>The options with their defaults filled in.</summary>
     /// <exception cref="MachineException">There is no such architecture.</exception>

@@ -32,6 +32,8 @@ public sealed class LockstepMachine : IDisposable
     /// <exception cref="MachineException">Something in the options cannot be had, or works at its own pace.</exception>
     public LockstepMachine(MachineOptions options)
     {
+        if (Boards.Complete(options).Arch != "riscv64")
+            throw new MachineException("lockstep runs are for riscv64 so far; use --accel jit or interp");
         if (options.Devices.FirstOrDefault(d => d is not RngDevice) is { } device)
             throw new MachineException($"a lockstep run needs a machine that does the same twice; leave out the {device.GetType().Name}");
         MachineOptions common = options with

@@ -10,7 +10,7 @@ public sealed class DebuggerTests
     public void Gdb_stops_the_kernel_at_its_entry_steps_it_and_lets_it_go()
     {
         string gdb = SocketPath("gdb"), monitor = SocketPath("monitor");
-        using Process myna = MynaProgram.Start("run", "--cpus", "2", "--gdb", "unix:" + gdb, "--monitor", "unix:" + monitor, "--", "echo", "went on");
+        using Process myna = MynaProgram.Start("run", "--arch", "riscv64", "--cpus", "2", "--gdb", "unix:" + gdb, "--monitor", "unix:" + monitor, "--", "echo", "went on");
         Task<string> output = myna.StandardOutput.ReadToEndAsync(), error = myna.StandardError.ReadToEndAsync();
         myna.StandardInput.Close();
         try

@@ -21,7 +21,7 @@ public class DeviceTests
             Result write = MynaProgram.Run("run", "--disk", image, "--net", "none", "--", "sh", "-c",
                 "mount /dev/vda /mnt && seq 200000 >/mnt/numbers && umount /mnt && echo written");
             Assert.Equal((0, "written\n"), (write.Status, write.Output));
-            Result read = MynaProgram.Run("run", "--disk", image + ",readonly,bus=mmio", "--net", "none", "--", "sh", "-c",
+            Result read = MynaProgram.Run("run", "--machine", "microvm", "--disk", image + ",readonly,bus=mmio", "--net", "none", "--", "sh", "-c",
                 "mount -o ro /dev/vda /mnt && md5sum </mnt/numbers; mount -o remount,rw /mnt 2>/dev/null || echo protected");
             string sum = Convert.ToHexStringLower(System.Security.Cryptography.MD5.HashData(
                 Encoding.ASCII.GetBytes(string.Concat(Enumerable.Range(1, 200000).Select(i => $"{i}\n")))));

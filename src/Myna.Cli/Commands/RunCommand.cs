@@ -23,7 +23,7 @@ internal static class RunCommand
 
     public static Command Create(string[] guestCommand)
     {
-        Setting<string> arch = Value("--arch", "NAME", $"The guest's instruction set: {string.Join(", ", Boards.Architectures)} (default {Boards.Architectures[0]}).", Boards.Architectures[0], Arch);
+        Setting<string?> arch = Value<string?>("--arch", "NAME", $"The guest's instruction set: {string.Join(" or ", Boards.Architectures)}; without this that of the kernel or board, otherwise {Boards.Architectures[0]}.", null, Arch);
         Setting<string?> board = Value<string?>("--machine", "BOARD[,...]", "The board and its properties: virt for riscv64; q35 (the default) or microvm for x86_64.", null, static s => s);
         board.Option.Aliases.Add("--board");
         Option<string?> cpu = Text("--cpu", "MODEL[,+FEATURE][,-FEATURE]", "The x86_64 processor: qemu64, x86-64-v1, x86-64-v2, x86-64-v3 or max (the default).");
@@ -69,7 +69,7 @@ internal static class RunCommand
         {
             var settings = new RunSettings
             {
-                Arch = arch.Of(result),
+                Arch = arch.Of(result) ?? Boards.Infer(board.Of(result), result.GetValue(kernel), firmware.Of(result), result.GetValue(cpu)),
                 Board = board.Of(result),
                 Cpu = result.GetValue(cpu),
                 Cpus = cpus.Of(result),
