@@ -141,6 +141,12 @@ internal abstract class PcBoard : IBoard
         Put(SmbiosEntryPlace, SmbiosTables.EntryPoint(SmbiosPlace, smbios.Length));
         Put(SmbiosPlace, smbios);
         Put(ResetRom.LegacyVector, ResetRom.Code.ToArray());
+        // BIOS data area: port of COM1, segment of the extended BIOS data area, KiB of conventional memory. Some kernels
+        // (Xen's) look for room there.
+        Put(0x400, [(byte)(Q35MemoryMap.Com1 & 0xff), Q35MemoryMap.Com1 >> 8]);
+        Put(0x40e, [(byte)(PcMemory.LowEnd >> 4 & 0xff), (byte)(PcMemory.LowEnd >> 12)]);
+        Put(0x413, [(byte)(PcMemory.LowEnd >> 10 & 0xff), (byte)(PcMemory.LowEnd >> 18)]);
+        Put(PcMemory.LowEnd, [(byte)((PcMemory.Vga - PcMemory.LowEnd) >> 10)]);
         _boot.Rsdp = RsdpPlace;
         _cpus[0].Apply(_boot.Load(Memory));
     }
