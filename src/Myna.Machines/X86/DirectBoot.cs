@@ -108,8 +108,9 @@ internal sealed class DirectBoot : IDisposable
     {
         foreach (Segment s in _kernel.Segments)
         {
-            // What the loader itself uses lies below 192 KiB.
-            if (s.Address < CommandLineEnd || !_memory.Holds(s.Address, s.End))
+            // What the loader itself uses lies below 192 KiB; the multiboot loader leaves some of that free.
+            bool free = _kernel.Protocol == BootProtocol.Multiboot && s.Address >= StartInfo && s.End <= MultibootInfo;
+            if ((s.Address < CommandLineEnd && !free) || !_memory.Holds(s.Address, s.End))
             {
                 string remedy = s.Address >= PcMemory.High && s.End <= HighestKernel ? "raise --memory" : "link it for an address from 1 MiB on";
                 throw new MachineException($"the kernel {_kernel.Path} loads at 0x{s.Address:x}-0x{s.End - 1:x}, outside usable RAM (0x{PcMemory.High:x}-0x{_memory.BelowHole - 1:x}); {remedy}");

@@ -21,7 +21,7 @@ internal static class Layout
     public const int StackSize = 2 * Page;
 
     /// <summary>Registers before and after, natively only.</summary>
-    public const uint Control = 0x5000_0000;
+    public const uint Control = 0x5C71_3000;
 
     // Offsets in the shared file.
     public const int ControlFile = 0, CodeFile = Page, DataFile = CodeFile + CodeSize, StackFile = DataFile + DataSize;

@@ -11,8 +11,9 @@ namespace Myna.Fuzz.X86;
 /// </summary>
 internal static class NativeProgram
 {
-    private const ulong Base = 0x40_0000;
-    private const ulong AlternateStack = 0x60_0000;
+    // Where no likely value points.
+    private const ulong Base = 0x5A3C_7000;
+    private const ulong AlternateStack = 0x5B2D_5000;
     private const int AlternateStackSize = 0x1_0000;
 
     // Behind the alternate stack, in the same segment: the handler never returns, the loop goes on from it.

@@ -24,7 +24,10 @@ internal static class UndefinedFlags
             }
             if (item.Use == LabelUse.Branch && item.Label > i)
                 before[item.Label] |= after;
-            before[i + 1] |= after | (item.Use == LabelUse.Branch && item.Label <= i ? before[item.Label] : 0);
+            before[i + 1] |= after;
+            // Second round of a loop.
+            for (int j = item.Use == LabelUse.Branch && item.Label <= i ? item.Label : i + 1; j <= i; j++)
+                before[j] |= after;
         }
         return before;
     }
