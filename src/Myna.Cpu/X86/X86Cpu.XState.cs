@@ -45,7 +45,7 @@ public sealed partial class X86Cpu
     private Flow FxRestore(in Insn insn)
     {
         Span<byte> image = Image[..LegacySize];
-        if (!XstateAddress(insn, fx: true, LegacySize, 16, write: false, out ulong linear) || !ReadImage(linear, image[..(XmmOffset + (XmmCount * 16))]))
+        if (!XstateAddress(insn, fx: true, LegacySize, 16, write: false, out ulong linear) || !ReadImage(linear, image))
             return Flow.Fault;
         if (!MxcsrIsValid(image))
             return XstateProtection();

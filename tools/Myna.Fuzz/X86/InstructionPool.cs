@@ -69,7 +69,7 @@ internal sealed class InstructionPool
         Mnemonic.Int1,
     ];
 
-    private static readonly HashSet<Code> s_excludedCodes = [Code.Bswap_r16, Code.Shld_rm16_r16_CL, Code.Shrd_rm16_r16_CL, Code.Loadall286, Code.Loadall386, Code.Popw_CS,
+    private static readonly HashSet<Code> s_excludedCodes = [Code.Bswap_r16, Code.Shld_rm16_r16_CL, Code.Shrd_rm16_r16_CL, Code.Loadall286, Code.Loadall386, Code.Popw_CS, Code.Movsxd_r16_rm16,
         Code.Reservednop_rm16_r16_0F0D, Code.Reservednop_rm32_r32_0F0D, Code.Reservednop_rm64_r64_0F0D];
 
     private readonly HashSet<CpuidFeature> _features;

@@ -6,7 +6,7 @@ internal sealed partial class ItemWriter
 {
     /// <summary>An instruction with random operands.</summary>
     /// <returns>False when this choice of operands makes none.</returns>
-    private bool TryMake(OpCodeInfo op, out Item item)
+    public bool TryMake(OpCodeInfo op, out Item item)
     {
         Instruction instruction = default;
         instruction.Code = op.Code;

@@ -91,15 +91,16 @@ internal sealed class X86Comparison(IExecutor reference, IExecutor subject, Case
 
     /// <summary>
     /// Whether the case ends with what the manuals leave to the processor: faults of bytes that a masked store does not store, alignment checks of
-    /// gathers and of the places that ENTER looks at without writing.
+    /// gathers, of operands of odd sizes, and of the places that ENTER looks at without writing.
     /// </summary>
     private bool IsProcessors(TestCase test)
     {
         if (_expected.Vector is not (12 or 13 or 14 or 17) && _actual.Vector != 17)
             return false;
-        Mnemonic last = At(test, _expected.Rip)?.Mnemonic ?? Mnemonic.INVALID;
+        Instruction instruction = At(test, _expected.Rip) ?? default;
+        Mnemonic last = instruction.Mnemonic;
         bool alignment = _expected.Vector == 17 || _actual.Vector == 17;
-        return last is Mnemonic.Maskmovq or Mnemonic.Maskmovdqu or Mnemonic.Vmaskmovdqu || (alignment && (last == Mnemonic.Enter || IsGather(last)
+        return last is Mnemonic.Maskmovq or Mnemonic.Maskmovdqu or Mnemonic.Vmaskmovdqu || (alignment && (last == Mnemonic.Enter || instruction.MemorySize.GetSize() is 10 or > 32 || IsGather(last)
             || (At(test, _actual.Rip) is { } other && IsGather(other.Mnemonic))));
     }
 

@@ -277,6 +277,9 @@ public sealed class X86Decoder
             return;
         }
         insn.Segment = (SegmentRegister)RegisterTable.Get(raw.MemorySegment).Register;
+        // 64-bit mode knows no overrides but FS and GS; the base decides between #GP and #SS for addresses that are not canonical.
+        if (raw.CodeSize == CodeSize.Code64 && insn.Segment < SegmentRegister.Fs)
+            insn.Segment = kind == OpKind.Memory && raw.MemoryBase is Register.RSP or Register.RBP or Register.ESP or Register.EBP ? SegmentRegister.Ss : SegmentRegister.Ds;
         if (kind != OpKind.Memory)
             return;
         insn.Displacement = raw.MemoryDisplacement64;
