@@ -219,7 +219,7 @@ public sealed partial class X86Cpu
         X87Compute((X87Operation)(0xD800 | ((int)insn.Immediate & 0x7FF)));
         // FPREM: without a quotient C0 and C3 stay as they are.
         if (insn.Mnemonic != Mnemonic.Fscale)
-            X87Conditions((_x87.Status & Invalid) != 0 || X87IsNaN(_x87.R0) ? StatusC2 : StatusC0 | StatusC2 | StatusC3, _x87.Status);
+            X87Conditions((_x87.Status & (Invalid | (BeforeComputation & ~State.X87Control))) != 0 || X87IsNaN(_x87.R0) ? StatusC2 : StatusC0 | StatusC2 | StatusC3, _x87.Status);
         if (!X87Accrue())
             return Flow.Next;
         X87Set(0, _x87.R0);

@@ -10,6 +10,7 @@ internal sealed class X86Comparison(IExecutor reference, IExecutor subject, Case
 {
     private const string NoEnd = "does not come to the end";
 
+    private List<string> _found = [];
     private readonly Outcome _expected = new(), _actual = new();
 
     /// <summary>Instructions in the cases so far.</summary>
@@ -38,6 +39,7 @@ internal sealed class X86Comparison(IExecutor reference, IExecutor subject, Case
         if (differences.Count == 0)
             return null;
         test = Minimise(test, IsEnd(differences));
+        _found = differences;
         Kind = string.Join(' ', test.Items.Where(i => i.Instruction.Code != Code.INVALID).Select(i => i.Instruction.Mnemonic));
         return Report(test);
     }
@@ -48,7 +50,10 @@ internal sealed class X86Comparison(IExecutor reference, IExecutor subject, Case
         if (!reference.Run(test, _expected))
             return null;
         if (!subject.Run(test, _actual))
-            return [$"{subject.Name} {NoEnd}"];
+        {
+            // Natively a loop may go round often.
+            return test.Items.Any(i => i.Instruction.IsLoop || i.Instruction.IsLoopcc) ? null : [$"{subject.Name} {NoEnd}"];
+        }
         if (IsProcessors(test))
             return [];
         var differences = new List<string>();
@@ -61,9 +66,9 @@ internal sealed class X86Comparison(IExecutor reference, IExecutor subject, Case
         Check("rip", _expected.Rip, _actual.Rip);
         if (_expected.Vector == 14)
         {
-            // Where in the page a large operand faults is the processor's own affair.
-            ulong exact = At(test, _expected.Rip)?.Mnemonic is Mnemonic.Frstor or Mnemonic.Fxrstor or Mnemonic.Fxrstor64 or Mnemonic.Fldenv ? ~0xFFFUL : ulong.MaxValue;
-            Check("cr2", _expected.Cr2 & exact, _actual.Cr2 & exact);
+            // Which byte of a large operand faults first is the processor's own affair.
+            if (At(test, _expected.Rip) is not { } large || IsElementary(large))
+                Check("cr2", _expected.Cr2, _actual.Cr2);
             // Linux shows all of the upper half as mapped.
             ulong hidden = _expected.Cr2 >= 0x7FFF_FFFF_F000 ? 1u : 0;
             Check("error code", _expected.ErrorCode | hidden, _actual.ErrorCode | hidden);
@@ -80,7 +85,7 @@ internal sealed class X86Comparison(IExecutor reference, IExecutor subject, Case
         Check("rflags", _expected.Rflags & ~undefined, _actual.Rflags & ~undefined);
         Check("fs.base", _expected.FsBase, _actual.FsBase);
         Check("gs.base", _expected.GsBase, _actual.GsBase);
-        Xsave(Check);
+        Xsave(test, Check);
         if (!_expected.Memory.AsSpan().SequenceEqual(_actual.Memory))
         {
             for (int at = 0; at < Layout.MemorySize && differences.Count < 40; at += 8)
@@ -90,24 +95,35 @@ internal sealed class X86Comparison(IExecutor reference, IExecutor subject, Case
     }
 
     /// <summary>
-    /// Whether the case ends with what the manuals leave to the processor: faults of bytes that a masked store does not store, alignment checks of
-    /// gathers, of operands of odd sizes, and of the places that ENTER looks at without writing.
+    /// Whether the case ends with what the manuals leave to the processor: faults of bytes that a masked store does not store; alignment checks of
+    /// gathers, of operands of odd sizes, and of the places that ENTER looks at without writing; bits of MXCSR that not all processors
+    /// have; kernel addresses that only a segment base makes canonical.
     /// </summary>
     private bool IsProcessors(TestCase test)
     {
+        Instruction expected = At(test, _expected.Rip) ?? default, actual = At(test, _actual.Rip) ?? default;
+        if (_actual.Vector == 13 && actual.Mnemonic is Mnemonic.Ldmxcsr or Mnemonic.Vldmxcsr or Mnemonic.Fxrstor or Mnemonic.Fxrstor64)
+            return true;
+        if (_expected.Vector == 13 && _actual.Vector == 14 && (long)_actual.Cr2 < 0 && expected.SegmentPrefix is Register.FS or Register.GS)
+            return true;
         if (_expected.Vector is not (12 or 13 or 14 or 17) && _actual.Vector != 17)
             return false;
-        Instruction instruction = At(test, _expected.Rip) ?? default;
-        Mnemonic last = instruction.Mnemonic;
         bool alignment = _expected.Vector == 17 || _actual.Vector == 17;
-        return last is Mnemonic.Maskmovq or Mnemonic.Maskmovdqu or Mnemonic.Vmaskmovdqu || (alignment && (last == Mnemonic.Enter || instruction.MemorySize.GetSize() is 10 or > 32 || IsGather(last)
-            || (At(test, _actual.Rip) is { } other && IsGather(other.Mnemonic))));
+        return expected.Mnemonic is Mnemonic.Maskmovq or Mnemonic.Maskmovdqu or Mnemonic.Vmaskmovdqu || (alignment && (IsPeculiar(expected) || IsPeculiar(actual)));
     }
+
+    private static bool IsPeculiar(in Instruction instruction) => instruction.Mnemonic is Mnemonic.Enter or Mnemonic.Vcvtps2ph || !IsElementary(instruction) || IsGather(instruction.Mnemonic)
+        || Array.Exists(instruction.CpuidFeatures, f => f is CpuidFeature.FPU or CpuidFeature.FPU287 or CpuidFeature.FPU387 or CpuidFeature.SSE3);
+
+    private static bool IsElementary(in Instruction instruction) => instruction.MemorySize.GetSize() is 0 or 1 or 2 or 4 or 8 or 16 or 32;
+
+    /// <summary>Operations in steps, each with its own exceptions.</summary>
+    private static bool IsDotProduct(Mnemonic mnemonic) => mnemonic is Mnemonic.Dpps or Mnemonic.Dppd or Mnemonic.Vdpps or Mnemonic.Vdppd;
 
     private static bool IsGather(Mnemonic mnemonic) => mnemonic is Mnemonic.Vgatherdpd or Mnemonic.Vgatherdps or Mnemonic.Vgatherqpd or Mnemonic.Vgatherqps
         or Mnemonic.Vpgatherdd or Mnemonic.Vpgatherdq or Mnemonic.Vpgatherqd or Mnemonic.Vpgatherqq;
 
-    private void Xsave(Action<string, ulong, ulong> check)
+    private void Xsave(TestCase test, Action<string, ulong, ulong> check)
     {
         byte[] mine = _expected.Xsave, theirs = _actual.Xsave;
         if (mine.AsSpan().SequenceEqual(theirs))
@@ -118,6 +134,9 @@ internal sealed class X86Comparison(IExecutor reference, IExecutor subject, Case
         uint mxcsr = BinaryPrimitives.ReadUInt32LittleEndian(mine.AsSpan(24));
         // A limit of ours: whether the result was exact, beside an unmasked overflow or underflow.
         uint limit = _expected.Vector == 19 && (mxcsr & ~(mxcsr >> 7) & 0x18) != 0 ? 0x20u : 0;
+        // Which of its steps come before the one that traps.
+        if (_expected.Vector == 19 && At(test, _expected.Rip) is { } last && IsDotProduct(last.Mnemonic))
+            limit |= 0x3F;
         check("mxcsr", mxcsr | limit, BinaryPrimitives.ReadUInt32LittleEndian(theirs.AsSpan(24)) | limit);
         for (int i = 0; i < 8; i++)
         {
@@ -180,6 +199,8 @@ internal sealed class X86Comparison(IExecutor reference, IExecutor subject, Case
     private string Report(TestCase test)
     {
         List<string> differences = Compare(test) ?? ["no end"];
+        if (differences.Count == 0)
+            differences = ["none when the case is executed once more; before:", .. _found];
         var text = new StringBuilder();
         text.AppendLine(CultureInfo.InvariantCulture, $"seed {test.Seed}, {test.Bitness}-bit code, {subject.Name} against {reference.Name}:");
         var formatter = new IntelFormatter();

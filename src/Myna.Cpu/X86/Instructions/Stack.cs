@@ -114,7 +114,11 @@ internal static class Stack<TOps, T, V>
                 return;
         }
         long allocated = (long)(insn.Immediate & 0xFFFF);
-        Operands<TOps, T, V>.SetStackPointer(ref ops, Operands<TOps, T, V>.StackOffset(ref ops, (-bytes * depth) - allocated));
+        T last = Operands<TOps, T, V>.StackOffset(ref ops, (-bytes * depth) - allocated);
+        // It faults when the new stack pointer points to what cannot be written (Intel SDM volume 2, ENTER).
+        if (!ops.Linear(SegmentRegister.Ss, last, bytes, write: true, out T top) || !ops.LoadForUpdate(top, size, out _))
+            return;
+        Operands<TOps, T, V>.SetStackPointer(ref ops, last);
         Operands<TOps, T, V>.SetRegister(ref ops, Operands<TOps, T, V>.Rbp, size, frame);
     }
 }
