@@ -54,18 +54,15 @@ internal sealed partial class ItemWriter(Values random, StateGenerator state, bo
         Instruction instruction = item.Instruction;
         if (!_encoder.TryEncode(instruction, state.Start, out _, out _))
             return false;
-        _joins.RemoveAll(j =>
-        {
-            if (j.At <= _items.Count)
-                _undefined |= j.Undefined;
-            return j.At <= _items.Count;
-        });
+        Join();
         if ((instruction.RflagsRead & _undefined & Arithmetic) != 0)
         {
             int before = _items.Count;
             Define();
             if (item.Use == LabelUse.Branch && item.Label > before)
                 item = item with { Label = item.Label + 1 };
+            // A jump may come in between the comparison and this.
+            Join();
             if ((instruction.RflagsRead & _undefined & Arithmetic) != 0)
                 return false;
         }
@@ -76,6 +73,14 @@ internal sealed partial class ItemWriter(Values random, StateGenerator state, bo
         Forget(instruction);
         return true;
     }
+
+    /// <summary>Takes over what jumps to the next item leave undefined.</summary>
+    private void Join() => _joins.RemoveAll(j =>
+    {
+        if (j.At <= _items.Count)
+            _undefined |= j.Undefined;
+        return j.At <= _items.Count;
+    });
 
     /// <summary>Which flags are undefined behind an instruction.</summary>
     public static RflagsBits After(RflagsBits before, in Instruction instruction)

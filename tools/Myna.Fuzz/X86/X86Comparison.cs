@@ -96,7 +96,7 @@ internal sealed class X86Comparison(IExecutor reference, IExecutor subject, Case
 
     /// <summary>
     /// Whether the case ends with what the manuals leave to the processor: faults of bytes that a masked store does not store; alignment checks of
-    /// gathers, of operands of odd sizes, and of the places that ENTER looks at without writing; bits of MXCSR that not all processors
+    /// gathers, of strings, of operands of odd sizes, and of the places that ENTER looks at without writing; bits of MXCSR that not all processors
     /// have; kernel addresses that only a segment base makes canonical.
     /// </summary>
     private bool IsProcessors(TestCase test)
@@ -112,7 +112,7 @@ internal sealed class X86Comparison(IExecutor reference, IExecutor subject, Case
         return expected.Mnemonic is Mnemonic.Maskmovq or Mnemonic.Maskmovdqu or Mnemonic.Vmaskmovdqu || (alignment && (IsPeculiar(expected) || IsPeculiar(actual)));
     }
 
-    private static bool IsPeculiar(in Instruction instruction) => instruction.Mnemonic is Mnemonic.Enter or Mnemonic.Vcvtps2ph || !IsElementary(instruction) || IsGather(instruction.Mnemonic)
+    private static bool IsPeculiar(in Instruction instruction) => instruction.Mnemonic is Mnemonic.Enter or Mnemonic.Vcvtps2ph || instruction.IsStringInstruction || !IsElementary(instruction) || IsGather(instruction.Mnemonic)
         || Array.Exists(instruction.CpuidFeatures, f => f is CpuidFeature.FPU or CpuidFeature.FPU287 or CpuidFeature.FPU387 or CpuidFeature.SSE3);
 
     private static bool IsElementary(in Instruction instruction) => instruction.MemorySize.GetSize() is 0 or 1 or 2 or 4 or 8 or 16 or 32;
