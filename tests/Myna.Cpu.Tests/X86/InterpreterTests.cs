@@ -1,7 +1,5 @@
-using System.Diagnostics;
 using Iced.Intel;
 using Myna.Cpu.X86;
-using Myna.Cpu.X86.Instructions;
 using static Iced.Intel.AssemblerRegisters;
 
 namespace Myna.Cpu.Tests.X86;
@@ -156,39 +154,5 @@ public sealed class InterpreterTests
         });
         Assert.Equal(0x1234UL, f.R(1) & 0xFFFF);
         Assert.Equal(0x1234UL, f.Peek(0x1_0010) & 0xFFFF);
-    }
-
-    // Not a test of speed: prints it.
-    [Fact]
-    public void Speed()
-    {
-        using var f = new X86Fixture();
-        f.Load(a =>
-        {
-            Label loop = a.CreateLabel();
-            a.mov(rdi, X86Fixture.Data);
-            a.mov(ecx, 5_000_000);
-            a.xor(eax, eax);
-            a.Label(ref loop);
-            a.mov(rdx, __[rdi]);
-            a.add(rdx, rax);
-            a.mov(__[rdi + 8], rdx);
-            a.lea(rax, __[rax + rcx * 2 + 5]);
-            a.shr(rdx, 3);
-            a.xor(rax, rdx);
-            a.test(al, 1);
-            a.cmovne(rsi, rax);
-            a.dec(ecx);
-            a.jnz(loop);
-        });
-        for (int i = 0; i < 6; i++)
-        {
-            f.Restart();
-            using var process = Process.GetCurrentProcess();
-            TimeSpan before = process.TotalProcessorTime;
-            f.Cpu.Run();
-            process.Refresh();
-            Console.WriteLine($"{50.0 / (process.TotalProcessorTime - before).TotalSeconds:f1} million instructions per second");
-        }
     }
 }
