@@ -8,6 +8,7 @@ namespace Myna.Jit.X87;
 /// x87 operations by the host's own FPU, bit-exact with a processor by construction. Each operation is a small routine that
 /// loads the operands, executes the instruction under the wanted control word, and stores results and status. The
 /// host thread's FPU is left as the ABI wants it.
+/// LIMIT: on other hosts, and without executable memory, there is no x87 arithmetic.
 /// </summary>
 public static unsafe class HostX87
 {
@@ -22,10 +23,13 @@ public static unsafe class HostX87
     /// <summary>Whether this host can: x86-64 that gives executable memory.</summary>
     public static bool IsAvailable => s_memory is not null;
 
-    /// <summary>Executes one operation. Only when <see cref="IsAvailable"/>.</summary>
+    /// <summary>Executes one operation.</summary>
+    /// <exception cref="NotSupportedException"><see cref="IsAvailable"/> is false.</exception>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Execute(X87Operation operation, ref X87Operands operands)
     {
+        if (s_memory is null)
+            throw new NotSupportedException("x87 instructions need an x86-64 host that gives executable memory");
         operands.HostControl = 0x37F;
         // SAFETY: every operation of the enumeration has a routine, which touches nothing but the structure, pinned here;
         // it is short and never blocks, so it needs no GC transition.

@@ -45,6 +45,8 @@ public sealed class X87HostTests
             }
         }
         Assert.True(count > 30);
+        if (translator is not null)
+            Assert.True(translator.Counters.BlocksTranslated >= count);
     }
 
     // mov rax, cr4; or eax, 600h; mov cr4, rax: in front of the program.

@@ -153,6 +153,46 @@ public sealed class X87StateTests
         Assert.Equal(wide[24..], narrow[24..]);
     }
 
+    [Fact]
+    public void Translations_take_over_no_exception_but_the_guests()
+    {
+        if (!X86Translator.IsSupported)
+            return;
+        using var f = new X86Fixture();
+        using var translator = new X86Translator(f.Pages);
+        f.Cpu.Engine = translator.CreateEngine(f.Cpu, f.Interpreter);
+        f.Run(a =>
+        {
+            a.fninit();
+            // Inexact, and cleared again.
+            a.fld1();
+            a.fldpi();
+            a.fdivp(st1, st0);
+            a.fnclex();
+            a.fld1();
+            a.fadd(st0, st0);
+            a.fnstsw(ax);
+            a.movzx(r8d, ax);
+            // Functions that are the interpreter's, and pop or push.
+            a.fpatan();
+            a.fsincos();
+            a.fxtract();
+            a.fnclex();
+            a.fld1();
+            a.fadd(st0, st0);
+            a.fnstsw(ax);
+            a.movzx(r9d, ax);
+            a.fpatan();
+            a.fadd(st0, st0);
+            a.fnstsw(ax);
+            a.movzx(r10d, ax);
+        });
+        Assert.Equal(0UL, f.R(8) & 0x7F);
+        Assert.Equal(0UL, f.R(9) & 0x7F);
+        // FPATAN's result is inexact.
+        Assert.Equal(0x20UL, f.R(10) & 0x7F);
+    }
+
     private static void EnableSse(Assembler a)
     {
         a.mov(rax, cr4);
