@@ -56,6 +56,8 @@ internal ref partial struct InterpreterOps
         JumpRelative(in insn);
     }
 
+    public readonly bool EndIf(in Insn insn, Cond cond, MemSize width, ulong a, ulong b) => Holds(cond, width, a, b);
+
     public void Repeat()
     {
         Target = Pc;

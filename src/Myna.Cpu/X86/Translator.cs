@@ -100,7 +100,10 @@ internal sealed class Translator(X86Decoder decoder, ICodeSource source)
         if (builder.IsUnsupported)
         {
             builder.Rewind();
-            builder.Interpret(insn.Length);
+            if (KeepsFlags(in insn))
+                builder.Interpret(insn.Length, X86Registers.FlagOp, 4);
+            else
+                builder.Interpret(insn.Length);
             if (Leaves)
                 builder.EndLeave(next);
             return !Leaves;
@@ -111,6 +114,15 @@ internal sealed class Translator(X86Decoder decoder, ICodeSource source)
             pc = builder.JumpTarget;
         return true;
     }
+
+    // System instructions that are frequent and change no arithmetic flag.
+    private static bool KeepsFlags(in Insn insn) => insn.Mnemonic is Mnemonic.Cli or Mnemonic.Sti or Mnemonic.Swapgs or Mnemonic.Wrmsr or Mnemonic.Rdmsr
+        or Mnemonic.Rdtsc or Mnemonic.Rdtscp or Mnemonic.Rdpid or Mnemonic.In or Mnemonic.Out or Mnemonic.Invlpg or Mnemonic.Invpcid or Mnemonic.Mov or Mnemonic.Pushf or Mnemonic.Pushfq
+        or Mnemonic.Stac or Mnemonic.Clac or Mnemonic.Cpuid or Mnemonic.Clts or Mnemonic.Xsave or Mnemonic.Xrstor or Mnemonic.Xsaveopt or Mnemonic.Xsavec or Mnemonic.Fxsave or Mnemonic.Fxrstor
+        or Mnemonic.Movsb or Mnemonic.Movsw or Mnemonic.Movsq or Mnemonic.Stosb or Mnemonic.Stosw or Mnemonic.Stosd or Mnemonic.Stosq
+        or Mnemonic.Ldmxcsr or Mnemonic.Stmxcsr or Mnemonic.Wrfsbase or Mnemonic.Wrgsbase or Mnemonic.Rdfsbase or Mnemonic.Rdgsbase
+        or Mnemonic.Fld or Mnemonic.Fst or Mnemonic.Fstp or Mnemonic.Fild or Mnemonic.Fistp or Mnemonic.Fadd or Mnemonic.Faddp or Mnemonic.Fmul or Mnemonic.Fmulp
+        or Mnemonic.Fsub or Mnemonic.Fsubp or Mnemonic.Fdiv or Mnemonic.Fdivp or Mnemonic.Fxch or Mnemonic.Fnstcw or Mnemonic.Fldcw or Mnemonic.Fnstsw or Mnemonic.Wait;
 
     // The instruction's other half lies in the next page, whose translation is looked at each time.
     private void Straddle(IrBuilder builder, ref TranslatorOps ops, ulong pc, ReadOnlySpan<byte> code)

@@ -8,7 +8,8 @@ internal readonly partial struct TranslatorOps
 {
     public Value Const(ulong value) => _ir.Const(value);
     public Value Get(int slot) => _ir.Get(slot);
-    public void Set(int slot, Value value) => _ir.Set(slot, value);
+    // The flags' operands are looked at in their width only: what was computed for a 32-bit register serves as well.
+    public void Set(int slot, Value value) => _ir.Set(slot, slot is >= X86Registers.FlagA and <= X86Registers.FlagR ? builder.Narrowed(value) : value);
     public Value GetFloat(int slot) => _ir.GetFloat(slot);
     public void SetFloat(int slot, Value value) => _ir.SetFloat(slot, value);
 

@@ -117,6 +117,13 @@ internal readonly partial struct TranslatorOps(Translator translator, IrBuilder 
             builder.Unsupported();
     }
 
+    public bool EndIf(in Insn insn, Cond cond, MemSize width, Value a, Value b)
+    {
+        ulong next = Pc + insn.Length;
+        _ir.Branch(cond, width, a, b, Mode.Is64 ? next : (uint)next);
+        return false;
+    }
+
     private ulong Target(in Insn insn)
     {
         ulong target = Pc + insn.Length + insn.Immediate;

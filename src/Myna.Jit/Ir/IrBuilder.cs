@@ -110,6 +110,7 @@ public sealed class IrBuilder
         _undo = 0;
         IsUnsupported = false;
         HasJumped = false;
+        _narrow = -1;
     }
 
     /// <summary>Takes back what the current instruction has added.</summary>
@@ -143,6 +144,13 @@ public sealed class IrBuilder
     /// </summary>
     public Value CallRoutine(nint routine, Value? argument) => new(Append(Op.CallRoutine, argument?.Id ?? -1, imm: (ulong)routine));
 
+    private int _wide, _narrow;
+
+    internal void RememberNarrowed(Value wide, Value narrow) => (_wide, _narrow) = (wide.Id, narrow.Id);
+
+    /// <summary>A value with the same low 32 bits and the others zero that this instruction has computed already, or <paramref name="value"/> itself.</summary>
+    public Value Narrowed(Value value) => value.Id == _wide && _narrow >= 0 ? new Value(_narrow) : value;
+
     /// <summary>Whether a value is known while translating.</summary>
     public bool TryConst(Value value, out ulong constant) => IsConst(value.Id, out constant);
 
@@ -160,11 +168,19 @@ public sealed class IrBuilder
 
     /// <summary>The interpreter executes the current instruction; the block goes on behind it when the interpreter agrees.</summary>
     /// <param name="length">The instruction's bytes, for <see cref="Engine.GuestCpu.InterpretedLength"/>.</param>
-    public void Interpret(int length = 0)
+    /// <param name="firstKept">Offset of the first of some slots of 8 bytes that the instruction does not change.</param>
+    /// <param name="kept">How many.</param>
+    public void Interpret(int length = 0, int firstKept = 0, int kept = 0)
     {
+        ulong mask = ((1UL << kept) - 1) << (firstKept >> 3);
         Append(Op.Interpret, size: length);
         _zeroVector = Capacity;
-        SlotValue.AsSpan().Fill(-1);
+        for (int i = 0; i < MaxSlots; i++)
+        {
+            // Only constants outlive the block's registers.
+            if ((mask >> i & 1) == 0 || SlotValue[i] < 0 || Code[SlotValue[i]].Op != Op.Const)
+                SlotValue[i] = -1;
+        }
     }
 
     /// <summary>Ends the block by going on at <paramref name="target"/>.</summary>

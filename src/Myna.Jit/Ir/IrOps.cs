@@ -354,6 +354,9 @@ public readonly partial struct IrOps(IrBuilder builder) : IOps<Value>
         ref Instruction i = ref _b.Code[a.Id];
         if (i.Guest != _b.GuestCount - 1)
             return false;
+        narrow = _b.Narrowed(a);
+        if (narrow.Id != a.Id)
+            return true;
         switch (i.Op)
         {
             case Op.Add or Op.Sub or Op.Mul or Op.And or Op.Or or Op.Xor or Op.AddShifted:
@@ -372,6 +375,7 @@ public readonly partial struct IrOps(IrBuilder builder) : IOps<Value>
                 return false;
         }
         _b.Narrow(narrow.Id, 64, 32);
+        _b.RememberNarrowed(a, narrow);
         return true;
     }
 

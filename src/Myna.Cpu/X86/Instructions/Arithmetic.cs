@@ -14,7 +14,7 @@ internal static class Arithmetic<TOps, T, V>
             return;
         T r = ops.Add(a, b);
         if (Finish(ref ops, in insn, linear, r))
-            Flags<TOps, T, V>.SetAdd(ref ops, insn.Op0.Width, a, r);
+            Flags<TOps, T, V>.SetAdd(ref ops, insn.Op0.Width, b, r);
     }
 
     [X86Instruction(Mnemonic.Sub)]
@@ -25,8 +25,9 @@ internal static class Arithmetic<TOps, T, V>
         {
             return;
         }
-        if (Finish(ref ops, in insn, linear, ops.Sub(a, b)))
-            Flags<TOps, T, V>.SetSub(ref ops, insn.Op0.Width, a, b);
+        T r = ops.Sub(a, b);
+        if (Finish(ref ops, in insn, linear, r))
+            Flags<TOps, T, V>.SetDifference(ref ops, insn.Op0.Width, b, r);
     }
 
     [X86Instruction(Mnemonic.Adc)]
@@ -91,8 +92,9 @@ internal static class Arithmetic<TOps, T, V>
         }
         if (!Operands<TOps, T, V>.ReadTarget(ref ops, in insn, in insn.Op0, out T a, out T linear))
             return;
-        if (Operands<TOps, T, V>.WriteTarget(ref ops, in insn.Op0, linear, ops.Sub(zero, a)))
-            Flags<TOps, T, V>.SetSub(ref ops, insn.Op0.Width, zero, a);
+        T r = ops.Sub(zero, a);
+        if (Operands<TOps, T, V>.WriteTarget(ref ops, in insn.Op0, linear, r))
+            Flags<TOps, T, V>.SetDifference(ref ops, insn.Op0.Width, a, r);
     }
 
     // There is no atomic operation for it.

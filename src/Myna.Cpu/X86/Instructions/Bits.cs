@@ -85,9 +85,9 @@ internal static class Bits<TOps, T, V>
         return ops.Linear(insn.Segment, offset, insn.Op0.Size, write, out linear);
     }
 
-    // CF is the bit; the others are undefined but ZF, which stays: all stay.
+    // CF is the bit; the others are undefined but ZF, which stays: all stay but OF.
     private static void SetCarry(ref TOps ops, T value, T index)
-        => Flags<TOps, T, V>.Merge(ref ops, ops.And(ops.ShrU(value, index), ops.Const(1)), LazyFlags.CF);
+        => Flags<TOps, T, V>.SetCarryAndOverflow(ref ops, ops.And(ops.ShrU(value, index), ops.Const(1)));
 
     [X86Instruction(Mnemonic.Bsf)]
     public static void Bsf(ref TOps ops, in Insn insn)

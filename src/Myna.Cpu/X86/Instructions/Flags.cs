@@ -23,10 +23,11 @@ internal static class Flags<TOps, T, V>
         ops.Set(X86Registers.FlagR, result);
     }
 
-    public static void SetAdd(ref TOps ops, MemSize width, T a, T result)
+    /// <param name="addend">Either of the two; rather the one that stays.</param>
+    public static void SetAdd(ref TOps ops, MemSize width, T addend, T result)
     {
         SetOp(ref ops, FlagKind.Add, width);
-        ops.Set(X86Registers.FlagA, a);
+        ops.Set(X86Registers.FlagA, addend);
         ops.Set(X86Registers.FlagR, result);
     }
 
@@ -37,7 +38,15 @@ internal static class Flags<TOps, T, V>
         ops.Set(X86Registers.FlagB, b);
     }
 
-    /// <summary>For <see cref="FlagKind.Adc"/>, Sbb, Shl, Shr and Sar.</summary>
+    /// <summary>As <see cref="SetSub"/> when the result is kept: then the minuend need not be.</summary>
+    public static void SetDifference(ref TOps ops, MemSize width, T b, T result)
+    {
+        SetOp(ref ops, FlagKind.Difference, width);
+        ops.Set(X86Registers.FlagB, b);
+        ops.Set(X86Registers.FlagR, result);
+    }
+
+    /// <summary>For <see cref="FlagKind.Adc"/>, Sbb, Shl, Shr, Sar and Imul.</summary>
     public static void SetFull(ref TOps ops, FlagKind kind, MemSize width, T a, T b, T result)
     {
         SetOp(ref ops, kind, width);
@@ -46,7 +55,7 @@ internal static class Flags<TOps, T, V>
         ops.Set(X86Registers.FlagR, result);
     }
 
-    /// <summary>For <see cref="FlagKind.Inc"/>, Dec and Mul; <paramref name="carry"/> is 0 or 1.</summary>
+    /// <summary>For <see cref="FlagKind.Inc"/> and Dec: <paramref name="carry"/> is 0 or 1; and for Mul: it is the upper half.</summary>
     public static void SetResultAndCarry(ref TOps ops, FlagKind kind, MemSize width, T result, T carry)
     {
         SetOp(ref ops, kind, width);
@@ -54,25 +63,11 @@ internal static class Flags<TOps, T, V>
         ops.Set(X86Registers.FlagR, result);
     }
 
-    /// <summary>As <see cref="SetFull"/>, but nothing changes when the count in <paramref name="b"/> is 0.</summary>
+    /// <summary>As <see cref="SetFull"/>, but nothing changes when the count in <paramref name="b"/> is known to be 0; an unknown one is not 0.</summary>
     public static void SetUnlessZero(ref TOps ops, FlagKind kind, MemSize width, T a, T b, T result)
     {
-        if (ops.TryConst(b, out ulong count))
-        {
-            if (count != 0)
-                SetFull(ref ops, kind, width, a, b, result);
-            return;
-        }
-        T zero = ops.Const(0);
-        // The count is below 256.
-        T op = ops.Select(Cond.Ne, MemSize.B4, b, zero, ops.Const(LazyFlags.Op(kind, width)), ops.Get(X86Registers.FlagOp));
-        T oldA = ops.Select(Cond.Ne, MemSize.B4, b, zero, a, ops.Get(X86Registers.FlagA));
-        T oldB = ops.Select(Cond.Ne, MemSize.B4, b, zero, b, ops.Get(X86Registers.FlagB));
-        T oldR = ops.Select(Cond.Ne, MemSize.B4, b, zero, result, ops.Get(X86Registers.FlagR));
-        ops.Set(X86Registers.FlagOp, op);
-        ops.Set(X86Registers.FlagA, oldA);
-        ops.Set(X86Registers.FlagB, oldB);
-        ops.Set(X86Registers.FlagR, oldR);
+        if (!ops.TryConst(b, out ulong count) || count != 0)
+            SetFull(ref ops, kind, width, a, b, result);
     }
 
     /// <summary>Changes some flags and keeps the others.</summary>
@@ -80,18 +75,21 @@ internal static class Flags<TOps, T, V>
     public static void Merge(ref TOps ops, T bits, ulong mask)
         => SetExplicit(ref ops, mask == LazyFlags.All ? bits : ops.Or(ops.And(All(ref ops), ops.Const(LazyFlags.All & ~mask)), bits));
 
-    /// <summary>As <see cref="Merge"/> unless <paramref name="count"/> (below 256) is 0.</summary>
-    public static void MergeUnlessZero(ref TOps ops, T count, T bits, ulong mask)
+    /// <summary>Changes CF and OF and keeps the others.</summary>
+    /// <param name="bits">CF in bit 0, OF in bit 11; the other bits mean nothing.</param>
+    public static void SetCarryAndOverflow(ref TOps ops, T bits)
     {
-        if (ops.TryConst(count, out ulong known))
+        FlagKind kind = Known(ref ops, out MemSize width);
+        const ulong Changed = LazyFlags.CF | LazyFlags.OF;
+        if (kind == FlagKind.Explicit)
         {
-            if (known != 0)
-                Merge(ref ops, bits, mask);
+            T kept = ops.And(ops.Get(X86Registers.FlagR), ops.Const(LazyFlags.All & ~Changed));
+            SetExplicit(ref ops, ops.Or(kept, ops.And(bits, ops.Const(Changed))));
             return;
         }
-        T old = All(ref ops);
-        T merged = ops.Or(ops.And(old, ops.Const(LazyFlags.All & ~mask)), bits);
-        SetExplicit(ref ops, ops.Select(Cond.Ne, MemSize.B4, count, ops.Const(0), merged, old));
+        T adjust = AdjustSource(ref ops, kind);
+        T result = Result(ref ops, kind);
+        SetFull(ref ops, FlagKind.Parts, width, adjust, bits, result);
     }
 
     // Using.
@@ -118,7 +116,7 @@ internal static class Flags<TOps, T, V>
             return flags;
         flags = ops.Or(flags, Carry(ref ops));
         flags = ops.Or(flags, ops.Shl(ops.Set(Cond.LtS, width, Overflow(ref ops, kind, width), zero), ops.Const(11)));
-        return kind == FlagKind.Mul ? flags : ops.Or(flags, Adjust(ref ops, kind));
+        return kind is FlagKind.Mul or FlagKind.Imul ? flags : ops.Or(flags, ops.And(AdjustSource(ref ops, kind), ops.Const(LazyFlags.AF)));
     }
 
     /// <summary>CF as 0 or 1.</summary>
@@ -129,8 +127,10 @@ internal static class Flags<TOps, T, V>
         {
             case FlagKind.Explicit:
                 return ops.And(ops.Get(X86Registers.FlagR), ops.Const(1));
-            case FlagKind.Inc or FlagKind.Dec or FlagKind.Mul:
+            case FlagKind.Inc or FlagKind.Dec:
                 return ops.Get(X86Registers.FlagB);
+            case FlagKind.Parts:
+                return ops.And(ops.Get(X86Registers.FlagB), ops.Const(1));
             case FlagKind.Logic:
                 return ops.Const(0);
             default:
@@ -247,26 +247,37 @@ internal static class Flags<TOps, T, V>
         return ops.Xor(odd, ops.Const(1));
     }
 
-    // AF in its place.
-    private static T Adjust(ref TOps ops, FlagKind kind)
+    // A value whose bit 4 is AF.
+    private static T AdjustSource(ref TOps ops, FlagKind kind)
     {
-        if (kind is FlagKind.Shl or FlagKind.Shr or FlagKind.Sar)
-            return ops.Const(LazyFlags.AF);
+        switch (kind)
+        {
+            case FlagKind.Shl or FlagKind.Shr or FlagKind.Sar:
+                return ops.Const(LazyFlags.AF);
+            case FlagKind.Logic or FlagKind.Mul or FlagKind.Imul:
+                return ops.Const(0);
+            case FlagKind.Parts:
+                return ops.Get(X86Registers.FlagA);
+        }
         T r = Result(ref ops, kind);
         if (kind is FlagKind.Inc or FlagKind.Dec)
         {
             T low = ops.And(r, ops.Const(0xF));
             return ops.Shl(ops.Set(Cond.Eq, MemSize.B4, low, ops.Const(kind == FlagKind.Inc ? 0u : 0xFu)), ops.Const(4));
         }
-        T a = ops.Get(X86Registers.FlagA);
+        T a = Minuend(ref ops, kind);
         T b = kind == FlagKind.Add ? ops.Sub(r, a) : ops.Get(X86Registers.FlagB);
-        return ops.And(ops.Xor(ops.Xor(a, b), r), ops.Const(LazyFlags.AF));
+        return ops.Xor(ops.Xor(a, b), r);
     }
+
+    // The first operand; of a sum with a known addend that addend, which is as good.
+    private static T Minuend(ref TOps ops, FlagKind kind)
+        => kind == FlagKind.Difference ? ops.Add(ops.Get(X86Registers.FlagR), ops.Get(X86Registers.FlagB)) : ops.Get(X86Registers.FlagA);
 
     // A value whose sign at the operation's width is OF.
     private static T Overflow(ref TOps ops, FlagKind kind, MemSize width)
     {
-        T a = ops.Get(X86Registers.FlagA);
+        T a = Minuend(ref ops, kind);
         T b = ops.Get(X86Registers.FlagB);
         T r = Result(ref ops, kind);
         int bits = 8 << (int)width;
@@ -276,7 +287,7 @@ internal static class Flags<TOps, T, V>
                 return ops.And(ops.Xor(a, r), ops.Xor(ops.Sub(r, a), r));
             case FlagKind.Adc:
                 return ops.And(ops.Xor(a, r), ops.Xor(b, r));
-            case FlagKind.Sub or FlagKind.Sbb:
+            case FlagKind.Sub or FlagKind.Difference or FlagKind.Sbb:
                 return ops.And(ops.Xor(a, b), ops.Xor(a, r));
             case FlagKind.Inc:
                 return Negative(ref ops, ops.Set(Cond.Eq, width, r, ops.Const(SignExtended(1UL << (bits - 1), width))));
@@ -287,10 +298,25 @@ internal static class Flags<TOps, T, V>
             case FlagKind.Shr:
                 return ops.Xor(r, ops.Shl(r, ops.Const(1)));
             case FlagKind.Mul:
-                return Negative(ref ops, b);
+                return Negative(ref ops, ops.Set(Cond.Ne, MemSize.B8, b, ops.Const(0)));
+            case FlagKind.Imul:
+                return Negative(ref ops, ops.Set(Cond.Ne, MemSize.B8, HighPart(ref ops, width), ops.Const(0)));
+            case FlagKind.Parts:
+                return bits > 12 ? ops.Shl(b, ops.Const((ulong)(bits - 12))) : ops.ShrU(b, ops.Const((ulong)(12 - bits)));
             default:
                 return ops.Const(0);
         }
+    }
+
+    // 0 when the signed product of the slots A and B fits in the width.
+    private static T HighPart(ref TOps ops, MemSize width)
+    {
+        T a = ops.Get(X86Registers.FlagA);
+        T b = ops.Get(X86Registers.FlagB);
+        if (width == MemSize.B8)
+            return ops.Xor(ops.MulHighS(a, b), ops.ShrS(ops.Mul(a, b), ops.Const(63)));
+        T product = ops.Mul(ops.SignExtend(a, width), ops.SignExtend(b, width));
+        return ops.Xor(product, ops.SignExtend(product, width));
     }
 
     private static ulong SignExtended(ulong value, MemSize width) => width switch
@@ -320,10 +346,25 @@ internal static class Flags<TOps, T, V>
                 a = r;
                 b = slotA;
                 break;
-            case FlagKind.Sub:
+            case FlagKind.Sub or FlagKind.Difference:
                 cond = Cond.LtU;
-                a = slotA;
+                a = Minuend(ref ops, kind);
                 b = slotB;
+                break;
+            case FlagKind.Mul:
+                a = slotB;
+                cond = Cond.Ne;
+                width = MemSize.B8;
+                break;
+            case FlagKind.Imul:
+                a = HighPart(ref ops, width);
+                cond = Cond.Ne;
+                width = MemSize.B8;
+                break;
+            case FlagKind.Parts:
+                a = ops.And(slotB, ops.Const(1));
+                cond = Cond.Ne;
+                width = MemSize.B4;
                 break;
             case FlagKind.Adc:
                 a = ops.Or(ops.And(slotA, slotB), ops.And(ops.Or(slotA, slotB), ops.Not(r)));
@@ -341,7 +382,7 @@ internal static class Flags<TOps, T, V>
                 cond = Cond.Ne;
                 width = MemSize.B4;
                 break;
-            case FlagKind.Inc or FlagKind.Dec or FlagKind.Mul:
+            case FlagKind.Inc or FlagKind.Dec:
                 a = slotB;
                 cond = Cond.Ne;
                 width = MemSize.B4;
@@ -370,10 +411,10 @@ internal static class Flags<TOps, T, V>
     {
         switch (kind)
         {
-            case FlagKind.Sub:
+            case FlagKind.Sub or FlagKind.Difference:
                 cond = Cond.GeU;
                 a = ops.Get(X86Registers.FlagB);
-                b = ops.Get(X86Registers.FlagA);
+                b = Minuend(ref ops, kind);
                 break;
             case FlagKind.Logic:
                 cond = Cond.Eq;
@@ -392,9 +433,9 @@ internal static class Flags<TOps, T, V>
     private static void CompareLess(ref TOps ops, FlagKind kind, MemSize width, out Cond cond, out T a, out T b)
     {
         cond = Cond.LtS;
-        if (kind == FlagKind.Sub)
+        if (kind is FlagKind.Sub or FlagKind.Difference)
         {
-            a = ops.Get(X86Registers.FlagA);
+            a = Minuend(ref ops, kind);
             b = ops.Get(X86Registers.FlagB);
             return;
         }
@@ -408,10 +449,10 @@ internal static class Flags<TOps, T, V>
     {
         switch (kind)
         {
-            case FlagKind.Sub:
+            case FlagKind.Sub or FlagKind.Difference:
                 cond = Cond.GeS;
                 a = ops.Get(X86Registers.FlagB);
-                b = ops.Get(X86Registers.FlagA);
+                b = Minuend(ref ops, kind);
                 break;
             case FlagKind.Logic or FlagKind.Sar:
                 cond = Cond.GeS;

@@ -115,6 +115,12 @@ public interface IX86Ops<T, V> : IOps<T>, IVectorOps<T, V> where T : struct wher
     /// <summary>As <see cref="JumpRelative"/> when the comparison (of the low bits) holds; otherwise on behind the instruction.</summary>
     void BranchRelative(in Insn insn, Cond cond, MemSize width, T a, T b);
 
+    /// <summary>
+    /// Whether the comparison holds, and with it the instruction ends here: the semantics return. In the translator that case leaves for
+    /// the next instruction, and the answer is false.
+    /// </summary>
+    bool EndIf(in Insn insn, Cond cond, MemSize width, T a, T b);
+
     /// <summary>Instruction pointer (EIP, not linear) of the next instruction.</summary>
     T NextIp(in Insn insn);
 

@@ -30,8 +30,14 @@ public enum FlagKind
     /// <summary>As <see cref="Shl"/>; SHRD too.</summary>
     Shr,
     Sar,
-    /// <summary>R is the low half of the product, B = CF = OF.</summary>
+    /// <summary>R is the low half of an unsigned product, B the high half, zero-extended: CF and OF are set unless it is 0.</summary>
     Mul,
+    /// <summary>R = A - B; A is unspecified.</summary>
+    Difference,
+    /// <summary>R is the low half of the signed product of A and B: CF and OF are set when it is not all of it.</summary>
+    Imul,
+    /// <summary>ZF, SF and PF are those of R, CF is bit 0 of B and OF bit 11, AF is bit 4 of A: what rotations and bit tests leave.</summary>
+    Parts,
 }
 
 /// <summary>The arithmetic flags' bits in RFLAGS, and their values from the lazy slots as plain arithmetic.</summary>
@@ -63,8 +69,11 @@ public static class LazyFlags
                 overflow = (((a ^ r) & (b ^ r)) >> sign & 1) != 0;
                 adjust = ((a ^ b ^ r) & 0x10) != 0;
                 break;
-            case FlagKind.Sub:
-                r = a - b;
+            case FlagKind.Sub or FlagKind.Difference:
+                if (kind == FlagKind.Sub)
+                    r = a - b;
+                else
+                    a = r + b;
                 carry = (a & mask) < (b & mask);
                 overflow = (((a ^ b) & (a ^ r)) >> sign & 1) != 0;
                 adjust = ((a ^ b ^ r) & 0x10) != 0;
@@ -105,6 +114,16 @@ public static class LazyFlags
                 break;
             case FlagKind.Mul:
                 carry = overflow = b != 0;
+                break;
+            case FlagKind.Imul:
+                int unused = 64 - bits;
+                Int128 product = (Int128)((long)(a << unused) >> unused) * ((long)(b << unused) >> unused);
+                carry = overflow = product != (long)(r << unused) >> unused;
+                break;
+            case FlagKind.Parts:
+                carry = (b & CF) != 0;
+                overflow = (b & OF) != 0;
+                adjust = (a & AF) != 0;
                 break;
         }
         return (carry ? CF : 0) | (overflow ? OF : 0) | (adjust ? AF : 0)

@@ -25,19 +25,9 @@ internal static class Multiply<TOps, T, V>
         {
             return;
         }
-        T result, carry;
-        if (width == MemSize.B8)
-        {
-            result = ops.Mul(a, b);
-            carry = ops.Set(Cond.Ne, MemSize.B8, ops.MulHighS(a, b), ops.ShrS(result, ops.Const(63)));
-        }
-        else
-        {
-            result = ops.Mul(ops.SignExtend(a, width), ops.SignExtend(b, width));
-            carry = ops.Set(Cond.Ne, MemSize.B8, result, ops.SignExtend(result, width));
-        }
+        T result = ops.Mul(a, b);
         Operands<TOps, T, V>.WriteRegister(ref ops, in insn.Op0, result);
-        Flags<TOps, T, V>.SetResultAndCarry(ref ops, FlagKind.Mul, width, result, carry);
+        Flags<TOps, T, V>.SetFull(ref ops, FlagKind.Imul, width, a, b, result);
     }
 
     private static void MultiplyAccumulator(ref TOps ops, in Insn insn, bool signed)
@@ -52,12 +42,13 @@ internal static class Multiply<TOps, T, V>
             T high = signed ? ops.MulHighS(a, b) : ops.MulHighU(a, b);
             ops.Set(Operands<TOps, T, V>.Rax, low);
             ops.Set(Operands<TOps, T, V>.Rdx, high);
-            T extension = signed ? ops.ShrS(low, ops.Const(63)) : ops.Const(0);
-            Flags<TOps, T, V>.SetResultAndCarry(ref ops, FlagKind.Mul, width, low, ops.Set(Cond.Ne, MemSize.B8, high, extension));
+            if (signed)
+                Flags<TOps, T, V>.SetFull(ref ops, FlagKind.Imul, width, a, b, low);
+            else
+                Flags<TOps, T, V>.SetResultAndCarry(ref ops, FlagKind.Mul, width, low, high);
             return;
         }
         T product = signed ? ops.Mul(ops.SignExtend(a, width), ops.SignExtend(b, width)) : ops.Mul(ops.ZeroExtend(a, width), ops.ZeroExtend(b, width));
-        T fitting = signed ? ops.SignExtend(product, width) : ops.ZeroExtend(product, width);
         if (width == MemSize.B1)
         {
             Operands<TOps, T, V>.SetRegister(ref ops, Operands<TOps, T, V>.Rax, MemSize.B2, product);
@@ -67,7 +58,10 @@ internal static class Multiply<TOps, T, V>
             Operands<TOps, T, V>.SetRegister(ref ops, Operands<TOps, T, V>.Rax, width, product);
             Operands<TOps, T, V>.SetRegister(ref ops, Operands<TOps, T, V>.Rdx, width, ops.ShrU(product, ops.Const(8u << (int)width)));
         }
-        Flags<TOps, T, V>.SetResultAndCarry(ref ops, FlagKind.Mul, width, product, ops.Set(Cond.Ne, MemSize.B8, product, fitting));
+        if (signed)
+            Flags<TOps, T, V>.SetFull(ref ops, FlagKind.Imul, width, a, b, product);
+        else
+            Flags<TOps, T, V>.SetResultAndCarry(ref ops, FlagKind.Mul, width, product, ops.ShrU(product, ops.Const(8u << (int)width)));
     }
 
     [X86Instruction(Mnemonic.Div)]

@@ -22,6 +22,8 @@ internal static class Shifts<TOps, T, V>
         T count = Count(ref ops, in insn, in insn.Op1, width);
         if (!Operands<TOps, T, V>.ReadTarget(ref ops, in insn, in insn.Op0, out T a, out T linear))
             return;
+        if (EndsAtZero(ref ops, in insn, a, count))
+            return;
         T r = kind switch
         {
             FlagKind.Shl => ops.Shl(a, count),
@@ -44,6 +46,8 @@ internal static class Shifts<TOps, T, V>
         MemSize width = insn.Op0.Width;
         T count = Count(ref ops, in insn, in insn.Op2, width);
         if (!Operands<TOps, T, V>.ReadTarget(ref ops, in insn, in insn.Op0, out T a, out T linear))
+            return;
+        if (EndsAtZero(ref ops, in insn, a, count))
             return;
         Operands<TOps, T, V>.Read(ref ops, in insn, in insn.Op1, out T b);
         T r;
@@ -72,6 +76,8 @@ internal static class Shifts<TOps, T, V>
         MemSize width = insn.Op0.Width;
         T count = Count(ref ops, in insn, in insn.Op2, width);
         if (!Operands<TOps, T, V>.ReadTarget(ref ops, in insn, in insn.Op0, out T a, out T linear))
+            return;
+        if (EndsAtZero(ref ops, in insn, a, count))
             return;
         Operands<TOps, T, V>.Read(ref ops, in insn, in insn.Op1, out T b);
         T r = width switch
@@ -102,6 +108,8 @@ internal static class Shifts<TOps, T, V>
         T count = Count(ref ops, in insn, in insn.Op1, width);
         if (!Operands<TOps, T, V>.ReadTarget(ref ops, in insn, in insn.Op0, out T a, out T linear))
             return;
+        if (EndsAtZero(ref ops, in insn, a, count))
+            return;
         T right = left ? ops.Sub(ops.Const(0), count) : count;
         T r;
         switch (width)
@@ -120,12 +128,29 @@ internal static class Shifts<TOps, T, V>
         }
         if (!Operands<TOps, T, V>.WriteTarget(ref ops, in insn.Op0, linear, r))
             return;
-        // CF is the bit that went around last; OF compares it with its neighbour at the other end.
+        // A count of 0 changes no flag.
+        if (ops.TryConst(count, out ulong known) && known == 0)
+            return;
+        // CF is the bit that went around last; OF compares it with its neighbour at the other end. It is undefined for constant counts but 1: 0.
         T top = ops.And(ops.ShrU(r, ops.Const((ulong)(bits - 1))), ops.Const(1));
         T carry = left ? ops.And(r, ops.Const(1)) : top;
-        T other = left ? top : ops.And(ops.ShrU(r, ops.Const((ulong)(bits - 2))), ops.Const(1));
-        T overflow = ops.Shl(ops.Xor(carry, other), ops.Const(11));
-        Flags<TOps, T, V>.MergeUnlessZero(ref ops, count, ops.Or(carry, overflow), LazyFlags.CF | LazyFlags.OF);
+        T changed = carry;
+        if (insn.Op1.Kind != OperandKind.Immediate || known == 1)
+        {
+            T other = left ? top : ops.And(ops.ShrU(r, ops.Const((ulong)(bits - 2))), ops.Const(1));
+            changed = ops.Or(carry, ops.Shl(ops.Xor(carry, other), ops.Const(11)));
+        }
+        Flags<TOps, T, V>.SetCarryAndOverflow(ref ops, changed);
+    }
+
+    // An unknown count of 0 changes nothing but the upper half of a 32-bit register, and no instruction follows it here.
+    private static bool EndsAtZero(ref TOps ops, in Insn insn, T a, T count)
+    {
+        if (ops.TryConst(count, out _))
+            return false;
+        if (insn.Op0.Kind == OperandKind.Gpr && insn.Op0.Width == MemSize.B4)
+            Operands<TOps, T, V>.WriteRegister(ref ops, in insn.Op0, a);
+        return ops.EndIf(in insn, Cond.Eq, MemSize.B4, count, ops.Const(0));
     }
 
     [X86Instruction(Mnemonic.Rcl)]
