@@ -4,6 +4,7 @@ using Myna.Cpu.X86.Instructions;
 using Myna.Hardware.Memory;
 using Myna.Jit.Ir;
 using Myna.Jit.Memory;
+using Myna.Jit.Operations;
 
 namespace Myna.Cpu.X86;
 
@@ -86,7 +87,7 @@ internal sealed class Translator(X86Decoder decoder, ICodeSource source)
         Leaves = false;
         if (insn.Handler == 0 || insn.Handler >= X86Table.FirstSystem)
         {
-            if (!X87Translation.TryBuild(builder, ref ops, in insn))
+            if (!BuildSystem(ref ops, in insn) && !X87Translation.TryBuild(builder, ref ops, in insn))
             {
                 builder.Unsupported();
                 Leaves = insn.Handler == 0 || insn.Code.FlowControl() != FlowControl.Next;
@@ -113,6 +114,25 @@ internal sealed class Translator(X86Decoder decoder, ICodeSource source)
         if (builder.HasJumped)
             pc = builder.JumpTarget;
         return true;
+    }
+
+    // System instructions that kernels execute often and that are simple in some modes.
+    private bool BuildSystem(ref TranslatorOps ops, in Insn insn)
+    {
+        if (!Flags.Is64)
+            return false;
+        switch (insn.Mnemonic)
+        {
+            case Mnemonic.Pushfq when insn.OperandSize == MemSize.B8:
+                Value shown = ops.And(ops.Get(X86Registers.SystemFlags), ops.Const(~(RFlag.RF | RFlag.VM)));
+                Operands<TranslatorOps, Value, Value>.Push(ref ops, MemSize.B8, ops.Or(shown, Instructions.Flags<TranslatorOps, Value, Value>.All(ref ops)));
+                return true;
+            case Mnemonic.Cli when !Flags.User:
+                ops.Set(X86Registers.SystemFlags, ops.And(ops.Get(X86Registers.SystemFlags), ops.Const(~RFlag.IF)));
+                return true;
+            default:
+                return false;
+        }
     }
 
     // System instructions that are frequent and change no arithmetic flag.
