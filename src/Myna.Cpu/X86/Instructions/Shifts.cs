@@ -22,15 +22,13 @@ internal static class Shifts<TOps, T, V>
         T count = Count(ref ops, in insn, in insn.Op1, width);
         if (!Operands<TOps, T, V>.ReadTarget(ref ops, in insn, in insn.Op0, out T a, out T linear))
             return;
-        if (EndsAtZero(ref ops, in insn, a, count))
-            return;
         T r = kind switch
         {
             FlagKind.Shl => ops.Shl(a, count),
             FlagKind.Shr => ops.ShrU(Operands<TOps, T, V>.Reduce(ref ops, a, width), count),
             _ => ops.ShrS(width == MemSize.B8 ? a : ops.SignExtend(a, width), count),
         };
-        if (Operands<TOps, T, V>.WriteTarget(ref ops, in insn.Op0, linear, r))
+        if (Operands<TOps, T, V>.WriteTarget(ref ops, in insn.Op0, linear, r) && !EndsAtZero(ref ops, in insn, count))
             Flags<TOps, T, V>.SetUnlessZero(ref ops, kind, width, a, count, r);
     }
 
@@ -46,8 +44,6 @@ internal static class Shifts<TOps, T, V>
         MemSize width = insn.Op0.Width;
         T count = Count(ref ops, in insn, in insn.Op2, width);
         if (!Operands<TOps, T, V>.ReadTarget(ref ops, in insn, in insn.Op0, out T a, out T linear))
-            return;
-        if (EndsAtZero(ref ops, in insn, a, count))
             return;
         Operands<TOps, T, V>.Read(ref ops, in insn, in insn.Op1, out T b);
         T r;
@@ -66,7 +62,7 @@ internal static class Shifts<TOps, T, V>
                 r = ops.ShrU(ops.Shl(Triple(ref ops, a, b, a), count), ops.Const(32));
                 break;
         }
-        if (Operands<TOps, T, V>.WriteTarget(ref ops, in insn.Op0, linear, r))
+        if (Operands<TOps, T, V>.WriteTarget(ref ops, in insn.Op0, linear, r) && !EndsAtZero(ref ops, in insn, count))
             Flags<TOps, T, V>.SetUnlessZero(ref ops, FlagKind.Shl, width, a, count, r);
     }
 
@@ -77,8 +73,6 @@ internal static class Shifts<TOps, T, V>
         T count = Count(ref ops, in insn, in insn.Op2, width);
         if (!Operands<TOps, T, V>.ReadTarget(ref ops, in insn, in insn.Op0, out T a, out T linear))
             return;
-        if (EndsAtZero(ref ops, in insn, a, count))
-            return;
         Operands<TOps, T, V>.Read(ref ops, in insn, in insn.Op1, out T b);
         T r = width switch
         {
@@ -86,7 +80,7 @@ internal static class Shifts<TOps, T, V>
             MemSize.B4 => ops.ShrU(ops.Or(ops.Shl(b, ops.Const(32)), ops.ZeroExtend(a, MemSize.B4)), count),
             _ => ops.ShrU(Triple(ref ops, a, b, a), count),
         };
-        if (Operands<TOps, T, V>.WriteTarget(ref ops, in insn.Op0, linear, r))
+        if (Operands<TOps, T, V>.WriteTarget(ref ops, in insn.Op0, linear, r) && !EndsAtZero(ref ops, in insn, count))
             Flags<TOps, T, V>.SetUnlessZero(ref ops, FlagKind.Shr, width, a, count, r);
     }
 
@@ -108,8 +102,6 @@ internal static class Shifts<TOps, T, V>
         T count = Count(ref ops, in insn, in insn.Op1, width);
         if (!Operands<TOps, T, V>.ReadTarget(ref ops, in insn, in insn.Op0, out T a, out T linear))
             return;
-        if (EndsAtZero(ref ops, in insn, a, count))
-            return;
         T right = left ? ops.Sub(ops.Const(0), count) : count;
         T r;
         switch (width)
@@ -129,7 +121,7 @@ internal static class Shifts<TOps, T, V>
         if (!Operands<TOps, T, V>.WriteTarget(ref ops, in insn.Op0, linear, r))
             return;
         // A count of 0 changes no flag.
-        if (ops.TryConst(count, out ulong known) && known == 0)
+        if ((ops.TryConst(count, out ulong known) && known == 0) || EndsAtZero(ref ops, in insn, count))
             return;
         // CF is the bit that went around last; OF compares it with its neighbour at the other end. It is undefined for constant counts but 1: 0.
         T top = ops.And(ops.ShrU(r, ops.Const((ulong)(bits - 1))), ops.Const(1));
@@ -143,15 +135,9 @@ internal static class Shifts<TOps, T, V>
         Flags<TOps, T, V>.SetCarryAndOverflow(ref ops, changed);
     }
 
-    // An unknown count of 0 changes nothing but the upper half of a 32-bit register, and no instruction follows it here.
-    private static bool EndsAtZero(ref TOps ops, in Insn insn, T a, T count)
-    {
-        if (ops.TryConst(count, out _))
-            return false;
-        if (insn.Op0.Kind == OperandKind.Gpr && insn.Op0.Width == MemSize.B4)
-            Operands<TOps, T, V>.WriteRegister(ref ops, in insn.Op0, a);
-        return ops.EndIf(in insn, Cond.Eq, MemSize.B4, count, ops.Const(0));
-    }
+    // A count that is not known may be 0, and then changes no flag: with that the instruction is at its end.
+    private static bool EndsAtZero(ref TOps ops, in Insn insn, T count)
+        => !ops.TryConst(count, out _) && ops.EndIf(in insn, Cond.Eq, MemSize.B4, count, ops.Const(0));
 
     [X86Instruction(Mnemonic.Rcl)]
     public static void Rcl(ref TOps ops, in Insn insn) => RotateThroughCarry(ref ops, in insn, left: true);
