@@ -18,7 +18,10 @@ public readonly record struct BlockFlags(uint Bits)
     /// <summary>The stack pointer is ESP (SS.B), else SP; not meaningful in 64-bit mode. Bit 2.</summary>
     public bool Stack32 => (Bits >> 2 & 1) != 0;
 
-    /// <summary>CS, DS, ES and SS have base 0 and allow everything up to 4 GiB; always so in 64-bit mode. Bit 3.</summary>
+    /// <summary>
+    /// CS, DS, ES and SS have base 0 and allow everything up to 4 GiB; always so in 64-bit mode. Bit 3.
+    /// DEVIATION: in protected mode, limits and rights of FS and GS are not looked at then, nor that CS is not writable.
+    /// </summary>
     public bool Flat => (Bits >> 3 & 1) != 0;
 
     /// <summary>CPL is 3. Bit 4.</summary>

@@ -124,6 +124,8 @@ public sealed partial class X86Cpu
         }
         _delivering = false;
         _inhibited = false;
+        // A debug exception ends HLT too.
+        _halted = false;
         if (vector == (int)Vector.DB)
             _dr7 &= ~Debug.GD;
         UpdateFlags();

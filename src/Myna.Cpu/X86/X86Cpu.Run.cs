@@ -161,6 +161,9 @@ public sealed partial class X86Cpu
         }
         if ((_halted || _waitsForStartup || _shutDown) && Wait() is { } reason)
             return reason;
+        // Traps of the instruction before go ahead of interrupts (section 7.9, table 7-2).
+        if (_debugPending != 0 && !(_inhibited && _inhibitsDebug && Block.Context.Pc == _inhibitPc))
+            DeliverPendingDebug();
         TakePendingInterrupt();
         return null;
     }

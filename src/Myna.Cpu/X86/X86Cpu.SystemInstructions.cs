@@ -175,6 +175,12 @@ public sealed partial class X86Cpu
         SetFlatSegment(SegmentRegister.Cs, ((_star >> 48) + (to64 ? 16u : 0)) | 3, 3, to64, code: true);
         SetFlatSegment(SegmentRegister.Ss, ((_star >> 48) + 8) | 3, 3, to64, code: false);
         Block.Context.Pc = target;
+        if ((flags & RFlag.TF) != 0)
+        {
+            // As if the SYSCALL had just been stepped over: the trap comes before the first instruction.
+            _debugPending |= Debug.BS;
+            RequestExit(ExitRequests.Slow);
+        }
         return Transferred();
     }
 

@@ -278,6 +278,7 @@ public sealed partial class X86Cpu : VirtualCpu, IX86Core
     /// <summary>Derives what is not saved.</summary>
     private void Sync()
     {
+        UpdateWatching();
         FlushTranslations();
         UpdateFlags();
         RequestExit(ExitRequests.Interrupt | ExitRequests.Request);
