@@ -18,7 +18,13 @@ public sealed partial class X86Cpu
         => (ArithmeticFlags & RFlag.OF) != 0 ? SoftwareInterrupt((int)Vector.OF, EventKind.SoftwareException, insn) : Flow.Next;
 
     [X86Instruction(Mnemonic.Int1)]
-    internal Flow Int1(in Insn insn) => SoftwareInterrupt((int)Vector.DB, EventKind.DebugTrap, insn);
+    internal Flow Int1(in Insn insn)
+    {
+        // A data breakpoint that MOV SS has held back is reported by the same exception.
+        ReportDebug(_debugPending);
+        _debugPending = 0;
+        return SoftwareInterrupt((int)Vector.DB, EventKind.DebugTrap, insn);
+    }
 
     private Flow SoftwareInterrupt(int vector, EventKind kind, in Insn insn)
     {
