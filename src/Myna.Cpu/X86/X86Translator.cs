@@ -28,6 +28,8 @@ public sealed class X86Translator : IDisposable
             VectorSlots = X86Registers.Vectors,
             PinnedVectorSlots = PinnedVectorSlots,
             StrictCode = true,
+            // A disk boot of a distribution translates some 700 MB.
+            CacheSize = 384 << 20,
             CountInstructions = countInstructions,
         }, pages, MmuMode.Count);
     }

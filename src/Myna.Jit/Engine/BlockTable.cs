@@ -34,7 +34,7 @@ internal struct Link
 /// </summary>
 internal sealed class BlockTable
 {
-    private const int BucketBits = 16;
+    private const int BucketBits = 18;
     private const int PageBucketBits = 13;
 
     private struct Page
