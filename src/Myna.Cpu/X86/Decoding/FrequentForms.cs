@@ -8,9 +8,11 @@ namespace Myna.Cpu.X86.Decoding;
 internal static class FrequentForms
 {
     private static readonly (ushort Bits32, ushort Bits64) s_mov = Pair("Mov"), s_add = Pair("Add"), s_sub = Pair("Sub"), s_cmp = Pair("Cmp"),
-        s_and = Pair("And"), s_test = Pair("Test"), s_load = Pair("Load"), s_store = Pair("Store");
+        s_and = Pair("And"), s_or = Pair("Or"), s_shl = Pair("Shl"), s_shr = Pair("Shr"), s_lea = Pair("Lea"),
+        s_test = Pair("Test"), s_load = Pair("Load"), s_store = Pair("Store");
 
-    private static readonly ushort s_loadByte = X86Table.Find("Frequent.LoadByte"), s_push = X86Table.Find("Frequent.Push64"), s_pop = X86Table.Find("Frequent.Pop64");
+    private static readonly ushort s_loadByte = X86Table.Find("Frequent.LoadByte"), s_storeByte = X86Table.Find("Frequent.StoreByte"),
+        s_push = X86Table.Find("Frequent.Push64"), s_pop = X86Table.Find("Frequent.Pop64");
 
     private static (ushort Bits32, ushort Bits64) Pair(string name) => (X86Table.Find($"Frequent.{name}32"), X86Table.Find($"Frequent.{name}64"));
 
@@ -35,20 +37,29 @@ internal static class FrequentForms
                 Mnemonic.Sub => Of(s_sub, insn.Op0.Size),
                 Mnemonic.Cmp => Of(s_cmp, insn.Op0.Size),
                 Mnemonic.And => Of(s_and, insn.Op0.Size),
+                Mnemonic.Or => Of(s_or, insn.Op0.Size),
                 Mnemonic.Test => Of(s_test, insn.Op0.Size),
+                Mnemonic.Shl when IsShift(in insn) => Of(s_shl, insn.Op0.Size),
+                Mnemonic.Shr when IsShift(in insn) => Of(s_shr, insn.Op0.Size),
                 _ => 0,
             };
         }
         if (register && insn.Op1.Kind == OperandKind.Memory)
         {
+            if (insn.Mnemonic == Mnemonic.Lea)
+                return Of(s_lea, insn.Op0.Size);
             if (insn.Mnemonic == Mnemonic.Mov && insn.Op1.Size == insn.Op0.Size)
                 return Of(s_load, insn.Op0.Size);
             return insn.Mnemonic == Mnemonic.Movzx && insn.Op1.Size == 1 ? s_loadByte : (ushort)0;
         }
         if (insn.Mnemonic == Mnemonic.Mov && insn.Op0.Kind == OperandKind.Memory && insn.Op1.Kind == OperandKind.Gpr && insn.Op1.Size >= 4 && insn.Op1.Size == insn.Op0.Size)
             return Of(s_store, insn.Op1.Size);
-        return 0;
+        return insn.Mnemonic == Mnemonic.Mov && insn.Op0.Kind == OperandKind.Memory && insn.Op1.Kind == OperandKind.Gpr && insn.Op1.Size == 1 ? s_storeByte : (ushort)0;
     }
+
+    // A count of 0 changes no flags.
+    private static bool IsShift(in Insn insn)
+        => insn.Op1.Kind == OperandKind.Immediate && (insn.Immediate & (insn.Op0.Size == 8 ? 63u : 31u)) != 0;
 
     private static ushort Of((ushort Bits32, ushort Bits64) pair, int size) => size == 8 ? pair.Bits64 : pair.Bits32;
 }

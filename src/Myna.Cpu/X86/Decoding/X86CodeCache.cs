@@ -15,6 +15,9 @@ internal sealed class X86CodeCache : ICodeListener
     // After so many stores between two decodings a page is forgotten, so that stores to it become fast again.
     private const int MostWrites = 32;
 
+    // Some 100 MiB; then everything is forgotten.
+    private const int MostPages = 8192;
+
     private readonly X86Decoder _decoder;
     private readonly CodePages _pages;
     private readonly Dictionary<(nint, MemSize), Page> _all = [];
@@ -62,6 +65,8 @@ internal sealed class X86CodeCache : ICodeListener
         {
             if (_all.TryGetValue((code.Address, size), out Page? page))
                 return page;
+            if (_all.Count == MostPages)
+                Clear();
             page = new Page(code, size);
             _all.Add((code.Address, size), page);
             return page;

@@ -45,6 +45,33 @@ internal static class Frequent<TOps, T, V>
     public static void And64(ref TOps ops, in Insn insn) => Logic(ref ops, in insn, MemSize.B8, ops.And(ops.Get(insn.Op0.Register << 3), Source(ref ops, in insn)));
 
     [X86Instruction]
+    public static void Or32(ref TOps ops, in Insn insn) => Logic(ref ops, in insn, MemSize.B4, ops.Or(ops.Get(insn.Op0.Register << 3), Source(ref ops, in insn)));
+
+    [X86Instruction]
+    public static void Or64(ref TOps ops, in Insn insn) => Logic(ref ops, in insn, MemSize.B8, ops.Or(ops.Get(insn.Op0.Register << 3), Source(ref ops, in insn)));
+
+    /// <summary>By an immediate that is not 0 modulo 32.</summary>
+    [X86Instruction]
+    public static void Shl32(ref TOps ops, in Insn insn) => ShiftLeft(ref ops, in insn, MemSize.B4);
+
+    /// <summary>By an immediate that is not 0 modulo 64.</summary>
+    [X86Instruction]
+    public static void Shl64(ref TOps ops, in Insn insn) => ShiftLeft(ref ops, in insn, MemSize.B8);
+
+    [X86Instruction]
+    public static void Shr32(ref TOps ops, in Insn insn) => ShiftRight(ref ops, in insn, MemSize.B4);
+
+    [X86Instruction]
+    public static void Shr64(ref TOps ops, in Insn insn) => ShiftRight(ref ops, in insn, MemSize.B8);
+
+    [X86Instruction]
+    public static void Lea32(ref TOps ops, in Insn insn)
+        => ops.Set(insn.Op0.Register << 3, ops.ZeroExtend(Operands<TOps, T, V>.EffectiveAddress(ref ops, in insn), MemSize.B4));
+
+    [X86Instruction]
+    public static void Lea64(ref TOps ops, in Insn insn) => ops.Set(insn.Op0.Register << 3, Operands<TOps, T, V>.EffectiveAddress(ref ops, in insn));
+
+    [X86Instruction]
     public static void Test32(ref TOps ops, in Insn insn)
         => Flags<TOps, T, V>.SetLogic(ref ops, MemSize.B4, ops.And(ops.Get(insn.Op0.Register << 3), Source(ref ops, in insn)));
 
@@ -63,6 +90,10 @@ internal static class Frequent<TOps, T, V>
     /// <summary>MOVZX of a byte, to 32 or 64 bits.</summary>
     [X86Instruction]
     public static void LoadByte(ref TOps ops, in Insn insn) => Load(ref ops, in insn, MemSize.B1);
+
+    /// <summary>MOV of the low byte of a register.</summary>
+    [X86Instruction]
+    public static void StoreByte(ref TOps ops, in Insn insn) => Store(ref ops, in insn, MemSize.B1);
 
     [X86Instruction]
     public static void Store32(ref TOps ops, in Insn insn) => Store(ref ops, in insn, MemSize.B4);
@@ -121,6 +152,27 @@ internal static class Frequent<TOps, T, V>
     {
         Write(ref ops, in insn, width, result);
         Flags<TOps, T, V>.SetLogic(ref ops, width, result);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void ShiftLeft(ref TOps ops, in Insn insn, MemSize width)
+    {
+        T a = ops.Get(insn.Op0.Register << 3);
+        T count = ops.Const(insn.Immediate & (width == MemSize.B8 ? 63u : 31u));
+        T r = ops.Shl(a, count);
+        Write(ref ops, in insn, width, r);
+        Flags<TOps, T, V>.SetFull(ref ops, FlagKind.Shl, width, a, count, r);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void ShiftRight(ref TOps ops, in Insn insn, MemSize width)
+    {
+        T a = ops.Get(insn.Op0.Register << 3);
+        T count = ops.Const(insn.Immediate & (width == MemSize.B8 ? 63u : 31u));
+        T r = ops.ShrU(width == MemSize.B8 ? a : ops.ZeroExtend(a, MemSize.B4), count);
+        // It is zero-extended already.
+        ops.Set(insn.Op0.Register << 3, r);
+        Flags<TOps, T, V>.SetFull(ref ops, FlagKind.Shr, width, a, count, r);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
