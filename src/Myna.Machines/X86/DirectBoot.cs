@@ -27,7 +27,7 @@ internal sealed class DirectBoot : IDisposable
     private readonly List<Segment> _files = [];
     private readonly List<BootModule> _modules = [];
 
-    /// <param name="commandLine">What the board adds in front of the user's words, for Linux.</param>
+    /// <param name="commandLine">What the board puts in front of the user's words, unless they name a console.</param>
     /// <exception cref="MachineException">An image is missing, wrong, or does not fit.</exception>
     public DirectBoot(MachineOptions options, PcMemory memory, string commandLine)
     {
@@ -38,7 +38,7 @@ internal sealed class DirectBoot : IDisposable
         {
             CheckPlaces();
             // The first word of a multiboot command line is the kernel's name (section 3.3, "cmdline", by convention of loaders).
-            _commandLine = _kernel.Protocol == BootProtocol.Multiboot ? Join(options.Kernel!, options.Append) : Join(commandLine, options.Append);
+            _commandLine = _kernel.Protocol == BootProtocol.Multiboot ? Join(options.Kernel!, options.Append) : Join(NamesConsole(options.Append) ? "" : commandLine, options.Append);
             CheckCommandLine();
             if (options.Initrd is { } initrd)
                 PlaceModules(initrd);
@@ -101,6 +101,8 @@ internal sealed class DirectBoot : IDisposable
         foreach (Segment file in _files)
             file.Source.Dispose();
     }
+
+    private static bool NamesConsole(string? words) => words is not null && words.Split(' ').Any(static w => w.StartsWith("console=", StringComparison.Ordinal));
 
     private static string Join(string first, string? second) => string.Join(' ', new[] { first, second }.Where(s => !string.IsNullOrEmpty(s)));
 

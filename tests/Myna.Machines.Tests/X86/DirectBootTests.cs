@@ -122,6 +122,13 @@ public sealed class DirectBootTests : IDisposable
         Assert.Equal(0x00af9b000000fffful, U64(state.GdtBase + 0x10));
     }
 
+    [Theory]
+    [InlineData(null, "console=ttyS0")]
+    [InlineData("quiet", "console=ttyS0 quiet")]
+    [InlineData("quiet console=hvc0", "quiet console=hvc0")]
+    public void The_board_names_its_console_unless_the_user_does(string? append, string expected)
+        => Assert.Equal(expected, Text(U32(Boot(Options(BzImage()) with { Append = append }, "console=ttyS0").Rsi + 0x228)));
+
     [Fact]
     public void A_32_bit_bzimage_starts_in_protected_mode()
     {
