@@ -1,4 +1,6 @@
+using Myna.Cpu;
 using Myna.Cpu.RiscV;
+using Myna.Cpu.X86;
 using Myna.Hardware.Memory;
 using Myna.Hardware.Time;
 
@@ -27,13 +29,11 @@ public sealed class LockstepMachine : IDisposable
     private readonly ManualClock[] _clocks = [new(), new()];
     private readonly Machine _reference;
     private readonly Machine _subject;
-    private readonly Lockstep[] _harts;
+    private readonly ILockstep[] _cpus;
 
     /// <exception cref="MachineException">Something in the options cannot be had, or works at its own pace.</exception>
     public LockstepMachine(MachineOptions options)
     {
-        if (Boards.Complete(options).Arch != "riscv64")
-            throw new MachineException("lockstep runs are for riscv64 so far; use --accel jit or interp");
         if (options.Devices.FirstOrDefault(d => d is not RngDevice) is { } device)
             throw new MachineException($"a lockstep run needs a machine that does the same twice; leave out the {device.GetType().Name}");
         MachineOptions common = options with
@@ -52,13 +52,18 @@ public sealed class LockstepMachine : IDisposable
             _reference.Dispose();
             throw;
         }
-        _harts = [.. _reference.Cpus.Zip(_subject.Cpus, static (a, b) => new Lockstep(Prepare(a), Prepare(b)))];
+        _cpus = [.. _reference.Cpus.Zip(_subject.Cpus, Pair)];
     }
 
-    private static Hart Prepare(Cpu.VirtualCpu cpu)
+    private static ILockstep Pair(VirtualCpu reference, VirtualCpu subject)
     {
-        cpu.BlocksWhileWaiting = false;
-        return (Hart)cpu;
+        reference.BlocksWhileWaiting = subject.BlocksWhileWaiting = false;
+        return (reference, subject) switch
+        {
+            (Hart a, Hart b) => new Cpu.RiscV.Lockstep(a, b),
+            (X86Cpu a, X86Cpu b) => new Cpu.X86.Lockstep(a, b),
+            _ => throw new InvalidOperationException($"no lockstep for {reference.GetType().Name}"),
+        };
     }
 
     // The same for both machines.
@@ -69,7 +74,7 @@ public sealed class LockstepMachine : IDisposable
     }
 
     /// <summary>Instructions executed so far, on each side.</summary>
-    public ulong Instructions => _reference.Cpus.Aggregate(0UL, static (sum, cpu) => sum + ((Hart)cpu).Block.Context.InstructionCount);
+    public ulong Instructions => _cpus.Aggregate(0UL, static (sum, cpu) => sum + cpu.Instructions);
 
     /// <summary>Runs until the guest ends, both wait for ever, something differs, or so many instructions were executed.</summary>
     public LockstepResult Run(ulong maxInstructions = ulong.MaxValue, CancellationToken cancellation = default)
@@ -78,9 +83,9 @@ public sealed class LockstepMachine : IDisposable
         string? difference = null;
         while (difference is null && !cancellation.IsCancellationRequested && done < maxInstructions)
         {
-            foreach (Lockstep hart in _harts)
+            foreach (ILockstep cpu in _cpus)
             {
-                if ((difference = hart.Step()) is not null)
+                if ((difference = cpu.Step()) is not null)
                     return new LockstepResult(difference, null, Instructions);
                 if (_reference.IsEnding || _subject.IsEnding)
                     return End(cancellation);
@@ -110,8 +115,8 @@ public sealed class LockstepMachine : IDisposable
     /// <returns>False when nothing will ever happen again.</returns>
     private bool Advance(ulong instructions)
     {
-        ulong target = _clocks[0].Now + instructions * NanosecondsPerInstruction / (ulong)_harts.Length;
-        if (Array.TrueForAll(_harts, static h => h.Waiting))
+        ulong target = _clocks[0].Now + instructions * NanosecondsPerInstruction / (ulong)_cpus.Length;
+        if (Array.TrueForAll(_cpus, static c => c.Waiting))
         {
             target = Math.Min(_clocks[0].NextDeadline, _clocks[1].NextDeadline);
             if (target == ulong.MaxValue)

@@ -11,7 +11,7 @@ namespace Myna.Cpu.RiscV;
 /// </summary>
 /// <param name="reference">Its <see cref="Hart.Stepper"/> executes it.</param>
 /// <param name="subject">Its <see cref="Hart.Engine"/> must count instructions.</param>
-public sealed class Lockstep(Hart reference, Hart subject)
+public sealed class Lockstep(Hart reference, Hart subject) : ILockstep
 {
     /// <summary>Instructions of a stretch: enough for a translated block to be executed as a whole.</summary>
     private const int Stretch = 128;
@@ -25,11 +25,13 @@ public sealed class Lockstep(Hart reference, Hart subject)
     private readonly List<ulong> _path = [];
     private int _stretches;
 
-    /// <summary>Whether both harts wait for an interrupt.</summary>
+    /// <inheritdoc/>
     public bool Waiting { get; private set; }
 
-    /// <summary>Executes some instructions on both and compares.</summary>
-    /// <returns>Null when they agree, else what the instructions were and what differs.</returns>
+    /// <inheritdoc/>
+    public ulong Instructions => reference.Block.Context.InstructionCount;
+
+    /// <inheritdoc/>
     public string? Step()
     {
         // Without instructions to execute, Run only serves requests and interrupts.
