@@ -21,9 +21,14 @@ public sealed class RealGdbTests
     static string Gdb(params string[] commands)
     {
         using var target = new HartTarget();
+        return Gdb(target, "riscv:rv64", commands);
+    }
+
+    static string Gdb(IDebugTarget target, string architecture, string[] commands)
+    {
         using var server = new GdbServer(target, ":0", line => $"monitor: {line}\n");
         var info = new ProcessStartInfo("/usr/bin/gdb-multiarch") { RedirectStandardOutput = true, RedirectStandardError = true };
-        string[] first = ["set pagination off", "set architecture riscv:rv64", $"target remote 127.0.0.1:{((IPEndPoint)server.Address).Port}"];
+        string[] first = ["set pagination off", $"set architecture {architecture}", $"target remote 127.0.0.1:{((IPEndPoint)server.Address).Port}"];
         foreach (string argument in new[] { "-nx", "-q", "-batch" }.Concat(first.Concat(commands).SelectMany(c => new[] { "-ex", c })))
             info.ArgumentList.Add(argument);
         using Process process = Process.Start(info)!;
@@ -77,6 +82,27 @@ public sealed class RealGdbTests
         string output = Gdb("break *0x8000002c thread 2", "continue", "p $mhartid", "thread 1", "p $a1 > 0", "detach");
         Assert.Contains("$1 = 1", output, StringComparison.Ordinal);
         Assert.Contains("detached", output, StringComparison.Ordinal);
+        Assert.DoesNotContain("rror", output, StringComparison.Ordinal);
+    }
+
+    [GdbFact]
+    public void It_shows_and_sets_the_registers_of_an_x86_CPU()
+    {
+        using var target = new X86Target();
+        string output = Gdb(target, "i386:x86-64", ["p/x $rip", "p $cs", "p/x $cr0 & 1", "x/i $pc", "break *0x1014", "continue", "p $rax", "p $eflags",
+            "set $rax = 41", "set $ymm2.v4_int64[3] = 77", "p $ymm2.v4_int64[3]", "set $st0 = 1.5", "p $st0", "p $mxcsr", "set $xmm3.v4_float[1] = 2.5", "p $xmm3.v4_float[1]", "info registers",
+            "delete", "break *0x1023", "continue", "stepi", "stepi", "p $rbx", "p $xmm0.v2_int64[0]", "info all-registers"]);
+        Assert.Contains("$1 = 0x1000", output, StringComparison.Ordinal);
+        Assert.Contains("$2 = 8", output, StringComparison.Ordinal);
+        Assert.Contains("$3 = 0x1", output, StringComparison.Ordinal);
+        Assert.Contains("mov    %cr4,%rcx", output, StringComparison.Ordinal);
+        Assert.Contains("$4 = 1", output, StringComparison.Ordinal);
+        Assert.Contains("$6 = 77", output, StringComparison.Ordinal);
+        Assert.Contains("$7 = 1.5", output, StringComparison.Ordinal);
+        Assert.Contains("$8 = [ IM DM ZM OM UM PM ]", output, StringComparison.Ordinal);
+        Assert.Contains("$9 = 2.5", output, StringComparison.Ordinal);
+        Assert.Contains("$10 = 2", output, StringComparison.Ordinal);
+        Assert.Contains("$11 = 41", output, StringComparison.Ordinal);
         Assert.DoesNotContain("rror", output, StringComparison.Ordinal);
     }
 }
