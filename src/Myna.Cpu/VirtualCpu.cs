@@ -14,7 +14,7 @@ public enum StopReason
     Waiting,
     /// <summary>pc is at a breakpoint; its instruction has not been executed.</summary>
     Breakpoint,
-    /// <summary>The instruction at pc is about to touch a watched range; it has not been executed.</summary>
+    /// <summary>The instruction at pc is about to touch a watched range and has not been executed; on x86 it has, as gdb expects there.</summary>
     Watchpoint,
 }
 

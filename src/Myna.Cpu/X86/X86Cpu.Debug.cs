@@ -196,7 +196,8 @@ public sealed partial class X86Cpu
         else
             Stepper.Step();
         StopReason reason = _watchHit ? StopReason.Watchpoint : StopReason.InstructionLimit;
-        _watchHit = false;
+        if (_watchHit)
+            FinishWatched();
         return reason;
     }
 
@@ -324,8 +325,24 @@ public sealed partial class X86Cpu
         return false;
     }
 
+    /// <summary>
+    /// Executes the instruction that hit a watchpoint: gdb expects an x86 CPU to report it behind the access, as the debug registers do, and
+    /// would find the value unchanged otherwise.
+    /// </summary>
+    private void FinishWatched()
+    {
+        _watchHit = false;
+        _watchSuspended = true;
+        Stepper!.Step();
+        _watchSuspended = false;
+    }
+
+    [NotSaved("valid during one step")] private bool _watchSuspended;
+
     private bool IsWatched(ulong va, int bytes, WatchKind kind)
     {
+        if (_watchSuspended)
+            return false;
         if (_delivering)
             return false;
         foreach (Watchpoint w in Watchpoints)

@@ -156,7 +156,7 @@ public sealed partial class X86Cpu
             return StopReason.Kicked;
         if (_watchHit)
         {
-            _watchHit = false;
+            FinishWatched();
             return StopReason.Watchpoint;
         }
         if ((_halted || _waitsForStartup || _shutDown) && Wait() is { } reason)

@@ -91,7 +91,7 @@ public sealed class RealGdbTests
         using var target = new X86Target();
         string output = Gdb(target, "i386:x86-64", ["p/x $rip", "p $cs", "p/x $cr0 & 1", "x/i $pc", "break *0x1014", "continue", "p $rax", "p $eflags",
             "set $rax = 41", "set $ymm2.v4_int64[3] = 77", "p $ymm2.v4_int64[3]", "set $st0 = 1.5", "p $st0", "p $mxcsr", "set $xmm3.v4_float[1] = 2.5", "p $xmm3.v4_float[1]", "info registers",
-            "delete", "break *0x1023", "continue", "stepi", "stepi", "p $rbx", "p $xmm0.v2_int64[0]", "info all-registers"]);
+            "delete", "break *0x1023", "continue", "stepi", "stepi", "p $rbx", "p $xmm0.v2_int64[0]", "delete", "watch *(long*)0x2000", "continue", "info all-registers"]);
         Assert.Contains("$1 = 0x1000", output, StringComparison.Ordinal);
         Assert.Contains("$2 = 8", output, StringComparison.Ordinal);
         Assert.Contains("$3 = 0x1", output, StringComparison.Ordinal);
@@ -103,6 +103,7 @@ public sealed class RealGdbTests
         Assert.Contains("$9 = 2.5", output, StringComparison.Ordinal);
         Assert.Contains("$10 = 2", output, StringComparison.Ordinal);
         Assert.Contains("$11 = 41", output, StringComparison.Ordinal);
+        Assert.Contains("Old value = 41\nNew value = 42", output, StringComparison.Ordinal);
         Assert.DoesNotContain("rror", output, StringComparison.Ordinal);
     }
 }
