@@ -7,7 +7,7 @@ namespace Myna.Differential.Tests;
 [AttributeUsage(AttributeTargets.Method)]
 internal sealed class TheoryIfNativeX86Attribute : TheoryAttribute
 {
-    public TheoryIfNativeX86Attribute() => Skip = NativeHost.Missing is { } reason ? $"the host {reason}" : null;
+    public TheoryIfNativeX86Attribute() => Skip = !OperatingSystem.IsLinux() ? "the host is not Linux" : NativeHost.Missing is { } reason ? $"the host {reason}" : null;
 }
 
 /// <summary>A short run of the x86 fuzzer with fixed seeds: the reference is the host's processor.</summary>
