@@ -75,6 +75,8 @@ internal static class X87Translation
             SetPointers(builder, ref ops);
             return true;
         }
+        // A pending exception (ES of the status word) comes before a fault of the operand.
+        builder.Guard(Cond.Ne, MemSize.B8, ops.And(builder.Field(X86Registers.X87State), ops.Const(1u << 23)), ops.Const(0));
         int bytes = insn.Op0.Size;
         Operands<TranslatorOps, Value, Value>.Address(ref ops, in insn, bytes, write: false, out Value linear);
         ops.Load(linear, Size(bytes), signed: false, out Value operand);
