@@ -115,6 +115,8 @@ internal sealed class Q35Board : PcBoard
             _lpc.WriteConfig(Ich9Lpc.PIRQE_ROUT + i, 1, Q35MemoryMap.PicInterrupts[i]);
         }
         Ports.Store(0x4d1, 1, 0x0c);
+        if (HasTestDevices)
+            LegacyInterrupts.Prepare(Ports, Memory);
     }
 
     /// <summary>A new source of a global system interrupt.</summary>
