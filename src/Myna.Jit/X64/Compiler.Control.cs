@@ -1,3 +1,4 @@
+using System.Numerics;
 using Myna.Jit.Ir;
 using Myna.Jit.Memory;
 using Myna.Jit.Operations;
@@ -274,6 +275,14 @@ internal sealed unsafe partial class Compiler
         SiteData(n);
         // It counts itself.
         _accounted = n.Guest + 1;
+        // Constants live on, in no register.
+        foreach (int v in _regValue)
+        {
+            if (v >= 0)
+                _location[v] = -1;
+        }
+        for (ulong m = _dirty; m != 0; m &= m - 1)
+            _dirtyRefs[_slotValue[BitOperations.TrailingZeroCount(m)]] = 0;
         _dirty = 0;
         _spills = _vectorSpills = 0;
         _regValue.AsSpan().Fill(NoValue);
