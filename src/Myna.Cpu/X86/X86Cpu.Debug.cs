@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text;
 using Iced.Intel;
 using Decoder = Iced.Intel.Decoder;
+using Myna.Cpu.X86.Decoding;
 using Myna.Cpu.X86.Instructions;
 using Myna.Hardware.Memory;
 using Myna.Hardware.State;
@@ -204,24 +205,12 @@ public sealed partial class X86Cpu
     /// <inheritdoc/>
     public override bool TryDisassemble(ulong va, out string text, out int length)
     {
-        text = "";
-        length = 0;
-        byte[] bytes = new byte[15];
+        Span<byte> bytes = stackalloc byte[15];
         int count = 0;
-        while (count < bytes.Length && ReadMemory(va + (ulong)count, bytes.AsSpan(count, 1)))
+        while (count < bytes.Length && ReadMemory(va + (ulong)count, bytes.Slice(count, 1)))
             count++;
-        if (count == 0)
-            return false;
-        int bits = Flags.CodeSize switch { MemSize.B8 => 64, MemSize.B4 => 32, _ => 16 };
-        var decoder = Decoder.Create(bits, new ByteArrayCodeReader(bytes, 0, count), ToIp(va));
-        Instruction instruction = decoder.Decode();
-        var output = new StringOutput();
-        var formatter = new NasmFormatter();
-        formatter.Options.SpaceAfterOperandSeparator = true;
-        formatter.Format(instruction, output);
-        text = output.ToStringAndReset();
-        length = instruction.IsInvalid ? 1 : instruction.Length;
-        return true;
+        text = X86Disassembler.Format(bytes[..count], Flags.CodeSize, ToIp(va), out length);
+        return count != 0;
     }
 
     /// <inheritdoc/>
