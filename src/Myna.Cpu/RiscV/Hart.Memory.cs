@@ -20,42 +20,12 @@ public sealed partial class Hart
     /// <param name="raw">Zero-extended.</param>
     /// <returns>False when an exception was raised.</returns>
     public bool Load(ulong va, MemSize size, out ulong raw)
-    {
-        SoftTlb tlb = Block.Tlb;
-        int mode = _dataMode;
-        switch (size)
-        {
-            case MemSize.B1:
-                if (tlb.TryRead(mode, va, out byte b)) { raw = b; return true; }
-                break;
-            case MemSize.B2:
-                if (tlb.TryRead(mode, va, out ushort h)) { raw = h; return true; }
-                break;
-            case MemSize.B4:
-                if (tlb.TryRead(mode, va, out uint w)) { raw = w; return true; }
-                break;
-            default:
-                if (tlb.TryRead(mode, va, out raw)) return true;
-                break;
-        }
-        return SlowLoad(va, size, mode, out raw);
-    }
+        => Block.Tlb.TryRead(_dataMode, va, size, signed: false, out raw) || SlowLoad(va, size, _dataMode, out raw);
 
     /// <summary>A store; misaligned ones work, also across pages.</summary>
     /// <returns>False when an exception was raised; nothing was stored.</returns>
     public bool Store(ulong va, MemSize size, ulong value)
-    {
-        int mode = _dataMode;
-        return TryStore(mode, va, size, value) || SlowStore(va, size, mode, value);
-    }
-
-    private bool TryStore(int mode, ulong va, MemSize size, ulong value) => size switch
-    {
-        MemSize.B1 => Block.Tlb.TryWrite(mode, va, (byte)value),
-        MemSize.B2 => Block.Tlb.TryWrite(mode, va, (ushort)value),
-        MemSize.B4 => Block.Tlb.TryWrite(mode, va, (uint)value),
-        _ => Block.Tlb.TryWrite(mode, va, value),
-    };
+        => Block.Tlb.TryWrite(_dataMode, va, size, value) || SlowStore(va, size, _dataMode, value);
 
     /// <summary>A load that the soft-TLB could not answer.</summary>
     public bool SlowLoad(ulong va, MemSize size, int mode, out ulong raw)
@@ -86,7 +56,7 @@ public sealed partial class Hart
             if (!Resolve(va, mode, PageRights.Write, bytes, out ulong pa))
                 return false;
             // The entry may be there now: stores through it tell the watchers of code.
-            return TryStore(mode, va, size, value) || WritePhysical(pa, bytes, value) || Fault(va, PageRights.Write, Walk.AccessFault);
+            return Block.Tlb.TryWrite(mode, va, size, value) || WritePhysical(pa, bytes, value) || Fault(va, PageRights.Write, Walk.AccessFault);
         }
         // Both pages are checked before either is written.
         ulong second = va + (ulong)first;

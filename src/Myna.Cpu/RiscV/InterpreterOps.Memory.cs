@@ -10,50 +10,10 @@ internal ref partial struct InterpreterOps
 {
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public bool Load(ulong address, MemSize size, bool signed, out ulong value)
-    {
-        switch (size)
-        {
-            case MemSize.B1:
-                if (_tlb.TryRead(_mode, address, out byte b1))
-                {
-                    value = signed ? (ulong)(sbyte)b1 : b1;
-                    return true;
-                }
-                break;
-            case MemSize.B2:
-                if (_tlb.TryRead(_mode, address, out ushort b2))
-                {
-                    value = signed ? (ulong)(short)b2 : b2;
-                    return true;
-                }
-                break;
-            case MemSize.B4:
-                if (_tlb.TryRead(_mode, address, out uint b4))
-                {
-                    value = signed ? (ulong)(int)b4 : b4;
-                    return true;
-                }
-                break;
-            default:
-                if (_tlb.TryRead(_mode, address, out value))
-                    return true;
-                break;
-        }
-        return SlowLoad(address, size, signed, out value);
-    }
+        => _tlb.TryRead(_mode, address, size, signed, out value) || SlowLoad(address, size, signed, out value);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public bool Store(ulong address, MemSize size, ulong value)
-    {
-        bool done = size switch
-        {
-            MemSize.B1 => _tlb.TryWrite(_mode, address, (byte)value),
-            MemSize.B2 => _tlb.TryWrite(_mode, address, (ushort)value),
-            MemSize.B4 => _tlb.TryWrite(_mode, address, (uint)value),
-            _ => _tlb.TryWrite(_mode, address, value),
-        };
-        return done || SlowStore(address, size, value);
-    }
+    public bool Store(ulong address, MemSize size, ulong value) => _tlb.TryWrite(_mode, address, size, value) || SlowStore(address, size, value);
 
     public bool LoadFloat(ulong address, FloatSize size, out ulong value)
         => Load(address, size == FloatSize.F32 ? MemSize.B4 : MemSize.B8, signed: false, out value);

@@ -42,50 +42,10 @@ internal ref partial struct InterpreterOps
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public bool Load(ulong address, MemSize size, bool signed, out ulong value)
-    {
-        switch (size)
-        {
-            case MemSize.B1:
-                if (_tlb.TryRead(_mode, address, out byte b1))
-                {
-                    value = signed ? (ulong)(sbyte)b1 : b1;
-                    return true;
-                }
-                break;
-            case MemSize.B2:
-                if (_tlb.TryRead(_mode, address, out ushort b2))
-                {
-                    value = signed ? (ulong)(short)b2 : b2;
-                    return true;
-                }
-                break;
-            case MemSize.B4:
-                if (_tlb.TryRead(_mode, address, out uint b4))
-                {
-                    value = signed ? (ulong)(int)b4 : b4;
-                    return true;
-                }
-                break;
-            default:
-                if (_tlb.TryRead(_mode, address, out value))
-                    return true;
-                break;
-        }
-        return SlowLoad(address, size, signed, out value);
-    }
+        => _tlb.TryRead(_mode, address, size, signed, out value) || SlowLoad(address, size, signed, out value);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public bool Store(ulong address, MemSize size, ulong value)
-    {
-        bool done = size switch
-        {
-            MemSize.B1 => _tlb.TryWrite(_mode, address, (byte)value),
-            MemSize.B2 => _tlb.TryWrite(_mode, address, (ushort)value),
-            MemSize.B4 => _tlb.TryWrite(_mode, address, (uint)value),
-            _ => _tlb.TryWrite(_mode, address, value),
-        };
-        return done || SlowStore(address, size, value);
-    }
+    public bool Store(ulong address, MemSize size, ulong value) => _tlb.TryWrite(_mode, address, size, value) || SlowStore(address, size, value);
 
     [MethodImpl(MethodImplOptions.NoInlining)]
     private bool SlowLoad(ulong address, MemSize size, bool signed, out ulong value)
@@ -105,30 +65,10 @@ internal ref partial struct InterpreterOps
         return Retires(_cpu.Store(address, size, _mode, value));
     }
 
+    // A page that can be read but not written faults at the store, as a write.
     public bool LoadForUpdate(ulong linear, MemSize size, out ulong value)
-    {
-        bool done;
-        switch (size)
-        {
-            case MemSize.B1:
-                done = _tlb.TryRead(_mode, linear, out byte b1);
-                value = b1;
-                break;
-            case MemSize.B2:
-                done = _tlb.TryRead(_mode, linear, out ushort b2);
-                value = b2;
-                break;
-            case MemSize.B4:
-                done = _tlb.TryRead(_mode, linear, out uint b4);
-                value = b4;
-                break;
-            default:
-                done = _tlb.TryRead(_mode, linear, out value);
-                break;
-        }
-        // A page that can be read but not written faults at the store, as a write.
-        return done || (ProbeUpdate(linear, 1 << (int)size) && SlowLoad(linear, size, signed: false, out value));
-    }
+        => _tlb.TryRead(_mode, linear, size, signed: false, out value)
+            || (ProbeUpdate(linear, 1 << (int)size) && SlowLoad(linear, size, signed: false, out value));
 
     [MethodImpl(MethodImplOptions.NoInlining)]
     private bool ProbeUpdate(ulong linear, int bytes)

@@ -60,36 +60,10 @@ public sealed partial class X86Cpu
     private bool TryWriteSystem(ulong linear, MemSize size, ulong value) => TryStore(Wrap(linear), size, MmuMode.Supervisor, value);
 
     private bool TryLoad(ulong linear, MemSize size, int mode, out ulong value)
-    {
-        SoftTlb tlb = Block.Tlb;
-        switch (size)
-        {
-            case MemSize.B1:
-                if (tlb.TryRead(mode, linear, out byte b1)) { value = b1; return true; }
-                break;
-            case MemSize.B2:
-                if (tlb.TryRead(mode, linear, out ushort b2)) { value = b2; return true; }
-                break;
-            case MemSize.B4:
-                if (tlb.TryRead(mode, linear, out uint b4)) { value = b4; return true; }
-                break;
-            default:
-                if (tlb.TryRead(mode, linear, out value)) return true;
-                break;
-        }
-        return TrySlowLoad(linear, size, mode, out value);
-    }
+        => Block.Tlb.TryRead(mode, linear, size, signed: false, out value) || TrySlowLoad(linear, size, mode, out value);
 
     private bool TryStore(ulong linear, MemSize size, int mode, ulong value)
-        => TryFastStore(linear, size, mode, value) || TrySlowStore(linear, size, mode, value);
-
-    private bool TryFastStore(ulong linear, MemSize size, int mode, ulong value) => size switch
-    {
-        MemSize.B1 => Block.Tlb.TryWrite(mode, linear, (byte)value),
-        MemSize.B2 => Block.Tlb.TryWrite(mode, linear, (ushort)value),
-        MemSize.B4 => Block.Tlb.TryWrite(mode, linear, (uint)value),
-        _ => Block.Tlb.TryWrite(mode, linear, value),
-    };
+        => Block.Tlb.TryWrite(mode, linear, size, value) || TrySlowStore(linear, size, mode, value);
 
     private bool TrySlowLoad(ulong linear, MemSize size, int mode, out ulong value)
     {
@@ -124,7 +98,7 @@ public sealed partial class X86Cpu
             if (!Resolve(linear, mode, PageRights.Write, out ulong physical))
                 return false;
             // The entry may be there now: stores through it tell the watchers of code.
-            if (!TryFastStore(linear, size, mode, value))
+            if (!Block.Tlb.TryWrite(mode, linear, size, value))
                 WritePhysical(physical, bytes, value);
             return true;
         }

@@ -204,39 +204,10 @@ public sealed partial class X86Cpu
     private bool IsPlain(SegmentRegister segment) => (Flags.Is64 || Flags.Flat) && segment < SegmentRegister.Fs;
 
     private bool StringLoad(ulong linear, in StringAccess access, out ulong value)
-    {
-        SoftTlb tlb = Block.Tlb;
-        value = 0;
-        switch (access.Width)
-        {
-            case MemSize.B1:
-                if (tlb.TryRead(access.Mode, linear, out byte b)) { value = b; return true; }
-                break;
-            case MemSize.B2:
-                if (tlb.TryRead(access.Mode, linear, out ushort w)) { value = w; return true; }
-                break;
-            case MemSize.B4:
-                if (tlb.TryRead(access.Mode, linear, out uint d)) { value = d; return true; }
-                break;
-            default:
-                if (tlb.TryRead(access.Mode, linear, out value)) return true;
-                break;
-        }
-        return Load(linear, access.Width, access.Mode, out value);
-    }
+        => Load(linear, access.Width, access.Mode, out value);
 
     private bool StringStore(ulong linear, in StringAccess access, ulong value)
-    {
-        SoftTlb tlb = Block.Tlb;
-        bool done = access.Width switch
-        {
-            MemSize.B1 => tlb.TryWrite(access.Mode, linear, (byte)value),
-            MemSize.B2 => tlb.TryWrite(access.Mode, linear, (ushort)value),
-            MemSize.B4 => tlb.TryWrite(access.Mode, linear, (uint)value),
-            _ => tlb.TryWrite(access.Mode, linear, value),
-        };
-        return done || Store(linear, access.Width, access.Mode, value);
-    }
+        => Store(linear, access.Width, access.Mode, value);
 
     // Bytes, whole elements, that forward iterations reach without leaving either page.
     private static int BulkBytes(in StringAccess access, ulong count, ulong a, ulong b)

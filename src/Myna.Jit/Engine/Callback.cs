@@ -59,18 +59,10 @@ internal static unsafe class Callback
             MemSize size = (MemSize)(context->Details & 0xFF);
             int mode = (context->Details >> 16) & 0xFF;
             ulong va = context->Arg0, value = context->Arg1;
-            SoftTlb tlb = cpu.Block.Tlb;
             if (cpu.Engine.Options.StrictCode && !MayStore(cpu, context, va, 1 << (int)size, mode, out int answer))
                 return answer;
             // The page may be cached but watched: the store then is as good as any.
-            bool done = size switch
-            {
-                MemSize.B1 => tlb.TryWrite(mode, va, (byte)value),
-                MemSize.B2 => tlb.TryWrite(mode, va, (ushort)value),
-                MemSize.B4 => tlb.TryWrite(mode, va, (uint)value),
-                _ => tlb.TryWrite(mode, va, value),
-            };
-            return done || cpu.SlowStore(va, size, mode, value) ? 0 : Leave(context);
+            return cpu.Block.Tlb.TryWrite(mode, va, size, value) || cpu.SlowStore(va, size, mode, value) ? 0 : Leave(context);
         }
         catch (Exception e)
         {

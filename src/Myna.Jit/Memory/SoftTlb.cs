@@ -185,6 +185,39 @@ public sealed unsafe partial class SoftTlb
         return true;
     }
 
+    /// <summary>A load of 1 to 8 bytes when the translation is cached; meant for a constant <paramref name="size"/>.</summary>
+    /// <param name="value">Sign- or zero-extended.</param>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public bool TryRead(int mode, ulong va, MemSize size, bool signed, out ulong value)
+    {
+        Entry* e = _entries + Index(mode, va);
+        if (e->Read != ((va + (ulong)((1 << (int)size) - 1)) & ~PageMask))
+        {
+            value = 0;
+            return false;
+        }
+        // SAFETY: as in TryRead<T>.
+        byte* p = (byte*)(va + e->Addend);
+        value = size switch
+        {
+            MemSize.B1 => signed ? (ulong)(sbyte)*p : *p,
+            MemSize.B2 => signed ? (ulong)Unsafe.ReadUnaligned<short>(p) : Unsafe.ReadUnaligned<ushort>(p),
+            MemSize.B4 => signed ? (ulong)Unsafe.ReadUnaligned<int>(p) : Unsafe.ReadUnaligned<uint>(p),
+            _ => Unsafe.ReadUnaligned<ulong>(p),
+        };
+        return true;
+    }
+
+    /// <summary>A store of the low 1 to 8 bytes when the translation is cached, as by <see cref="TryWrite{T}"/>; meant for a constant <paramref name="size"/>.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public bool TryWrite(int mode, ulong va, MemSize size, ulong value) => size switch
+    {
+        MemSize.B1 => TryWrite(mode, va, (byte)value),
+        MemSize.B2 => TryWrite(mode, va, (ushort)value),
+        MemSize.B4 => TryWrite(mode, va, (uint)value),
+        _ => TryWrite(mode, va, value),
+    };
+
     /// <summary>Where a store would go that does not straddle pages, when the translation is cached; the page may be watched.</summary>
     internal bool TryFindWritten(int mode, ulong va, int bytes, out nint address)
     {

@@ -53,6 +53,31 @@ public sealed class SoftTlbTests : IDisposable
         Assert.False(Tlb.TryRead(0, Va - 1, out ushort _));
     }
 
+    [Theory]
+    [InlineData(MemSize.B1, 0xFFUL, 0xFFFF_FFFF_FFFF_FFFFUL)]
+    [InlineData(MemSize.B2, 0xEEFFUL, 0xFFFF_FFFF_FFFF_EEFFUL)]
+    [InlineData(MemSize.B4, 0xCCDD_EEFFUL, 0xFFFF_FFFF_CCDD_EEFFUL)]
+    [InlineData(MemSize.B8, 0x8899_AABB_CCDD_EEFFUL, 0x8899_AABB_CCDD_EEFFUL)]
+    public void Sized_accesses_touch_their_bytes_and_extend_as_told(MemSize size, ulong zeroExtended, ulong signExtended)
+    {
+        int bytes = 1 << (int)size;
+        ulong va = Va + 0x1000 - (ulong)bytes;
+        Assert.False(Tlb.TryWrite(0, va, size, 0));
+        Tlb.Fill(0, Va, PageRights.Read | PageRights.Write, _ram, 0x3000);
+        Assert.True(Tlb.TryWrite(0, va, size, 0x8899_AABB_CCDD_EEFF));
+        Assert.Equal(0xFF, _ram.Get(0x4000 - (ulong)bytes, 1)[0]);
+        Assert.Equal(0, _ram.Get(0x4000 - (ulong)bytes - 1, 1)[0]);
+        Assert.True(Tlb.TryRead(0, va, size, signed: false, out ulong value));
+        Assert.Equal(zeroExtended, value);
+        Assert.True(Tlb.TryRead(0, va, size, signed: true, out value));
+        Assert.Equal(signExtended, value);
+        if (size != MemSize.B1)
+        {
+            Assert.False(Tlb.TryRead(0, va + 1, size, signed: false, out _));
+            Assert.False(Tlb.TryWrite(0, va + 1, size, 0));
+        }
+    }
+
     [Fact]
     public void Rom_is_never_writable()
     {
