@@ -102,6 +102,9 @@ public sealed record MachineOptions
     /// </summary>
     public string? Kernel { get; init; }
 
+    /// <summary>x86: the entry of a bzImage that is used: 16 (real mode), 32 or 64; null for the widest, and for 16 behind a firmware.</summary>
+    public int? KernelEntry { get; init; }
+
     /// <summary>Path of the initial RAM disk; for a multiboot kernel its modules, each with its command line, between commas.</summary>
     public string? Initrd { get; init; }
 
@@ -110,7 +113,7 @@ public sealed record MachineOptions
 
     /// <summary>
     /// RISC-V: "sbi" (built in), "none" (the kernel starts in M-mode), or the path of a firmware image (OpenSBI). x86: "none" (the
-    /// kernel is started directly), or the path of a firmware image (SeaBIOS). Null for the architecture's default.
+    /// kernel is started directly), or the path of a firmware image (SeaBIOS), which is given the kernel. Null for the architecture's default.
     /// </summary>
     public string? Firmware { get; init; }
 

@@ -42,6 +42,12 @@ internal static class OptionChecks
             throw new MachineException("the board microvm starts kernels without firmware; leave out --firmware, or take q35");
         if (options is { Initrd: not null, Kernel: null, Arch: "x86_64" })
             throw new MachineException("--initrd needs a kernel (--kernel FILE)");
+        if (options.KernelEntry is not null and not (16 or 32 or 64))
+            throw new MachineException($"a kernel has no {options.KernelEntry}-bit entry; choose 16, 32 or 64");
+        if (options.KernelEntry is not null && (options.Arch != "x86_64" || options.Kernel is null))
+            throw new MachineException("--kernel-entry chooses an entry of a bzImage for x86_64; leave it out, or give such a kernel");
+        if (options is { KernelEntry: not null and not 16, Firmware: not MachineOptions.FirmwareNone })
+            throw new MachineException("a firmware starts kernels by their 16-bit entry alone; leave out --kernel-entry, or --firmware");
         if (options.Accel == Accel.Lockstep)
             throw new MachineException("a lockstep run is a pair of machines; choose --accel jit or interp for one");
         if (options.Firmware!.Length == 0)

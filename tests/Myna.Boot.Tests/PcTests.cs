@@ -62,4 +62,17 @@ public class PcTests
         Assert.Contains("firmware: SeaBIOS", seen, StringComparison.Ordinal);
         Assert.Contains("No bootable device", seen, StringComparison.Ordinal);
     }
+
+    [Theory]
+    [InlineData("--firmware", "bios")]
+    [InlineData("--kernel-entry", "16")]
+    public void Linux_boots_through_its_real_mode_entry(string option, string value)
+    {
+        string[] files = [.. MynaProgram.Run("guests", "fetch").Output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => line.Split(' ', 2)[1])];
+        Result result = MynaProgram.Run("run", option, value, "--cpus", "2", "--net", "none", "--no-reboot", "--log", "firmware", "--kernel", files[0], "--initrd", files[1],
+            "--append", "console=ttyS0 panic=-1 myna.nonet myna.run=nproc");
+        Assert.Equal(0, result.Status);
+        Assert.Contains("\n2\n", result.Output.Replace("\r", "", StringComparison.Ordinal), StringComparison.Ordinal);
+        Assert.Equal(option == "--firmware", result.Error.Contains("Booting from ROM", StringComparison.Ordinal));
+    }
 }

@@ -21,6 +21,7 @@ internal static class LockstepRunner
             DebugExitPort = settings.DebugExitPort,
             Memory = settings.Memory,
             Kernel = guest?.Kernel ?? settings.Kernel,
+            KernelEntry = settings.KernelEntry,
             Initrd = settings.Initrd ?? guest?.Initrd,
             Append = guest is null ? settings.Append : $"{GuestRecipe.For(settings.Arch).CommandLine} myna.nonet {settings.Append}",
             Firmware = settings.Firmware,

@@ -32,6 +32,7 @@ internal static class RunCommand
             s => MemoryOption.Parse(s, (ulong)GC.GetGCMemoryInfo().TotalAvailableMemoryBytes));
         Setting<Accel> accel = Value("--accel", "ENGINE", "What executes guest code: jit (translator, the default), interp (interpreter), or lockstep: both, compared after every few blocks.", Accel.Auto, AccelOf);
         Option<string?> kernel = Text("--kernel", "FILE", "A kernel (riscv64: Image, ELF, or one of them gzipped; x86_64: bzImage, ELF, PVH or multiboot) instead of the default guest.");
+        Setting<int?> entry = Value<int?>("--kernel-entry", "16|32|64", "x86_64: the entry of a bzImage that is used; by default the widest, with --firmware 16 (real mode).", null, Entry);
         Option<string?> initrd = Text("--initrd", "FILE", "Its initial RAM disk; with a multiboot kernel modules, as in \"FILE WORDS,FILE WORDS\".");
         Option<string?> append = Text("--append", "TEXT", "Its command line; with the default guest, words added to it.");
         Setting<string?> firmware = Value<string?>("--firmware", "none|sbi|bios|FILE",
@@ -62,7 +63,7 @@ internal static class RunCommand
 
         var command = new Command("run", "Boots a virtual machine.")
         {
-            arch.Option, board.Option, cpu, cpus.Option, memory.Option, accel.Option, kernel, initrd, append, firmware.Option, disks, nets,
+            arch.Option, board.Option, cpu, cpus.Option, memory.Option, accel.Option, kernel, entry.Option, initrd, append, firmware.Option, disks, nets,
             gdb, monitor, log, trace, debugExit, signature, granularity.Option, suite, noReboot, verbose,
         };
         command.SetAction((result, cancellation) =>
@@ -77,6 +78,7 @@ internal static class RunCommand
                 Memory = memory.Of(result),
                 Accel = accel.Of(result),
                 Kernel = result.GetValue(kernel),
+                KernelEntry = entry.Of(result),
                 Initrd = result.GetValue(initrd),
                 Append = result.GetValue(append),
                 Firmware = firmware.Of(result),
@@ -114,6 +116,8 @@ internal static class RunCommand
     private static int Cpus(string text) =>
         int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int n) && n is >= 1 and <= 64
             ? n : throw new FormatException($"'{text}' is not a number from 1 to 64");
+
+    private static int? Entry(string text) => text is "16" or "32" or "64" ? int.Parse(text, CultureInfo.InvariantCulture) : throw new FormatException($"'{text}' is not 16, 32 or 64");
 
     private static int Granularity(string text) => text is "4" or "8" or "16" ? int.Parse(text, CultureInfo.InvariantCulture) : throw new FormatException($"'{text}' is not 4, 8 or 16");
 

@@ -34,6 +34,7 @@ internal static class Runner
                 Memory = settings.Memory,
                 Accel = settings.Accel,
                 Kernel = guest?.Kernel ?? settings.Kernel,
+                KernelEntry = settings.KernelEntry,
                 Initrd = settings.Initrd ?? guest?.Initrd,
                 Append = settings.Append,
                 Firmware = settings.Firmware,

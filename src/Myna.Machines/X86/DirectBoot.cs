@@ -13,7 +13,7 @@ internal sealed class DirectBoot : IDisposable
 {
     // Conventional memory, all of it free for the kernel once it has read what it wants.
     private const ulong Gdt = 0x1000, StartInfo = 0x6000, BootParams = 0x7000, SetupData = 0x8000, PageTables = 0x9000;
-    private const ulong MultibootInfo = 0x10000, CommandLine = 0x20000, CommandLineEnd = 0x30000;
+    private const ulong MultibootInfo = 0x10000, CommandLine = LinuxSetup.CommandLine, CommandLineEnd = LinuxSetup.CommandLineEnd;
     private const ushort CodeSelector = 0x10, DataSelector = 0x18;
     private const int SeedSize = 32;
 
@@ -33,13 +33,11 @@ internal sealed class DirectBoot : IDisposable
     {
         _options = options;
         _memory = memory;
-        _kernel = X86Kernel.Load(options.Kernel!);
+        _kernel = X86Kernel.Load(options.Kernel!, options.KernelEntry);
         try
         {
             CheckPlaces();
-            // The first word of a multiboot command line is the kernel's name (section 3.3, "cmdline", by convention of loaders).
-            _commandLine = _kernel.Protocol == BootProtocol.Multiboot ? Join(options.Kernel!, options.Append) : Join(NamesConsole(options.Append) ? "" : commandLine, options.Append);
-            CheckCommandLine();
+            _commandLine = KernelCommandLine.Make(_kernel, commandLine, options.Append, CommandLineEnd - CommandLine);
             if (options.Initrd is { } initrd)
                 PlaceModules(initrd);
         }
@@ -62,14 +60,20 @@ internal sealed class DirectBoot : IDisposable
         foreach (Segment segment in _kernel.Segments.Concat(_files))
             SegmentLoader.Load(memory, segment);
         bool wide = _kernel.Protocol == BootProtocol.Linux64;
+        Put(CommandLine, new ByteWriter().CString(_commandLine).ToArray());
+        BootModule? initrd = _modules.Count == 0 ? null : _modules[0];
+        if (_kernel.Protocol == BootProtocol.Linux16)
+        {
+            PutSeed();
+            Put(LinuxSetup.Address, LinuxSetup.Prepare(_kernel, initrd, SetupData));
+            return new X86BootState(X86BootMode.Real, 0) { CodeSelector = LinuxSetup.CodeSegment, DataSelector = LinuxSetup.DataSegment, Rsp = LinuxSetup.HeapEnd };
+        }
         byte[] gdt = BootStructures.Gdt(wide);
         Put(Gdt, gdt);
-        Put(CommandLine, new ByteWriter().CString(_commandLine).ToArray());
         var state = new X86BootState(wide ? X86BootMode.Long64 : X86BootMode.Protected32, _kernel.Entry)
         {
             GdtBase = Gdt, GdtLimit = (ushort)(gdt.Length - 1), CodeSelector = CodeSelector, DataSelector = DataSelector,
         };
-        BootModule? initrd = _modules.Count == 0 ? null : _modules[0];
         switch (_kernel.Protocol)
         {
             case BootProtocol.Pvh:
@@ -79,13 +83,18 @@ internal sealed class DirectBoot : IDisposable
                 Put(MultibootInfo, BootStructures.MultibootInfo((uint)MultibootInfo, _memory, _commandLine, _modules));
                 return state with { Rax = 0x2badb002, Rbx = MultibootInfo };
             default:
-                byte[] seed = new byte[SeedSize];
-                _options.Fill(seed);
-                Put(SetupData, BootStructures.RandomSeed(seed));
+                PutSeed();
                 Put(BootParams, BootStructures.BootParams(_kernel.Linux, _memory, CommandLine, initrd, Rsdp, SetupData));
                 if (wide)
                     Put(PageTables, BootStructures.IdentityTables(PageTables));
                 return state with { Rsi = BootParams, Cr3 = wide ? PageTables : 0 };
+        }
+
+        void PutSeed()
+        {
+            byte[] seed = new byte[SeedSize];
+            _options.Fill(seed);
+            Put(SetupData, BootStructures.RandomSeed(seed));
         }
 
         void Put(ulong address, byte[] bytes)
@@ -101,10 +110,6 @@ internal sealed class DirectBoot : IDisposable
         foreach (Segment file in _files)
             file.Source.Dispose();
     }
-
-    private static bool NamesConsole(string? words) => words is not null && words.Split(' ').Any(static w => w.StartsWith("console=", StringComparison.Ordinal));
-
-    private static string Join(string first, string? second) => string.Join(' ', new[] { first, second }.Where(s => !string.IsNullOrEmpty(s)));
 
     private void CheckPlaces()
     {
@@ -122,14 +127,6 @@ internal sealed class DirectBoot : IDisposable
             throw new MachineException($"the kernel {_kernel.Path} needs memory up to 0x{linux.WorkEnd:x}, but RAM ends at 0x{_memory.BelowHole:x}; raise --memory");
         if (!_memory.Holds(_kernel.Entry, _kernel.Entry + 1))
             throw new MachineException($"the kernel {_kernel.Path} starts at 0x{_kernel.Entry:x}, outside RAM; link it for an address in RAM");
-    }
-
-    private void CheckCommandLine()
-    {
-        int length = System.Text.Encoding.UTF8.GetByteCount(_commandLine);
-        ulong maximum = Math.Min(_kernel.Linux?.CommandLineSize ?? uint.MaxValue, CommandLineEnd - CommandLine - 1);
-        if ((ulong)length > maximum)
-            throw new MachineException($"the kernel's command line has {length} bytes, but {_kernel.Path} takes {maximum}; shorten --append");
     }
 
     /// <summary>Linux's RAM disk goes as high as it may; multiboot's modules lie behind the kernel.</summary>

@@ -147,6 +147,11 @@ internal abstract class PcBoard : IBoard
         Put(0x40e, [(byte)(PcMemory.LowEnd >> 4 & 0xff), (byte)(PcMemory.LowEnd >> 12)]);
         Put(0x413, [(byte)(PcMemory.LowEnd >> 10 & 0xff), (byte)(PcMemory.LowEnd >> 18)]);
         Put(PcMemory.LowEnd, [(byte)((PcMemory.Vga - PcMemory.LowEnd) >> 10)]);
+        if (_boot.Kernel.Protocol == BootProtocol.Linux16)
+        {
+            LegacyInterrupts.Prepare(Ports, Memory);
+            BiosServices.Install(Memory, Layout.Map);
+        }
         _boot.Rsdp = RsdpPlace;
         _cpus[0].Apply(_boot.Load(Memory));
     }

@@ -20,6 +20,7 @@ namespace Myna.Machines.X86;
 internal sealed class Q35Board : PcBoard
 {
     private const int IsaInterrupts = 16, Pirqs = 8;
+    private const string Console = "console=ttyS0";
     private const ulong FourGiB = 1UL << 32, MaximumFirmware = 8 << 20;
 
     private readonly WiredOr[] _gsi;
@@ -27,13 +28,17 @@ internal sealed class Q35Board : PcBoard
     private readonly Mc146818 _rtc;
     private readonly Ich9Lpc _lpc;
     private readonly Ram? _firmware;
+    private readonly FirmwareKernel? _kernel;
 
     /// <exception cref="MachineException">Something in the options cannot be had.</exception>
     public Q35Board(MachineOptions options, Clock clock, IPowerControl power)
-        : base(options, clock, power, Q35MemoryMap.Memory(options.Memory), "console=ttyS0")
+        : base(options, clock, power, Q35MemoryMap.Memory(options.Memory), Console)
     {
         if (HasFirmware)
+        {
+            _kernel = options.Kernel is null ? null : new FirmwareKernel(options, Layout, Console);
             _firmware = LoadFirmware(options);
+        }
         _pic = new I8259Pair(new InterruptLine(Apics, ApicBus.Lint0));
         Apics.Pic = _pic;
         MapPorts(0x20, _pic.Master, "pic-master");
@@ -124,8 +129,6 @@ internal sealed class Q35Board : PcBoard
 
     private Ram LoadFirmware(MachineOptions options)
     {
-        if (options.Kernel is not null)
-            throw new MachineException("a firmware starts what is on disks; leave out --kernel, or --firmware");
         byte[] image = ImageFile.Read(options.Firmware!, "firmware");
         if ((ulong)image.Length > MaximumFirmware || image.Length % Ram.PageSize != 0 || image.Length < 64 << 10)
             throw new MachineException($"the firmware {options.Firmware} has {image.Length} bytes; a PC's has 64 KiB to 8 MiB in whole pages");
@@ -175,6 +178,7 @@ internal sealed class Q35Board : PcBoard
         return
         [
             .. tables.LoaderFiles(),
+            .. _kernel?.Files ?? [],
             new("etc/e820", map.ToArray()),
             new("etc/smbios/smbios-anchor", Myna.Machines.Firmware.Smbios.SmbiosTables.EntryPoint(0, smbios.Length)),
             new("etc/smbios/smbios-tables", smbios),
@@ -192,6 +196,7 @@ internal sealed class Q35Board : PcBoard
             new(FwCfg.NOGRAPHIC, [1, 0]),
             new(FwCfg.MAX_CPUS, BitConverter.GetBytes((ushort)Options.Cpus)),
             new(Irq0Override, [1, 0, 0, 0]),
+            .. _kernel?.Items ?? [],
         ];
     }
 

@@ -139,6 +139,35 @@ public sealed class DirectBootTests : IDisposable
     }
 
     [Fact]
+    public void The_real_mode_code_of_a_bzimage_gets_what_a_loader_fills_in()
+    {
+        MachineOptions options = Options(BzImage()) with { Initrd = _scratch.Write("initrd", new byte[5000]), Append = "quiet", KernelEntry = 16 };
+        X86BootState state = Boot(options);
+        Assert.Equal((X86BootMode.Real, 0ul, (ushort)0x1020, (ushort)0x1000, 0xe000ul), (state.Mode, state.Rip, state.CodeSelector, state.DataSelector, state.Rsp));
+        Assert.Equal(0x12345678u, U32(0x100000));
+        Assert.Equal(0x53726448u, U32(0x10202));
+        // type_of_loader; loadflags: LOADED_HIGH, CAN_USE_HEAP; heap_end_ptr counts from the header's 200h (boot.rst).
+        Assert.Equal((0x81ffu, 0xde00u), (U32(0x10210) & 0xffff, U32(0x10224) & 0xffff));
+        Assert.Equal("quiet", Text(U32(0x10228)));
+        Assert.Equal(5000u, U32(0x1021c));
+        Assert.InRange(U32(0x10218) + 5000ul, RamSize - 8192, RamSize);
+        Assert.Equal(9u, U32(U32(0x10250) + 8ul));
+    }
+
+    [Fact]
+    public void Another_entry_of_a_bzimage_can_be_asked_for()
+    {
+        Assert.Equal((X86BootMode.Protected32, 0x100000ul), (Boot(Options(BzImage()) with { KernelEntry = 32 }).Mode, Boot(Options(BzImage()) with { KernelEntry = 32 }).Rip));
+        Assert.Equal(0x100200ul, Boot(Options(BzImage()) with { KernelEntry = 64 }).Rip);
+        Refused(Options(BzImage(wide: false)) with { KernelEntry = 64 }, "no 64-bit entry");
+        Refused(Options(Multiboot(1 << 16)) with { KernelEntry = 16 }, "no bzImage", "--kernel-entry");
+        byte[] large = BzImage();
+        large[0x1f1] = 64;
+        Array.Resize(ref large, 65 * 512 + 4096);
+        Assert.Contains("real-mode code", Assert.Throws<MachineException>(() => Boot(Options(large) with { KernelEntry = 16 })).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void A_note_of_xen_makes_an_elf_kernel_pvh()
     {
         byte[] initrd = [1, 2, 3];

@@ -49,6 +49,60 @@ public sealed class PcMachineTests : IDisposable
         Assert.Equal("hi", _console.Text);
     }
 
+    /// <summary>A bzImage whose real-mode code is the given one.</summary>
+    private MachineOptions RealMode(string board, params byte[] code)
+    {
+        byte[] image = DirectBootTests.BzImage();
+        image[0x200] = 0xeb; // jmp 26Ch
+        code.CopyTo(image, 0x26c);
+        return new MachineOptions
+        {
+            Arch = "x86_64", Board = board, Kernel = _scratch.Write("kernel", image), Memory = 64 << 20, Accel = Accel.Interp, Console = _console, KernelEntry = 16, DebugExitPort = 0xf4,
+        };
+    }
+
+    [Theory]
+    [InlineData("q35")]
+    [InlineData("microvm")]
+    public void Real_mode_code_reads_the_memory_map_and_finds_no_other_service(string board)
+    {
+        byte[] code =
+        [
+            0x31, 0xdb, 0x31, 0xf6,                         // xor bx, bx; xor si, si
+            0x66, 0xbb, 0, 0, 0, 0,                         // mov ebx, 0
+            0xbf, 0, 0x80,                                  // next: mov di, 8000h
+            0x66, 0xb8, 0x20, 0xe8, 0, 0,                   // mov eax, E820h
+            0x66, 0xba, 0x50, 0x41, 0x4d, 0x53,             // mov edx, SMAP
+            0x66, 0xb9, 20, 0, 0, 0,                        // mov ecx, 20
+            0xf9, 0xcd, 0x15, 0x72, 0x38,                   // stc; int 15h; jc bad
+            0x66, 0x3d, 0x50, 0x41, 0x4d, 0x53, 0x75, 0x30, // cmp eax, SMAP; jne bad
+            0x83, 0x7d, 16, 1, 0x75, 0x06,                  // cmp word [di + 16], 1; jne skip
+            0x66, 0x03, 0x75, 8, 0x90, 0x90,                // add esi, [di + 8]
+            0x66, 0x85, 0xdb, 0x75, 0xca,                   // skip: test ebx, ebx; jne next
+            0xf8, 0xb4, 0x88, 0xcd, 0x15, 0x73, 0x18,       // clc; mov ah, 88h; int 15h; jnc bad
+            0xf8, 0xb4, 0x08, 0xcd, 0x13, 0x73, 0x11,       // clc; mov ah, 8; int 13h; jnc bad
+            0x66, 0xc1, 0xee, 10,                           // shr esi, 10
+            0x66, 0x81, 0xfe, 0x7f, 0xfe, 0, 0,             // cmp esi, 64 MiB - 385 KiB in KiB (all but A0000h-FFFFFh and the EBDA's KiB)
+            0x75, 0x04, 0xb0, 7, 0xe6, 0xf4,                // jne bad; mov al, 7; out F4h, al
+            0xb0, 1, 0xe6, 0xf4, 0xf4, 0xeb, 0xfd,          // bad: mov al, 1; out F4h, al; hlt
+        ];
+        Assert.Equal(7 * 2 + 1, Run(RealMode(board, code)).Status);
+    }
+
+    [Fact]
+    public void Kernels_that_firmware_cannot_start()
+    {
+        string bios = _scratch.Write("bios", new byte[64 << 10]);
+        MachineOptions options = RealMode("q35") with { Firmware = bios };
+        string Refused(MachineOptions o) => Assert.Throws<MachineException>(() => Machine.Create(o).Dispose()).Message;
+        Machine.Create(options).Dispose();
+        Assert.Contains("16-bit", Refused(options with { KernelEntry = 64 }), StringComparison.Ordinal);
+        Assert.Contains("--memory", Refused(options with { Initrd = _scratch.Write("initrd", new byte[60 << 20]) }), StringComparison.Ordinal);
+        Assert.Contains("--append", Refused(options with { Append = new string('x', 65) }), StringComparison.Ordinal);
+        Assert.Contains("no bzImage", Refused(Program("q35", s_halt) with { Firmware = bios }), StringComparison.Ordinal);
+        Assert.Contains("--kernel-entry", Refused(new MachineOptions { Arch = "x86_64", Firmware = bios, KernelEntry = 16 }), StringComparison.Ordinal);
+    }
+
     [Fact]
     public void The_port_of_the_debug_exit_can_be_chosen()
         => Assert.Equal(3, Run(Program("q35", [.. Out(0x501, 1), .. s_halt]) with { DebugExitPort = 0x501 }).Status);
@@ -146,7 +200,7 @@ public sealed class PcMachineTests : IDisposable
         Refused(good with { Kernel = null }, "--kernel");
         Refused(good with { Firmware = MachineOptions.FirmwareBuiltIn }, "SBI");
         Refused(good with { Board = "microvm", Firmware = "x" }, "microvm");
-        Refused(good with { Firmware = _scratch.Write("rom", new byte[1 << 16]) }, "--kernel");
+        Refused(good with { Firmware = _scratch.Write("rom", new byte[1 << 16]) }, "no bzImage", "--firmware");
         Refused(good with { Kernel = null, Firmware = _scratch.Write("rom", new byte[5000]) }, "5000");
         Refused(good with { Kernel = null, Firmware = _scratch.Path("nothing") }, "firmware", "does not exist");
         Refused(good with { Memory = 1 << 20 }, "memory");

@@ -8,6 +8,9 @@ internal enum BootProtocol
     /// <summary>Linux's 64-bit entry with boot_params (Linux, Documentation/arch/x86/boot.rst, section "64-bit Boot Protocol").</summary>
     Linux64,
 
+    /// <summary>The real-mode code of Linux's bzImage (section "Running the Kernel"), which asks the BIOS about the machine.</summary>
+    Linux16,
+
     /// <summary>Linux's 32-bit entry with boot_params (section "32-bit Boot Protocol").</summary>
     Linux32,
 
@@ -40,7 +43,31 @@ internal sealed record X86Kernel(string Path, BootProtocol Protocol, ulong Entry
 
     /// <summary>Reads a kernel and finds out what it is: bzImage, multiboot, PVH, or an ELF vmlinux; gzip around it is taken off.</summary>
     /// <exception cref="MachineException">The file cannot be used; the message says why.</exception>
-    public static X86Kernel Load(string path)
+    /// <param name="entry">Which entry of a bzImage: 16, 32 or 64 bits; null for the widest that it has.</param>
+    public static X86Kernel Load(string path, int? entry = null)
+    {
+        X86Kernel kernel = Load(path);
+        if (entry is null)
+            return kernel;
+        if (kernel.Linux is { } image)
+        {
+            if (entry == 64 && !image.Is64Bit)
+            {
+                kernel.Dispose();
+                throw new MachineException($"the kernel {path} has no 64-bit entry; choose --kernel-entry 32 or 16");
+            }
+            return entry switch
+            {
+                16 => kernel with { Protocol = BootProtocol.Linux16, Entry = LinuxSetup.Address },
+                32 => kernel with { Protocol = BootProtocol.Linux32, Entry = image.LoadAddress },
+                _ => kernel,
+            };
+        }
+        kernel.Dispose();
+        throw new MachineException($"the kernel {path} is no bzImage: its kind says where it is entered; leave out --kernel-entry");
+    }
+
+    private static X86Kernel Load(string path)
     {
         const string What = "kernel";
         var file = new ImageSource(path, What);
