@@ -17,4 +17,8 @@ public enum ExitRequests
     Debug = 16,
     /// <summary>Every instruction is executed by itself from now on.</summary>
     Slow = 32,
+    /// <summary>A signal for the user program has come; the host's handler sets it.</summary>
+    Signal = 64,
+    /// <summary>The user program made a system call or an exception.</summary>
+    Trap = 128,
 }

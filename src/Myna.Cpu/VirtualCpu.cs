@@ -16,6 +16,8 @@ public enum StopReason
     Breakpoint,
     /// <summary>The instruction at pc is about to touch a watched range and has not been executed; on x86 it has, as gdb expects there.</summary>
     Watchpoint,
+    /// <summary>A user program's CPU: pc is at a system call or at an instruction that raised an exception.</summary>
+    Trap,
 }
 
 /// <summary>Accesses that a watchpoint looks for.</summary>

@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Myna.Hardware.Memory;
+using Myna.Host.User;
 using Myna.Jit.Engine;
 using Myna.Jit.Memory;
 using Myna.Jit.Operations;
@@ -34,6 +35,8 @@ public sealed partial class Hart
         raw = 0;
         if (IsWatched(va, bytes, WatchKind.Read))
             return false;
+        if (_user is not null)
+            return SafeMemory.TryLoad(va, (int)size, out raw) || UserFault(va, bytes, PageRights.Read);
         int first = (int)(Ram.PageSize - (va & PageMask));
         if (first >= bytes)
         {
@@ -50,6 +53,8 @@ public sealed partial class Hart
         int bytes = 1 << (int)size;
         if (IsWatched(va, bytes, WatchKind.Write))
             return false;
+        if (_user is not null)
+            return SafeMemory.TryStore(va, (int)size, value) || UserFault(va, bytes, PageRights.Write);
         int first = (int)(Ram.PageSize - (va & PageMask));
         if (first >= bytes)
         {
@@ -131,6 +136,8 @@ public sealed partial class Hart
     /// <returns>False when an exception was raised.</returns>
     public bool Atomic(AtomicOp op, ulong va, MemSize size, ulong operand, out ulong old)
     {
+        if (_user is not null)
+            return UserAtomic(op, va, size, operand, out old);
         if (Block.Tlb.TryAtomic(op, _dataMode, va, size, operand, out old))
             return true;
         if (!ResolveAtomic(va, size, out ulong pa))
@@ -173,6 +180,8 @@ public sealed partial class Hart
         bool reserved = context.ReservedSize == 1 << (int)size && context.ReservedAddress == va;
         ulong expected = context.ReservedValue;
         context.ReservedSize = 0;
+        if (_user is not null)
+            return UserStoreConditional(va, size, reserved, expected, value, out failed);
         if (!reserved)
         {
             // Permissions and alignment are checked even so.
@@ -247,6 +256,8 @@ public sealed partial class Hart
             return true;
         }
 
+        if (_user is not null)
+            return SafeMemory.TryLoad(va, 0, out _) || UserFault(va, 1, PageRights.Write);
         // Management needs a page that is readable, writable or executable; what fails, fails as a store
         // (unprivileged specification, chapter "CMO", section "Traps").
         Walk walk = Translate(va, _dataMode, PageRights.Read, debug: false, out ulong pa, out _, out _);
@@ -265,6 +276,8 @@ public sealed partial class Hart
     /// <summary>Prepares fetches from the page of <paramref name="pc"/>.</summary>
     public FetchOutcome FillFetch(ulong pc)
     {
+        if (_user is not null)
+            return _user.CanFetch(pc) ? FetchOutcome.Interpret : UserFetchFault(pc);
         if (Block.Tlb.TryFetchPage(FetchMode, pc, out _))
             return FetchOutcome.Ready;
         if (!Resolve(pc, FetchMode, PageRights.Execute, 2, out ulong pa))
@@ -298,6 +311,8 @@ public sealed partial class Hart
 
     private bool FetchParcel(ulong pc, out ushort parcel)
     {
+        if (_user is not null)
+            return _user.TryFetch(pc, out parcel) || Raise(Cause.InstructionPageFault, pc);
         if (Block.Tlb.TryFetch(FetchMode, pc, out parcel))
             return true;
         if (!Resolve(pc, FetchMode, PageRights.Execute, 2, out ulong pa))

@@ -79,7 +79,9 @@ public sealed partial class Hart
         var requests = (ExitRequests)Interlocked.Exchange(ref Block.Context.ExitRequest, 0);
         if ((requests & ExitRequests.Request) != 0)
             ServeRequests();
-        if ((requests & ExitRequests.Kick) != 0)
+        if ((requests & ExitRequests.Trap) != 0)
+            return StopReason.Trap;
+        if ((requests & (ExitRequests.Kick | ExitRequests.Signal)) != 0)
             return StopReason.Kicked;
         if (_watchHit)
         {

@@ -172,7 +172,11 @@ public sealed partial class Hart
     public bool SfenceInval() => _privilege != PrivilegeLevel.User || RaiseIllegal();
 
     /// <summary>FENCE.I. Stores to code that something was derived from were seen when they happened.</summary>
-    public void FenceI() => Generation++;
+    public void FenceI()
+    {
+        Generation++;
+        _user?.FlushShared();
+    }
 
     // Enters a translation whose page is RAM with uniform protection, and without watchpoints.
     private bool TryFill(int mode, ulong va, ulong pa, PageRights rights, ulong reach)

@@ -19,6 +19,8 @@ public sealed partial class Hart
     public bool Raise(Cause cause, ulong tval)
     {
         _exceptionsTaken++;
+        if (_user is not null)
+            return Trap(cause, tval);
         bool delegated = _privilege != PrivilegeLevel.Machine && (_medeleg >> (int)cause & 1) != 0;
         EnterTrap((ulong)cause, tval, delegated);
         return false;

@@ -82,6 +82,7 @@ public sealed partial class Hart : VirtualCpu, IInterruptSink, ISbiHart
         _resetVector = options.ResetVector;
         _firmware = options.Firmware;
         _log = options.Log;
+        _user = options.User;
         Block = new CpuBlock(MmuMode.Count);
         _registers = new RegisterState(Block);
         _pmp = new Pmp(_pmpConfig, _pmpAddress);
@@ -154,6 +155,8 @@ public sealed partial class Hart : VirtualCpu, IInterruptSink, ISbiHart
         Registers64.X[10] = (ulong)Index;
         if (_firmware is not null)
             ResetForFirmware();
+        if (_user is not null)
+            ResetForUser();
         Sync();
     }
 

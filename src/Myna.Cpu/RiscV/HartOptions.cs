@@ -2,6 +2,7 @@ using Myna.Cpu.RiscV.Sbi;
 using Myna.Hardware.Diagnostics;
 using Myna.Hardware.Memory;
 using Myna.Hardware.Time;
+using Myna.Jit.User;
 
 namespace Myna.Cpu.RiscV;
 
@@ -27,6 +28,9 @@ public sealed record HartOptions
     /// and stopped until <see cref="Hart.TryStart"/>.
     /// </summary>
     public SbiFirmware? Firmware { get; init; }
+
+    /// <summary>Not a machine's hart but a user program's: U-mode alone, and exceptions end <see cref="VirtualCpu.Run"/>.</summary>
+    public DirectMemory? User { get; init; }
 
     public LogChannel Log { get; init; } = LogChannel.None;
 }

@@ -4,6 +4,7 @@ using Myna.Jit.Engine;
 using Myna.Jit.Ir;
 using Myna.Jit.Memory;
 using Myna.Jit.Operations;
+using Myna.Jit.User;
 
 namespace Myna.Cpu.RiscV;
 
@@ -11,7 +12,7 @@ namespace Myna.Cpu.RiscV;
 public sealed class HartTranslator : IDisposable
 {
     private readonly AddressSpace _memory;
-    private readonly CodePages _pages = new();
+    private readonly CodePages _pages;
     private readonly JitEngine _engine;
     private readonly HashSet<Ram> _known = [];
     private readonly Lock _breakpointLock = new();
@@ -21,15 +22,18 @@ public sealed class HartTranslator : IDisposable
 
     /// <param name="memory">Its RAM and ROM, now and later, can hold code.</param>
     /// <param name="countInstructions">Exact instruction counts and limits, at a price: for lockstep and instruction-counted time.</param>
+    /// <param name="user">The harts are a user program's, in this memory.</param>
     /// <exception cref="IOException">The host gives no executable memory.</exception>
-    public HartTranslator(AddressSpace memory, bool countInstructions = false)
+    public HartTranslator(AddressSpace memory, bool countInstructions = false, DirectMemory? user = null)
     {
+        _pages = user?.Pages ?? new CodePages();
         _memory = memory;
         _engine = new JitEngine(new JitOptions
         {
             PinnedSlots = Slots(Translator.PinnedIntegers, RiscVRegisters.SlotX),
             PinnedFloatSlots = Slots(Translator.PinnedFloats, RiscVRegisters.SlotF),
             CountInstructions = countInstructions,
+            Direct = user,
         }, _pages, MmuMode.Count);
         memory.Changed += AddRams;
         AddRams();
@@ -43,11 +47,15 @@ public sealed class HartTranslator : IDisposable
     /// <summary>The engine of one hart; <paramref name="interpreter"/> executes what is not translated.</summary>
     public ICpuEngine CreateEngine(Hart hart, Interpreter interpreter)
     {
-        _pages.Add(hart.Block.Tlb);
+        if (!hart.IsUser)
+            _pages.Add(hart.Block.Tlb);
         Guest guest = new(hart, interpreter);
         _engine.Add(guest);
         return new Engine(this, guest);
     }
+
+    /// <summary>Forgets a hart that will not run again.</summary>
+    public void Remove(ICpuEngine engine) => _engine.Remove(((Engine)engine).Guest);
 
     public void Dispose()
     {
@@ -74,6 +82,8 @@ public sealed class HartTranslator : IDisposable
 
     private sealed class Engine(HartTranslator owner, Guest guest) : ICpuEngine
     {
+        internal Guest Guest => guest;
+
         public string Name => "jit";
 
         public IEnumerable<(string Name, ulong Value)> Counters => JitCounterNames.List(owner.Counters, guest.Block.Tlb);
@@ -92,7 +102,7 @@ public sealed class HartTranslator : IDisposable
     /// <summary>A hart as the translator sees it.</summary>
     private sealed class Guest(Hart hart, Interpreter interpreter) : GuestCpu(hart.Block)
     {
-        private readonly Translator _translator = new();
+        private readonly Translator _translator = new() { User = hart.IsUser };
         private int _breakpointVersion;
 
         public override uint BlockFlags => hart.BlockFlags;

@@ -21,6 +21,9 @@ public sealed class Translator
     /// <summary>The instruction being built is the block's last.</summary>
     internal bool EndsBlock { get; set; }
 
+    /// <summary>Translates a user program: FENCE.I has work to do.</summary>
+    internal bool User { get; init; }
+
     internal BlockFlags Flags { get; private set; }
 
     /// <summary>Addresses at which a block may begin but not go on; null when there are none.</summary>

@@ -85,7 +85,13 @@ internal readonly partial struct TranslatorOps(Translator translator, IrBuilder 
     public void SfenceVma(bool anyAddress, Value address, bool anyAsid, Value asid) => builder.Unsupported();
     public void SfenceInval() => builder.Unsupported();
     // A store to translated code invalidates it at once, so only this block must not go on with what it read before.
-    public void FenceI() => translator.EndsBlock = true;
+    public void FenceI()
+    {
+        if (translator.User)
+            builder.Unsupported();
+        else
+            translator.EndsBlock = true;
+    }
     public void Pause() => builder.Unsupported();
 
     private void Leave()

@@ -159,6 +159,18 @@ internal static unsafe class Callback
         }
     }
 
+    /// <summary>An access of a user program's memory faulted: the result is where the block goes on.</summary>
+    [UnmanagedCallersOnly]
+    public static int Fault(nint block)
+    {
+        JitContext* context = (JitContext*)block;
+        nint target = Cpu(context).Engine!.FindFault(context->FaultRip);
+        if (target == 0)
+            Environment.FailFast("generated code faulted at an unknown place");
+        context->Result = (ulong)target;
+        return 0;
+    }
+
     // Guests whose stores change the very next instruction: one that hits translated code is left to the interpreter as a
     // whole, nothing of it having happened; the block may be gone afterwards.
     private static bool MayStore(GuestCpu cpu, JitContext* context, ulong va, int bytes, int mode, out int answer)

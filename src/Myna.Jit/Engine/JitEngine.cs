@@ -2,6 +2,7 @@ using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics.X86;
 using Myna.Host;
+using Myna.Host.User;
 using Myna.Jit.Ir;
 using Myna.Jit.Memory;
 using Myna.Jit.Operations;
@@ -36,6 +37,8 @@ public sealed unsafe class JitEngine : ICodeListener, IDisposable
     private readonly BlockTable _table = new();
     private readonly byte* _firstBlock;
     private byte* _next;
+    private readonly FaultTable _faults = new();
+    private readonly byte[] _pageBytes = new byte[Hardware.Memory.Ram.PageSize];
     private GuestCpu[] _cpus = [];
 
     private readonly Lock _flushGate = new();
@@ -66,12 +69,18 @@ public sealed unsafe class JitEngine : ICodeListener, IDisposable
             StoreVector = (delegate* unmanaged<nint, int>)&Callback.StoreVector,
             ComputeFlags = (delegate* unmanaged<nint, int>)&Callback.ComputeFlags,
             Interpret = (delegate* unmanaged<nint, int>)&Callback.Interpret,
+            Fault = (delegate* unmanaged<nint, int>)&Callback.Fault,
         });
         a.Align(64);
         _next = _firstBlock = a.P;
         _ir = new IrBuilder(options);
         _compiler = new Compiler(_ir, options, _thunks);
         pages.Add(this);
+        if (options.Direct is { } direct)
+        {
+            direct.Attach(this);
+            HostSignals.SetCodeCache((nint)_firstBlock, (nint)_cache + _memory.Size, (nint)_thunks.Fault, (int)Marshal.OffsetOf<JitContext>(nameof(JitContext.FaultRip)) - CpuBlock.Bias);
+        }
     }
 
     public JitCounters Counters { get; } = new();
@@ -169,6 +178,25 @@ public sealed unsafe class JitEngine : ICodeListener, IDisposable
         ulong pc = context.Pc;
         uint flags = cpu.BlockFlags & 0xFFFF;
         context.JumpTag = (context.JumpTag & 0xFFFF_0000) | flags;
+        int block;
+        if (_options.Direct is { } direct)
+        {
+            CodePage own = new((nint)(pc & ~SoftTlb.PageMask));
+            block = _table.Find(pc, own.Address, flags);
+            if (block < 0)
+            {
+                bool alone;
+                lock (direct.Space.Sync)
+                    block = Translate(cpu, pc, own, flags, out alone);
+                if (alone)
+                    cpu.InterpretOne();
+                if (block < 0)
+                    return -1;
+            }
+            code = _cache + _table.Blocks[block].Entry;
+            cpu.Block.RememberJump(pc, context.JumpTag, (nint)code);
+            return block;
+        }
         if (!cpu.Block.Tlb.TryFetchPage(cpu.FetchMode, pc, out CodePage page))
         {
             switch (cpu.FillFetch(pc))
@@ -184,7 +212,7 @@ public sealed unsafe class JitEngine : ICodeListener, IDisposable
                 return -1;
             }
         }
-        int block = _table.Find(pc, page.Address, flags);
+        block = _table.Find(pc, page.Address, flags);
         if (block < 0)
         {
             block = Translate(cpu, pc, page, flags, out bool interpret);
@@ -214,9 +242,22 @@ public sealed unsafe class JitEngine : ICodeListener, IDisposable
             int block = _table.Find(pc, page.Address, flags);
             if (block >= 0)
                 return block;
-            _pages.Watch(page);
+            ReadOnlySpan<byte> bytes;
+            if (_options.Direct is { } direct)
+            {
+                // The interpreter raises the fault.
+                interpret = !direct.TryReadCode((ulong)page.Address, _pageBytes);
+                if (interpret)
+                    return -1;
+                bytes = _pageBytes;
+            }
+            else
+            {
+                _pages.Watch(page);
+                bytes = page.Bytes;
+            }
             _ir.Begin();
-            cpu.Translate(_ir, pc, flags, page.Bytes, _options.MaxBlockLength);
+            cpu.Translate(_ir, pc, flags, bytes, _options.MaxBlockLength);
             if (_ir.Length == 0)
             {
                 interpret = true;
@@ -224,6 +265,7 @@ public sealed unsafe class JitEngine : ICodeListener, IDisposable
             }
             block = _table.Reserve();
             Compiler.Result result = _compiler.Compile(_next, _cache + _memory.Size, pc, block, _cache);
+            _compiler.CopyFaults(_faults, (int)(_next - _cache));
             _table.Add(new Block
             {
                 Pc = pc,
@@ -264,13 +306,36 @@ public sealed unsafe class JitEngine : ICodeListener, IDisposable
             ref Block to = ref _table.Blocks[target];
             byte* at = _cache + site;
             byte* stub = data - 5;
-            if (!from.Valid || !to.Valid || from.Page != to.Page || from.Flags != to.Flags || at + 4 + *(int*)at != stub)
+            if (!from.Valid || !to.Valid || (from.Page != to.Page && _options.Direct is null) || from.Flags != to.Flags || at + 4 + *(int*)at != stub)
                 return;
             // SAFETY: the displacement lies within one cache line, so that other CPUs see the old or the new jump.
             Volatile.Write(ref *(int*)at, (int)(code - (at + 4)));
             _table.AddLink(target, site, (int)(stub - _cache));
             Counters.LinksPatched++;
         }
+    }
+
+    /// <summary>Where a block goes on after a fault, 0 when that is not known.</summary>
+    internal nint FindFault(nint rip)
+    {
+        lock (_pages.Sync)
+        {
+            int to = _faults.Find((int)(rip - (nint)_cache));
+            return to < 0 ? 0 : (nint)_cache + to;
+        }
+    }
+
+    /// <summary>Makes a CPU unknown again. On its thread or when it has none.</summary>
+    public void Remove(GuestCpu cpu)
+    {
+        lock (_flushGate)
+        {
+            lock (_pages.Sync)
+                _cpus = [.. _cpus.Where(c => c != cpu)];
+        }
+        if (cpu.Handle != 0)
+            GCHandle.FromIntPtr(cpu.Handle).Free();
+        cpu.Handle = 0;
     }
 
     /// <summary>Makes a block that was taken out of the table unreachable.</summary>
@@ -338,6 +403,7 @@ public sealed unsafe class JitEngine : ICodeListener, IDisposable
             lock (_pages.Sync)
             {
                 _table.Clear();
+                _faults.Clear();
                 _next = _firstBlock;
                 _generation++;
                 Counters.CacheFlushes++;

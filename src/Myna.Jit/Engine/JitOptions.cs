@@ -30,6 +30,9 @@ public sealed class JitOptions
     /// <summary>A store takes effect for the very next instruction, also where that has been translated.</summary>
     public bool StrictCode { get; init; }
 
+    /// <summary>The guest's memory is this process's own, at the same addresses; the soft-TLB is not used.</summary>
+    public User.DirectMemory? Direct { get; init; }
+
     /// <summary>Bytes of generated code before everything is forgotten and translated anew.</summary>
     public int CacheSize { get; init; } = 128 << 20;
 }

@@ -61,6 +61,9 @@ public struct JitContext
     /// <summary>In a memory callback: bits 0-7 MemSize, bit 8 signed, bit 9 a load for update, bits 16-23 MMU mode.</summary>
     [FieldOffset(108)] internal int Details;
 
+    /// <summary>Address in the code cache of an instruction that faulted.</summary>
+    [FieldOffset(112)] internal nint FaultRip;
+
     // Constants of floating point, 16 bytes each; the offsets are repeated in the compiler.
     [FieldOffset(128)] internal Constants Constants;
     // 256 and up: registers saved around calls.

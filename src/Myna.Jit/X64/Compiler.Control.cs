@@ -111,7 +111,8 @@ internal sealed unsafe partial class Compiler
             a.AluImm(Assembler.Add, Context(16), count);
     }
 
-    private bool InPage(ulong target) => ((target ^ _blockPc) & ~SoftTlb.PageMask) == 0;
+    // A user program's pages stay where they are.
+    private bool InPage(ulong target) => _direct || ((target ^ _blockPc) & ~SoftTlb.PageMask) == 0;
 
     /// <summary>Cold code that asks the engine to go to <paramref name="target"/> and, in the same page, to link the jump at the site.</summary>
     private void LinkStub(int site, bool siteInHot, ulong target)

@@ -83,6 +83,11 @@ internal sealed unsafe partial class Compiler
 
     private void EmitLoad(in Instruction n, int i)
     {
+        if (_direct)
+        {
+            EmitLoadDirect(n, i);
+            return;
+        }
         bool isFloat = n.Op != Op.Load;
         // As a logarithm: a vector may be of 16 bytes.
         int size = n.Op == Op.LoadFloat ? n.Size + 2 : n.Size;
@@ -139,6 +144,11 @@ internal sealed unsafe partial class Compiler
 
     private void EmitStore(in Instruction n)
     {
+        if (_direct)
+        {
+            EmitStoreDirect(n);
+            return;
+        }
         bool isFloat = n.Op != Op.Store;
         int size = n.Op == Op.StoreFloat ? n.Size + 2 : n.Size;
         int disp = (int)n.Imm;
@@ -203,20 +213,32 @@ internal sealed unsafe partial class Compiler
     {
         int a = Use(n.A);
         int t = Allocate(false), index = Allocate(false), x = Allocate(true);
-        int miss = Lookup(a, 0, 1, n.Mode, WriteTag, t, index);
+        int miss = 0;
+        if (_direct)
+            NoLookup(n, a, 0, index);
+        else
+            miss = Lookup(a, 0, 1, n.Mode, WriteTag, t, index);
         _hot.VexRR(1, 0, 0x57, x & 15, x & 15, x & 15);
         _hot.Mov(t, a);
         _hot.AluImm(Assembler.And, t, -64);
         for (int i = 0; i < 64; i += 16)
             _hot.VexRM(1, 0, 0x11, x & 15, 0, new Mem(index, i, t));
-        BindCold(miss);
-        ColdFallback(n);
+        if (!_direct)
+        {
+            BindCold(miss);
+            ColdFallback(n);
+        }
         ReleaseOperands(n);
     }
 
     /// <summary>As a lookup for an aligned access that reads and, if asked, writes; misses are left to the interpreter.</summary>
     private void LookupAligned(in Instruction n, int @base, int size, bool writes, int t, int index)
     {
+        if (_direct)
+        {
+            NoLookup(n, @base, size, index);
+            return;
+        }
         _hot.Rorx(index, @base, IndexShift);
         _hot.AluImm(Assembler.And, index, IndexMask, w: false);
         _hot.Mov(t, @base);
@@ -283,6 +305,11 @@ internal sealed unsafe partial class Compiler
     /// <summary>As a lookup for an access at any alignment that reads and writes; misses are left to the interpreter.</summary>
     private void LookupBoth(in Instruction n, int @base, int size, int t, int index)
     {
+        if (_direct)
+        {
+            NoLookup(n, @base, 0, index);
+            return;
+        }
         BindCold(Lookup(@base, 0, size, n.Mode, WriteTag, t, index, out int readable));
         BindCold(readable);
         ColdFallback(n);
@@ -384,7 +411,21 @@ internal sealed unsafe partial class Compiler
             Claim(Reg.Rbx);
         int a = Use(n.A);
         int index = Allocate(false);
-        LookupBoth(n, a, 16, Reg.Rcx, index);
+        if (_direct)
+        {
+            // Before a fault RBX may be another's already.
+            if (pinned)
+                _hot.Store(Context(56), Reg.Rbx);
+            _hot.Alu(Assembler.Xor, index, index, w: false);
+            BindFault();
+            if (pinned)
+                _cold.Load(Reg.Rbx, Context(56));
+            ColdFallback(n);
+        }
+        else
+        {
+            LookupBoth(n, a, 16, Reg.Rcx, index);
+        }
         _hot.Alu(Assembler.Add, index, a);
         // A pinned RBX may hold an operand.
         if (pinned)

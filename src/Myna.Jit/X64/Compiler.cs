@@ -65,6 +65,7 @@ internal sealed unsafe partial class Compiler : IDisposable
         _code = ir.Code;
         _options = options;
         _thunks = thunks;
+        _direct = options.Direct is not null;
         // SAFETY: a scratch buffer for the life of the engine, bounded by the longest block.
         _coldBuffer = (byte*)System.Runtime.InteropServices.NativeMemory.AlignedAlloc(ColdBufferSize, 64);
         _pinOfSlot.AsSpan().Fill(-1);
@@ -113,6 +114,7 @@ internal sealed unsafe partial class Compiler : IDisposable
         _hot.Reset(destination, limit);
         _cold.Reset(_coldBuffer, _coldBuffer + ColdBufferSize);
         _fixups = 0;
+        _faults = 0;
         _blockPc = blockPc;
         _blockId = blockId;
         _accounted = 0;

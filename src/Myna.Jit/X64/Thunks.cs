@@ -12,6 +12,7 @@ internal readonly unsafe struct Callbacks
     public required delegate* unmanaged<nint, int> StoreVector { get; init; }
     public required delegate* unmanaged<nint, int> ComputeFlags { get; init; }
     public required delegate* unmanaged<nint, int> Interpret { get; init; }
+    public required delegate* unmanaged<nint, int> Fault { get; init; }
 }
 
 /// <summary>How generated code was left.</summary>
@@ -32,7 +33,7 @@ internal enum ExitKind
 /// <summary>The code at the start of the code cache that all blocks share: entry, exits, calls of C#.</summary>
 internal sealed unsafe class Thunks
 {
-    public byte* Link, Indirect, IndirectMiss, Request, Fallback, Load, LoadFloat, LoadVector, Store, StoreVector, ComputeFlags, Interpret;
+    public byte* Link, Indirect, IndirectMiss, Request, Fallback, Load, LoadFloat, LoadVector, Store, StoreVector, ComputeFlags, Interpret, Fault;
     public delegate* unmanaged<nint, nint, int> Enter;
     /// <summary>Displacement of the jump cache from the base register.</summary>
     public readonly int JumpCache;
@@ -96,6 +97,26 @@ internal sealed unsafe class Thunks
         StoreVector = Call(callbacks.StoreVector, 5, true, leaveAsIs);
         ComputeFlags = Call(callbacks.ComputeFlags, 7 + 5, true, leaveAsIs);
         Interpret = Call(callbacks.Interpret, 5, false, leaveAsIs);
+        Fault = FaultThunk(callbacks.Fault);
+    }
+
+    /// <summary>Where a fault in a block goes on: C# says where the block's own code for that access is.</summary>
+    private byte* FaultThunk(delegate* unmanaged<nint, int> target)
+    {
+        byte* start = Here();
+        Assembler a = _a;
+        Temps(load: false);
+        Pins(load: false);
+        a.Stmxcsr(Context(24));
+        a.Ldmxcsr(Context(88));
+        a.Lea(Reg.Rdi, new Mem(Reg.Rbp, -CpuBlock.Bias));
+        a.MovImm(Reg.Rax, (ulong)target);
+        a.CallReg(Reg.Rax);
+        a.Ldmxcsr(Context(24));
+        Pins(load: true);
+        Temps(load: true);
+        a.JmpMem(Context(64));
+        return start;
     }
 
     private static Mem Context(int offset) => new(Reg.Rbp, offset - CpuBlock.Bias);

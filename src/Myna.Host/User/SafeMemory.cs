@@ -1,0 +1,107 @@
+namespace Myna.Host.User;
+
+/// <summary>
+/// Accesses of any address of this process that end in false, not in a crash, where nothing is mapped or the mapping does
+/// not allow it. Only a guest's own addresses may be given. Handlers must be installed (<see cref="HostSignals.Initialize"/>).
+/// </summary>
+public static unsafe class SafeMemory
+{
+    /// <summary>Asked when a store failed: true to try again, the page having been made writable.</summary>
+    public static Func<ulong, ulong, bool>? Unprotect { get; set; }
+
+    // SAFETY (whole file): the routines survive faults at the guest's addresses; the other pointers are to locals or pinned spans.
+
+    /// <summary>Loads 1, 2, 4 or 8 bytes, zero-extended.</summary>
+    /// <param name="size">The number of bytes as a power of two.</param>
+    public static bool TryLoad(ulong address, int size, out ulong value)
+    {
+        ulong loaded = 0;
+        bool done = NativeStubs.Load(size & 3)(address, &loaded) == 0;
+        value = loaded;
+        return done;
+    }
+
+    /// <inheritdoc cref="TryLoad"/>
+    public static bool TryStore(ulong address, int size, ulong value)
+    {
+        while (NativeStubs.Store(size & 3)(address, value) != 0)
+        {
+            if (Unprotect?.Invoke(address, 1UL << (size & 3)) != true)
+                return false;
+        }
+        return true;
+    }
+
+    public static bool TryLoad16(ulong address, out ulong low, out ulong high)
+    {
+        ulong* pair = stackalloc ulong[2];
+        bool done = NativeStubs.Load16(address, pair) == 0;
+        low = pair[0];
+        high = pair[1];
+        return done;
+    }
+
+    public static bool TryStore16(ulong address, ulong low, ulong high)
+    {
+        ulong* pair = stackalloc ulong[2];
+        pair[0] = low;
+        pair[1] = high;
+        while (NativeStubs.Store16(address, pair) != 0)
+        {
+            if (Unprotect?.Invoke(address, 16) != true)
+                return false;
+        }
+        return true;
+    }
+
+    /// <summary>An atomic compare-and-exchange of 1, 2, 4 or 8 bytes.</summary>
+    /// <param name="old">What was there, zero-extended; the exchange happened when it is what was expected.</param>
+    public static bool TryExchange(ulong address, int size, ulong expected, ulong desired, out ulong old)
+    {
+        while (true)
+        {
+            ulong value = expected;
+            if (NativeStubs.Exchange(size & 3)(address, &value, desired) == 0)
+            {
+                old = value;
+                return true;
+            }
+            if (Unprotect?.Invoke(address, 1UL << (size & 3)) != true)
+            {
+                old = 0;
+                return false;
+            }
+        }
+    }
+
+    /// <summary>Copies from the guest.</summary>
+    /// <returns>Bytes copied: fewer when the rest cannot be read.</returns>
+    public static int Read(ulong address, Span<byte> destination)
+    {
+        fixed (byte* p = destination)
+            return destination.Length - (int)NativeStubs.Copy(p, (void*)address, destination.Length);
+    }
+
+    /// <summary>Copies to the guest.</summary>
+    /// <returns>Bytes copied: fewer when the rest cannot be written.</returns>
+    public static int Write(ulong address, ReadOnlySpan<byte> source)
+    {
+        int done = 0;
+        fixed (byte* p = source)
+        {
+            while (true)
+            {
+                done = source.Length - (int)NativeStubs.Copy((void*)(address + (ulong)done), p + done, source.Length - done);
+                if (done == source.Length || Unprotect?.Invoke(address + (ulong)done, 1) != true)
+                    return done;
+            }
+        }
+    }
+
+    /// <summary>mprotect(2) of whole pages.</summary>
+    public static bool TryProtect(ulong start, ulong length, bool read, bool write)
+    {
+        long result = HostCalls.Plain(10, (long)start, (long)length, (read ? Libc.PROT_READ : 0) | (write ? Libc.PROT_WRITE : 0));
+        return result == 0;
+    }
+}

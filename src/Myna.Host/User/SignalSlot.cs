@@ -1,0 +1,121 @@
+using System.Buffers.Binary;
+
+namespace Myna.Host.User;
+
+/// <summary>
+/// A guest thread's place for the signal that came last, at the bottom of the alternate stack that handlers run on: that is
+/// how a handler knows the thread. While a signal waits here the thread's mask blocks all others.
+/// </summary>
+public sealed unsafe class SignalSlot : IDisposable
+{
+    private const int Size = 0x10000, Slots = 8192, HeaderSize = 4096;
+    private const int SS_DISABLE = 2, MINIMUM = 0x1000;
+    private const long Sigaltstack = 131;
+
+    // Layout of a slot; NativeStubs.s knows it too.
+    private const int ExitRequestAt = 0, PendingAt = 8, InfoAt = 16;
+
+    /// <summary>Bytes of siginfo_t.</summary>
+    public const int InfoSize = 128;
+
+    [ThreadStatic] private static SignalSlot? t_current;
+    private static readonly Lock s_lock = new();
+    private static readonly Stack<int> s_free = new();
+    private static byte* s_arena;
+    private static int s_used;
+
+    private readonly int _index;
+    private readonly byte* _slot;
+    private StackDescription _old;
+
+    private struct StackDescription
+    {
+        public ulong Start;
+        public int Flags;
+        public ulong Size;
+    }
+
+    private SignalSlot(int index)
+    {
+        _index = index;
+        _slot = s_arena + ((long)index * Size);
+    }
+
+    /// <summary>The calling thread's.</summary>
+    public static SignalSlot? Current => t_current;
+
+    /// <summary>Gives the calling thread a slot.</summary>
+    /// <param name="exitRequest">Address of a flag word in which the handler sets bit 6.</param>
+    /// <exception cref="IOException">The host has no more memory, or there are too many threads.</exception>
+    public static SignalSlot Attach(nint exitRequest)
+    {
+        SignalSlot slot;
+        lock (s_lock)
+        {
+            if (s_arena == null)
+                Reserve();
+            if (!s_free.TryPop(out int index))
+                index = s_used < Slots ? s_used++ : throw new IOException("too many threads");
+            slot = new SignalSlot(index);
+        }
+        // SAFETY: the slot lies in the arena and belongs to this thread from here on.
+        new Span<byte>(slot._slot, HeaderSize).Clear();
+        *(nint*)(slot._slot + ExitRequestAt) = exitRequest;
+        var stack = new StackDescription { Start = (ulong)slot._slot + HeaderSize, Size = Size - HeaderSize };
+        StackDescription old;
+        if (HostCalls.Plain(Sigaltstack, (long)&stack, (long)&old) != 0)
+            throw new IOException("cannot set the alternate signal stack");
+        slot._old = old;
+        t_current = slot;
+        return slot;
+    }
+
+    private static void Reserve()
+    {
+        // Aligned, so that a stack pointer's upper bits name the slot.
+        nuint length = (nuint)Size * (Slots + 1);
+        // SAFETY: a fresh mapping.
+        void* p = Libc.mmap(null, length, Libc.PROT_READ | Libc.PROT_WRITE, Libc.MAP_PRIVATE | Libc.MAP_ANONYMOUS | Libc.MAP_NORESERVE, -1, 0);
+        if (p == Libc.MAP_FAILED)
+            throw Libc.Error("cannot reserve signal stacks");
+        s_arena = (byte*)(((nuint)p + Size - 1) & ~(nuint)(Size - 1));
+        NativeStubs.Data(NativeStubs.ArenaStart) = (ulong)s_arena;
+        NativeStubs.Data(NativeStubs.ArenaEnd) = (ulong)s_arena + ((ulong)Size * Slots);
+    }
+
+    internal nint Address => (nint)_slot;
+
+    /// <summary>The host's number of the signal that waits, or 0.</summary>
+    public int Pending => Volatile.Read(ref *(int*)(_slot + PendingAt));
+
+    /// <summary>The siginfo_t of the signal that waits. Its thread only.</summary>
+    public ReadOnlySpan<byte> Info => new(_slot + InfoAt, InfoSize);
+
+    /// <summary>Takes the signal; then the thread's mask is to be set anew.</summary>
+    public void Clear() => Volatile.Write(ref *(int*)(_slot + PendingAt), 0);
+
+    /// <summary>Puts a signal that was taken from the kernel by other means here, as a handler would.</summary>
+    public void Set(int signal, ReadOnlySpan<byte> info)
+    {
+        info[..InfoSize].CopyTo(new Span<byte>(_slot + InfoAt, InfoSize));
+        Volatile.Write(ref *(int*)(_slot + PendingAt), signal);
+    }
+
+    /// <summary>Field at an offset of the waiting signal's siginfo_t.</summary>
+    public int InfoWord(int offset) => BinaryPrimitives.ReadInt32LittleEndian(Info[offset..]);
+
+    /// <summary>Gives the slot back. On its thread, all signals being blocked.</summary>
+    public void Dispose()
+    {
+        if (t_current != this)
+            return;
+        StackDescription old = _old;
+        if (old.Size < MINIMUM)
+            old.Flags = SS_DISABLE;
+        // SAFETY: the runtime's own stack, as it was.
+        _ = HostCalls.Plain(Sigaltstack, (long)&old, 0);
+        t_current = null;
+        lock (s_lock)
+            s_free.Push(_index);
+    }
+}

@@ -1,0 +1,32 @@
+namespace Myna.Jit.Engine;
+
+/// <summary>Where generated code that accesses memory directly goes on after a fault. Offsets in the code cache, ascending; used under the engine's lock.</summary>
+internal sealed class FaultTable
+{
+    private int[] _from = new int[4096];
+    private int[] _to = new int[4096];
+    private int _count;
+
+    public void Clear() => _count = 0;
+
+    /// <param name="from">From here on, until the next entry.</param>
+    public void Add(int from, int to)
+    {
+        if (_count == _from.Length)
+        {
+            Array.Resize(ref _from, _count * 2);
+            Array.Resize(ref _to, _count * 2);
+        }
+        _from[_count] = from;
+        _to[_count++] = to;
+    }
+
+    /// <returns>-1 when nothing is known of the place.</returns>
+    public int Find(int at)
+    {
+        int index = Array.BinarySearch(_from, 0, _count, at);
+        if (index < 0)
+            index = ~index - 1;
+        return index < 0 ? -1 : _to[index];
+    }
+}

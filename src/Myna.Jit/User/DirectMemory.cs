@@ -1,0 +1,180 @@
+using Myna.Hardware.Memory;
+using Myna.Host.User;
+using Myna.Jit.Engine;
+using Myna.Jit.Memory;
+
+namespace Myna.Jit.User;
+
+/// <summary>
+/// A user program's memory as its CPUs see it: the process's own, at the same addresses. Generated code accesses it
+/// without a check; a fault ends in the interpreter, whose accesses are the ones here. Pages that the guest may write and
+/// that translations were made of are write-protected on the host until the first store.
+/// LIMIT: stores through another mapping of the same memory are noticed at FENCE.I and at the guest's system calls for it only.
+/// </summary>
+public sealed class DirectMemory : IUserTranslator
+{
+    private const ulong PageMask = Ram.PageSize - 1;
+
+    // Pages that translations were made of, and those of them that are write-protected; under Pages.Sync.
+    private readonly HashSet<ulong> _code = [];
+    private readonly HashSet<ulong> _protected = [];
+    private volatile bool _anyProtected, _anyShared;
+    private ICodeListener? _listener;
+
+    public DirectMemory(IGuestSpace space)
+    {
+        Space = space;
+        HostSignals.Initialize();
+        SafeMemory.Unprotect = Unprotect;
+    }
+
+    public IGuestSpace Space { get; }
+
+    /// <summary>The record that the translator is made with.</summary>
+    public CodePages Pages { get; } = new();
+
+    internal void Attach(ICodeListener listener) => _listener = listener;
+
+    /// <summary>Whether instructions can be fetched at an address.</summary>
+    public bool CanFetch(ulong pc) => (Space.RightsAt(pc) & PageRights.Execute) != 0;
+
+    /// <summary>Fetches 2 bytes of an instruction.</summary>
+    public bool TryFetch(ulong pc, out ushort parcel)
+    {
+        bool done = SafeMemory.TryLoad(pc, 1, out ulong value) && CanFetch(pc) && CanFetch(pc + 1);
+        parcel = (ushort)value;
+        return done;
+    }
+
+    /// <summary>The bytes of a page that is to be translated; from now on stores to it are noticed. Both locks are held.</summary>
+    /// <returns>False when the guest may not execute it.</returns>
+    internal bool TryReadCode(ulong page, Span<byte> bytes)
+    {
+        PageRights rights = Space.RightsAt(page);
+        if ((rights & PageRights.Execute) == 0)
+            return false;
+        if ((rights & PageRights.Write) != 0 && _protected.Add(page))
+        {
+            SafeMemory.TryProtect(page, Ram.PageSize, read: true, write: false);
+            _anyProtected = true;
+        }
+        if (SafeMemory.Read(page, bytes) != bytes.Length)
+            return false;
+        _code.Add(page);
+        if (!_anyShared && Space.IsShared(page))
+            _anyShared = true;
+        return true;
+    }
+
+    /// <inheritdoc/>
+    public void Forget(ulong start, ulong length)
+    {
+        ulong first = start & ~PageMask, end = start + length;
+        lock (Pages.Sync)
+        {
+            if (_code.Count == 0 && _protected.Count == 0)
+                return;
+            if ((end - first) / Ram.PageSize < (ulong)_code.Count)
+            {
+                for (ulong page = first; page < end; page += Ram.PageSize)
+                    ForgetPage(page);
+            }
+            else
+            {
+                _code.RemoveWhere(page => page >= first && page < end && ForgetCode(page));
+                _protected.RemoveWhere(page => page >= first && page < end);
+            }
+            _anyProtected = _protected.Count != 0;
+        }
+    }
+
+    private void ForgetPage(ulong page)
+    {
+        if (_code.Remove(page))
+            ForgetCode(page);
+        _protected.Remove(page);
+    }
+
+    private bool ForgetCode(ulong page)
+    {
+        _listener?.Written(new CodePage((nint)page), 0, Ram.PageSize);
+        return true;
+    }
+
+    /// <inheritdoc/>
+    public void PrepareWrite(ulong start, ulong length)
+    {
+        if (_anyProtected && length != 0)
+            Unprotect(start, length);
+    }
+
+    /// <inheritdoc/>
+    public void FlushInstructions(ulong start, ulong length)
+    {
+        lock (Space.Sync)
+        {
+            lock (Pages.Sync)
+            {
+                ulong first = start & ~PageMask, end = start + length;
+                foreach (ulong page in _code)
+                {
+                    if (page >= first && page < end)
+                        ForgetCode(page);
+                }
+            }
+        }
+    }
+
+    /// <summary>An instruction said that instructions may have been stored somewhere: what could have changed without notice is forgotten.</summary>
+    public void FlushShared()
+    {
+        if (!_anyShared)
+            return;
+        lock (Space.Sync)
+        {
+            lock (Pages.Sync)
+            {
+                foreach (ulong page in _code)
+                {
+                    if (Space.IsShared(page))
+                        ForgetCode(page);
+                }
+            }
+        }
+    }
+
+    // Whether anything has become writable.
+    private bool Unprotect(ulong start, ulong length)
+    {
+        if (!_anyProtected)
+            return false;
+        bool changed = false;
+        lock (Space.Sync)
+        {
+            lock (Pages.Sync)
+            {
+                if (length > (ulong)_protected.Count * Ram.PageSize)
+                {
+                    foreach (ulong page in _protected.Where(p => p + PageMask >= start && p < start + length).ToArray())
+                        changed |= UnprotectPage(page);
+                }
+                else
+                {
+                    for (ulong page = start & ~PageMask; page < start + length; page += Ram.PageSize)
+                        changed |= UnprotectPage(page);
+                }
+                _anyProtected = _protected.Count != 0;
+            }
+        }
+        return changed;
+    }
+
+    private bool UnprotectPage(ulong page)
+    {
+        if (!_protected.Remove(page))
+            return false;
+        _code.Remove(page);
+        ForgetCode(page);
+        return SafeMemory.TryProtect(page, Ram.PageSize, read: true, write: true);
+    }
+}
