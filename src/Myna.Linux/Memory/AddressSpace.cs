@@ -1,0 +1,322 @@
+using Myna.Host;
+using static Myna.Linux.Errno;
+
+namespace Myna.Linux.Memory;
+
+/// <summary>
+/// The memory of a user-mode guest, mapped where the guest sees it (identity) by the host's mmap. Every address is chosen
+/// here, so that no mapping of the guest replaces one of Myna's runtime, which lies above <see cref="Limit"/>. Guest pages
+/// that are executable are readable on the host, never executable.
+/// </summary>
+/// <remarks>All methods are thread-safe; results are addresses or -errno as in the kernel.</remarks>
+public sealed class AddressSpace
+{
+    /// <summary>
+    /// End of what guests get. Position-independent programs of an x86-64 host begin at two thirds of its user addresses
+    /// (ELF_ET_DYN_BASE, 0x5555_5555_4000) and its mmap area lies above them.
+    /// </summary>
+    public const ulong Limit = 0x5400_0000_0000;
+    /// <summary>Below is the host's mmap_min_addr by default: dereferenced null pointers must fault.</summary>
+    public const ulong Lowest = 0x1_0000;
+    public const ulong PageSize = 4096;
+
+    private const long SysMmap = 9, SysMprotect = 10, SysMunmap = 11, SysMremap = 25;
+    private const ulong Low32BitEnd = 0x8000_0000;
+
+    private readonly RegionList _regions = new();
+    private ulong _brk, _brkStart;
+
+    /// <param name="top">Mappings without an address are placed below this one, downwards.</param>
+    public AddressSpace(ulong top = 0x3fff_ffff_f000) => Top = top;
+
+    /// <summary>Held while mappings change: a fork takes it, so that the child finds it free and the list whole.</summary>
+    public Lock Sync { get; } = new();
+
+    public ulong Top { get; }
+
+    /// <summary>Told before pages of [start, end) are unmapped, replaced or get other rights: translations of them must go.</summary>
+    public Action<ulong, ulong>? Changing { get; set; }
+
+    /// <summary>The guest's RLIMIT_AS, in bytes: the host's own limit would hit Myna's runtime.</summary>
+    public ulong SizeLimit { get; set; } = ulong.MaxValue;
+
+    /// <summary>Bytes mapped.</summary>
+    public ulong Size
+    {
+        get
+        {
+            lock (Sync)
+                return _regions.Total;
+        }
+    }
+
+    /// <summary>The heap as brk(2) made it; for [heap] in /proc/self/maps.</summary>
+    public (ulong Start, ulong End) Heap => (_brkStart, _brk);
+
+    /// <summary>The guest's rights to a page; null where nothing is mapped.</summary>
+    public Protection? RightsAt(ulong address)
+    {
+        lock (Sync)
+            return _regions.TryFind(address, out Region region) ? region.Rights : null;
+    }
+
+    /// <summary>The guest's region at an address.</summary>
+    public bool TryFind(ulong address, out Region region)
+    {
+        lock (Sync)
+            return _regions.TryFind(address, out region);
+    }
+
+    public Region[] Regions()
+    {
+        lock (Sync)
+        {
+            var all = new Region[_regions.Count];
+            for (int i = 0; i < all.Length; i++)
+                all[i] = _regions[i];
+            return all;
+        }
+    }
+
+    /// <summary>mmap(2).</summary>
+    public long Map(ulong address, ulong length, Protection rights, MapFlags flags, int file = -1, long offset = 0)
+    {
+        if (length == 0 || ((ulong)offset & (PageSize - 1)) != 0 || ((flags & MapFlags.TypeMask) == 0))
+            return -EINVAL;
+        if (length > Limit)
+            return -ENOMEM;
+        length = RoundUp(length);
+        bool isFixed = (flags & (MapFlags.Fixed | MapFlags.FixedNoReplace)) != 0;
+        if (isFixed && (address & (PageSize - 1)) != 0)
+            return -EINVAL;
+        lock (Sync)
+        {
+            if (_regions.Total + length > SizeLimit)
+                return -ENOMEM;
+            ulong start;
+            if (isFixed)
+            {
+                if (address > Limit || length > Limit - address)
+                    return -ENOMEM;
+                if (address < Lowest)
+                    return -EPERM;
+                if ((flags & MapFlags.FixedNoReplace) != 0 && !_regions.IsFree(address, address + length))
+                    return -EEXIST;
+                start = address;
+            }
+            else
+            {
+                start = Place(address, length, flags);
+                if (start == 0)
+                    return -ENOMEM;
+            }
+            MapFlags host = (flags & ~(MapFlags.FixedNoReplace | MapFlags.Low32Bit | MapFlags.GrowsDown)) | MapFlags.Fixed;
+            Changing?.Invoke(start, start + length);
+            long result = HostSyscall.Invoke(SysMmap, (long)start, (long)length, (long)Host(rights), (long)host, file, offset);
+            if (result < 0)
+            {
+                // A failed MAP_FIXED may have removed what was there.
+                if (result is not (-EBADF or -EACCES or -EINVAL or -ENODEV or -EPERM))
+                    Forget(start, start + length);
+                return result;
+            }
+            _regions.Set(new Region(start, start + length, rights & (Protection)7, (flags & MapFlags.TypeMask) != MapFlags.Private));
+            return (long)start;
+        }
+    }
+
+    /// <summary>munmap(2).</summary>
+    public long Unmap(ulong address, ulong length)
+    {
+        if ((address & (PageSize - 1)) != 0 || length == 0 || address > Limit || length > Limit - address)
+            return -EINVAL;
+        ulong end = address + RoundUp(length);
+        lock (Sync)
+        {
+            Changing?.Invoke(address, end);
+            long result = HostSyscall.Invoke(SysMunmap, (long)address, (long)(end - address));
+            if (result == 0)
+                _regions.Remove(address, end);
+            return result;
+        }
+    }
+
+    /// <summary>mprotect(2).</summary>
+    public long Protect(ulong address, ulong length, Protection rights)
+    {
+        const Protection grows = Protection.GrowsDown | Protection.GrowsUp;
+        if ((address & (PageSize - 1)) != 0 || (rights & ~(grows | (Protection)15)) != 0)
+            return -EINVAL;
+        if (length == 0)
+            return 0;
+        if (address > Limit || length > Limit - address)
+            return -ENOMEM;
+        ulong end = address + RoundUp(length);
+        lock (Sync)
+        {
+            // The stack is one mapping of full length here.
+            if ((rights & Protection.GrowsDown) != 0 && _regions.TryFind(address, out Region stack))
+                address = stack.Start;
+            rights &= (Protection)7;
+            Changing?.Invoke(address, end);
+            long result = HostSyscall.Invoke(SysMprotect, (long)address, (long)(end - address), (long)Host(rights));
+            // The kernel changes what lies in front of the first hole, then says ENOMEM.
+            if (result == 0 || result == -ENOMEM)
+                _regions.Protect(address, result == 0 ? end : FirstHole(address, end), rights);
+            return result;
+        }
+    }
+
+    /// <summary>mremap(2).</summary>
+    public long Remap(ulong old, ulong oldLength, ulong newLength, RemapFlags flags, ulong target)
+    {
+        const RemapFlags known = RemapFlags.MayMove | RemapFlags.Fixed | RemapFlags.DontUnmap;
+        if ((flags & ~known) != 0 || (old & (PageSize - 1)) != 0 || newLength == 0
+            || ((flags & (RemapFlags.Fixed | RemapFlags.DontUnmap)) != 0 && (flags & RemapFlags.MayMove) == 0))
+            return -EINVAL;
+        if (newLength > Limit || oldLength > Limit || old > Limit - oldLength)
+            return -ENOMEM;
+        oldLength = RoundUp(oldLength);
+        newLength = RoundUp(newLength);
+        lock (Sync)
+        {
+            if (!_regions.TryFind(old, out Region region))
+                return -EFAULT;
+            if ((flags & (RemapFlags.Fixed | RemapFlags.DontUnmap)) == 0)
+            {
+                if (newLength <= oldLength)
+                {
+                    if (newLength < oldLength)
+                        _ = Unmap(old + newLength, oldLength - newLength);
+                    return (long)old;
+                }
+                if (_regions.Total + (newLength - oldLength) > SizeLimit)
+                    return -ENOMEM;
+                if (oldLength != 0 && newLength <= Limit - old && _regions.IsFree(old + oldLength, old + newLength))
+                {
+                    long grown = HostSyscall.Invoke(SysMremap, (long)old, (long)oldLength, (long)newLength, 0);
+                    if (grown >= 0)
+                    {
+                        _regions.Set(region with { Start = old + oldLength, End = old + newLength });
+                        return grown;
+                    }
+                }
+                if ((flags & RemapFlags.MayMove) == 0)
+                    return -ENOMEM;
+            }
+            if ((flags & RemapFlags.Fixed) != 0)
+            {
+                if ((target & (PageSize - 1)) != 0 || target < Lowest || target > Limit || newLength > Limit - target
+                    || (target < old + oldLength && old < target + newLength))
+                    return -EINVAL;
+            }
+            else
+            {
+                target = Place(target, newLength, 0);
+                if (target == 0)
+                    return -ENOMEM;
+            }
+            Changing?.Invoke(old, old + oldLength);
+            Changing?.Invoke(target, target + newLength);
+            long result = HostSyscall.Invoke(SysMremap, (long)old, (long)oldLength, (long)newLength, (long)(flags | RemapFlags.Fixed | RemapFlags.MayMove), (long)target);
+            if (result < 0)
+                return result;
+            if ((flags & RemapFlags.DontUnmap) == 0 && oldLength != 0)
+                _regions.Remove(old, old + oldLength);
+            _regions.Set(region with { Start = target, End = target + newLength });
+            return result;
+        }
+    }
+
+    /// <summary>Puts the heap's start and end behind a loaded program.</summary>
+    public void StartHeap(ulong address)
+    {
+        lock (Sync)
+            _brkStart = _brk = RoundUp(address);
+    }
+
+    /// <summary>brk(2) as the kernel has it: the heap's end, changed or not.</summary>
+    public long Break(ulong address)
+    {
+        lock (Sync)
+        {
+            if (address < _brkStart || address > Limit)
+                return (long)_brk;
+            ulong old = RoundUp(_brk), end = RoundUp(address);
+            if (end > old)
+            {
+                const MapFlags flags = MapFlags.Private | MapFlags.Anonymous | MapFlags.FixedNoReplace;
+                if (Map(old, end - old, Protection.Read | Protection.Write, flags) < 0)
+                    return (long)_brk;
+            }
+            else if (end < old && Unmap(end, old - end) < 0)
+            {
+                return (long)_brk;
+            }
+            _brk = address;
+            return (long)address;
+        }
+    }
+
+    /// <summary>Enters what another call mapped in guest addresses (shmat) or took away (rights null).</summary>
+    public void Note(ulong start, ulong length, Protection? rights)
+    {
+        lock (Sync)
+        {
+            if (rights is { } r)
+                _regions.Set(new Region(start, start + RoundUp(length), r, Shared: true));
+            else
+                _regions.Remove(start, start + RoundUp(length));
+        }
+    }
+
+    /// <summary>A free place for a mapping that another call is about to make; 0 if there is none.</summary>
+    /// <remarks>The caller holds <see cref="Sync"/> until the mapping is there.</remarks>
+    public ulong Place(ulong hint, ulong length, MapFlags flags, ulong alignment = PageSize)
+    {
+        lock (Sync)
+        {
+            length = RoundUp(length);
+            hint &= ~(alignment - 1);
+            if (hint >= Lowest && hint < Limit && length <= Limit - hint && _regions.IsFree(hint, hint + length)
+                && ((flags & MapFlags.Low32Bit) == 0 || hint + length <= Low32BitEnd))
+                return hint;
+            if ((flags & MapFlags.Low32Bit) != 0)
+                return _regions.HighestGap(0x4000_0000, Low32BitEnd, length, alignment);
+            ulong start = _regions.HighestGap(Lowest, Top, length, alignment);
+            return start != 0 ? start : _regions.HighestGap(Top, Limit, length, alignment);
+        }
+    }
+
+    /// <summary>Takes everything away: another program takes this one's place.</summary>
+    public void Clear()
+    {
+        lock (Sync)
+        {
+            foreach (Region region in Regions())
+                _ = Unmap(region.Start, region.Length);
+            _brk = _brkStart = 0;
+        }
+    }
+
+    public static ulong RoundUp(ulong value) => (value + (PageSize - 1)) & ~(PageSize - 1);
+
+    private static Protection Host(Protection guest)
+    {
+        Protection host = guest & (Protection.Read | Protection.Write);
+        return (guest & Protection.Execute) != 0 ? host | Protection.Read : host;
+    }
+
+    private ulong FirstHole(ulong address, ulong end)
+    {
+        while (address < end && _regions.TryFind(address, out Region region))
+            address = region.End;
+        return Math.Min(address, end);
+    }
+
+    private void Forget(ulong start, ulong end)
+    {
+        _ = HostSyscall.Invoke(SysMunmap, (long)start, (long)(end - start));
+        _regions.Remove(start, end);
+    }
+}
