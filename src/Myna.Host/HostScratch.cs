@@ -52,8 +52,12 @@ public sealed class HostScratch(int size = 128 * 1024) : IDisposable
         return address;
     }
 
-    /// <summary>A string as UTF-8 with its final NUL.</summary>
-    public long Put(string text) => Put(Encoding.UTF8.GetBytes(text));
+    /// <summary>A string of one char per byte (Latin-1), with its final NUL.</summary>
+    public long Put(string text)
+    {
+        _ = Encoding.Latin1.GetBytes(text, Take(text.Length + 1, out long address));
+        return address;
+    }
 
     public void Dispose() => _block.Dispose();
 }

@@ -15,6 +15,13 @@ public static partial class HostSyscall
         return result == -1 ? -Marshal.GetLastPInvokeError() : result;
     }
 
+    /// <summary>
+    /// As <see cref="Invoke"/>, for calls that may wait: -512 (ERESTARTSYS) if a signal for the guest came before the call began,
+    /// -EINTR if one ended it.
+    /// </summary>
+    public static long InvokeInterruptible(long number, long a0 = 0, long a1 = 0, long a2 = 0, long a3 = 0, long a4 = 0, long a5 = 0)
+        => Invoke(number, a0, a1, a2, a3, a4, a5);
+
     [LibraryImport("libc", SetLastError = true)]
     private static partial long syscall(long number, long a0, long a1, long a2, long a3, long a4, long a5);
 }

@@ -1,5 +1,4 @@
 using System.Buffers.Binary;
-using System.Text;
 using Myna.Linux.Memory;
 using static Myna.Linux.Errno;
 
@@ -114,7 +113,7 @@ internal sealed class ElfImage
                 int end = Array.IndexOf(name, (byte)0);
                 if (end <= 0)
                     throw Damaged(Shown, "the name of its interpreter has no end");
-                Interpreter = Encoding.UTF8.GetString(name, 0, end);
+                Interpreter = GuestText.Decode(name.AsSpan(0, end));
                 break;
             case PT_PHDR:
                 HeaderAddress = address;

@@ -1,5 +1,3 @@
-using System.Buffers;
-using System.Text;
 using Myna.Host;
 
 namespace Myna.Linux.Loading;
@@ -19,6 +17,8 @@ internal sealed class HostFile : IDisposable
     public int Descriptor { get; private set; } = -1;
     public long Length { get; private set; }
 
+    /// <param name="path">Bytes as in <see cref="GuestText"/>.</param>
+    /// <param name="shown">For messages.</param>
     /// <exception cref="LoadException">It is not there, is no regular file or may not be executed.</exception>
     public static HostFile Open(string path, string shown)
     {
@@ -26,7 +26,7 @@ internal sealed class HostFile : IDisposable
         try
         {
             HostScratch scratch = file._scratch;
-            long name = scratch.Put(Encoding.UTF8.GetBytes(path));
+            long name = scratch.Put(path);
             long fd = HostSyscall.Invoke(SysOpenAt, AT_FDCWD, name, O_CLOEXEC);
             if (fd < 0)
                 throw Failure(shown, (int)-fd);

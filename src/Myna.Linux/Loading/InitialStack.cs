@@ -1,5 +1,4 @@
 using System.Buffers.Binary;
-using System.Text;
 using Myna.Host;
 using Myna.Linux.Memory;
 using static Myna.Linux.Errno;
@@ -46,7 +45,7 @@ internal sealed class InitialStack
     {
         long size = 4096;
         foreach (string s in arguments.Concat(environment).Append(executed))
-            size += Encoding.UTF8.GetByteCount(s) + 1 + target.PointerSize;
+            size += s.Length + 1 + target.PointerSize;
         if ((ulong)size > ArgumentLimit(room))
             throw new LoadException($"the arguments and the environment take {size} bytes, more than a program can be given; make them shorter", E2BIG);
         var stack = new InitialStack(top, (int)size, target.PointerSize);
@@ -105,7 +104,7 @@ internal sealed class InitialStack
     private ulong PutString(string text)
     {
         _used += 1;
-        return Put(Encoding.UTF8.GetBytes(text));
+        return Put(GuestText.Encode(text));
     }
 
     private void PutWord(ulong value)

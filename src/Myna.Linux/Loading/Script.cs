@@ -1,5 +1,3 @@
-using System.Text;
-
 namespace Myna.Linux.Loading;
 
 /// <summary>The first line of a script (execve(2), "Interpreter scripts").</summary>
@@ -16,7 +14,7 @@ internal sealed record Script(string Interpreter, string? Argument)
             return null;
         ReadOnlySpan<byte> line = start[2..Math.Min(start.Length, LineLimit)];
         int end = line.IndexOf((byte)'\n');
-        string text = Encoding.UTF8.GetString(end < 0 ? line : line[..end]).Trim(' ', '\t', '\0');
+        string text = GuestText.Decode(end < 0 ? line : line[..end]).Trim(' ', '\t', '\0');
         int space = text.IndexOfAny([' ', '\t']);
         if (text.Length == 0)
             return null;

@@ -1,4 +1,3 @@
-using System.Text;
 using Myna.Host;
 
 namespace Myna.Linux.Loading;
@@ -21,14 +20,16 @@ public sealed class Sysroot
     /// <exception cref="LoadException">There is no such folder.</exception>
     public Sysroot(string directory)
     {
-        if (!System.IO.Directory.Exists(directory))
-            throw new LoadException($"the sysroot {directory} is no folder; give --sysroot the root of the program's system", Errno.ENOENT);
+        string given = directory;
+        directory = GuestText.FromHost(directory);
+        if (!Directory.Exists(given))
+            throw new LoadException($"the sysroot {given} is no folder; give --sysroot the root of the program's system", Errno.ENOENT);
         var scratch = new HostScratch(8192);
         long fd = HostSyscall.Invoke(SysOpenAt, AT_FDCWD, scratch.Put(directory), O_PATH | O_DIRECTORY | O_CLOEXEC);
         string? real = fd < 0 ? null : LinkOf(scratch, (int)fd);
         if (fd >= 0)
             _ = HostSyscall.Invoke(SysClose, fd);
-        _directory = (real ?? Path.GetFullPath(directory)).TrimEnd('/');
+        _directory = (real ?? GuestText.FromHost(Path.GetFullPath(given))).TrimEnd('/');
     }
 
     /// <summary>The folder's own path, absolute and without symbolic links.</summary>
@@ -107,6 +108,6 @@ public sealed class Sysroot
     {
         Span<byte> buffer = scratch.Take(4096, out long address);
         long n = HostSyscall.Invoke(SysReadlink, scratch.Put($"/proc/self/fd/{fd}"), address, buffer.Length);
-        return n > 0 ? Encoding.UTF8.GetString(buffer[..(int)n]) : null;
+        return n > 0 ? GuestText.Decode(buffer[..(int)n]) : null;
     }
 }

@@ -1,4 +1,6 @@
 using Myna.Host;
+using Myna.Jit.Memory;
+using Myna.Jit.User;
 using static Myna.Linux.Errno;
 
 namespace Myna.Linux.Memory;
@@ -9,7 +11,7 @@ namespace Myna.Linux.Memory;
 /// that are executable are readable on the host, never executable.
 /// </summary>
 /// <remarks>All methods are thread-safe; results are addresses or -errno as in the kernel.</remarks>
-public sealed class AddressSpace
+public sealed class AddressSpace : IGuestSpace
 {
     /// <summary>
     /// End of what guests get. Position-independent programs of an x86-64 host begin at two thirds of its user addresses
@@ -34,8 +36,11 @@ public sealed class AddressSpace
 
     public ulong Top { get; }
 
-    /// <summary>Told before pages of [start, end) are unmapped, replaced or get other rights: translations of them must go.</summary>
-    public Action<ulong, ulong>? Changing { get; set; }
+    /// <summary>System V shared memory by address, with its size; <see cref="Sync"/> is held.</summary>
+    internal Dictionary<ulong, ulong> Segments { get; } = [];
+
+    /// <summary>Told when pages were unmapped, replaced or got other rights: translations of them must go.</summary>
+    public IUserTranslator? Translator { get; set; }
 
     /// <summary>The guest's RLIMIT_AS, in bytes: the host's own limit would hit Myna's runtime.</summary>
     public ulong SizeLimit { get; set; } = ulong.MaxValue;
@@ -53,11 +58,17 @@ public sealed class AddressSpace
     /// <summary>The heap as brk(2) made it; for [heap] in /proc/self/maps.</summary>
     public (ulong Start, ulong End) Heap => (_brkStart, _brk);
 
-    /// <summary>The guest's rights to a page; null where nothing is mapped.</summary>
-    public Protection? RightsAt(ulong address)
+    public PageRights RightsAt(ulong va)
+    {
+        // The numbers are mmap's.
+        lock (Sync)
+            return _regions.TryFind(va, out Region region) ? (PageRights)region.Rights : PageRights.None;
+    }
+
+    public bool IsShared(ulong va)
     {
         lock (Sync)
-            return _regions.TryFind(address, out Region region) ? region.Rights : null;
+            return _regions.TryFind(va, out Region region) && region.Shared;
     }
 
     /// <summary>The guest's region at an address.</summary>
@@ -111,7 +122,6 @@ public sealed class AddressSpace
                     return -ENOMEM;
             }
             MapFlags host = (flags & ~(MapFlags.FixedNoReplace | MapFlags.Low32Bit | MapFlags.GrowsDown)) | MapFlags.Fixed;
-            Changing?.Invoke(start, start + length);
             long result = HostSyscall.Invoke(SysMmap, (long)start, (long)length, (long)Host(rights), (long)host, file, offset);
             if (result < 0)
             {
@@ -120,6 +130,8 @@ public sealed class AddressSpace
                     Forget(start, start + length);
                 return result;
             }
+            if (isFixed)
+                Translator?.Forget(start, length);
             _regions.Set(new Region(start, start + length, rights & (Protection)7, (flags & MapFlags.TypeMask) != MapFlags.Private));
             return (long)start;
         }
@@ -133,10 +145,12 @@ public sealed class AddressSpace
         ulong end = address + RoundUp(length);
         lock (Sync)
         {
-            Changing?.Invoke(address, end);
             long result = HostSyscall.Invoke(SysMunmap, (long)address, (long)(end - address));
             if (result == 0)
+            {
                 _regions.Remove(address, end);
+                Translator?.Forget(address, end - address);
+            }
             return result;
         }
     }
@@ -158,11 +172,13 @@ public sealed class AddressSpace
             if ((rights & Protection.GrowsDown) != 0 && _regions.TryFind(address, out Region stack))
                 address = stack.Start;
             rights &= (Protection)7;
-            Changing?.Invoke(address, end);
             long result = HostSyscall.Invoke(SysMprotect, (long)address, (long)(end - address), (long)Host(rights));
             // The kernel changes what lies in front of the first hole, then says ENOMEM.
             if (result == 0 || result == -ENOMEM)
+            {
                 _regions.Protect(address, result == 0 ? end : FirstHole(address, end), rights);
+                Translator?.Forget(address, end - address);
+            }
             return result;
         }
     }
@@ -216,14 +232,14 @@ public sealed class AddressSpace
                 if (target == 0)
                     return -ENOMEM;
             }
-            Changing?.Invoke(old, old + oldLength);
-            Changing?.Invoke(target, target + newLength);
             long result = HostSyscall.Invoke(SysMremap, (long)old, (long)oldLength, (long)newLength, (long)(flags | RemapFlags.Fixed | RemapFlags.MayMove), (long)target);
             if (result < 0)
                 return result;
             if ((flags & RemapFlags.DontUnmap) == 0 && oldLength != 0)
                 _regions.Remove(old, old + oldLength);
             _regions.Set(region with { Start = target, End = target + newLength });
+            Translator?.Forget(old, oldLength);
+            Translator?.Forget(target, newLength);
             return result;
         }
     }
@@ -316,6 +332,7 @@ public sealed class AddressSpace
 
     private void Forget(ulong start, ulong end)
     {
+        Translator?.Forget(start, end - start);
         _ = HostSyscall.Invoke(SysMunmap, (long)start, (long)(end - start));
         _regions.Remove(start, end);
     }

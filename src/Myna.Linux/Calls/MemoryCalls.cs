@@ -1,0 +1,130 @@
+using Myna.Host;
+using Myna.Linux.Memory;
+using static Myna.Linux.Errno;
+
+namespace Myna.Linux.Calls;
+
+/// <summary>Calls that change or ask about mappings.</summary>
+internal static class MemoryCalls
+{
+    private const ulong PageSize = AddressSpace.PageSize;
+
+    public static long Map(in Call call)
+    {
+        int file = ((MapFlags)call.A3 & MapFlags.Anonymous) != 0 ? -1 : (int)call.A4;
+        if (call.Process.Descriptors.IsHidden(file))
+            return -EBADF;
+        return call.Process.Memory.Map(call.A0, call.A1, (Protection)(uint)call.A2, (MapFlags)(uint)call.A3, file, (long)call.A5);
+    }
+
+    public static long Unmap(in Call call) => call.Process.Memory.Unmap(call.A0, call.A1);
+
+    public static long Protect(in Call call) => call.Process.Memory.Protect(call.A0, call.A1, (Protection)(uint)call.A2);
+
+    public static long ProtectWithKey(in Call call) => (int)call.A3 == -1 ? Protect(call) : -EINVAL;
+
+    /// <summary>pkey_alloc on a processor without protection keys.</summary>
+    public static long NoKeys(in Call call) => -ENOSPC;
+
+    public static long NoSuchKey(in Call call) => -EINVAL;
+
+    public static long Remap(in Call call) => call.Process.Memory.Remap(call.A0, call.A1, call.A2, (RemapFlags)(uint)call.A3, call.A4);
+
+    public static long Break(in Call call) => call.Process.Memory.Break(call.A0);
+
+    /// <summary>A call on a range of the guest's memory.</summary>
+    public static long Ranged(in Call call) => IsInside(call.A0, call.A1) ? call.Pass() : -ENOMEM;
+
+    public static long Advise(in Call call)
+    {
+        const int MADV_DONTNEED = 4, MADV_FREE = 8, MADV_REMOVE = 9, MADV_HWPOISON = 100, MADV_SOFT_OFFLINE = 101;
+        const int MADV_GUARD_INSTALL = 102, MADV_DONTNEED_LOCKED = 24;
+        int advice = (int)call.A2;
+        if (!IsInside(call.A0, call.A1))
+            return -ENOMEM;
+        if (advice is MADV_HWPOISON or MADV_SOFT_OFFLINE or MADV_GUARD_INSTALL)
+            return -EINVAL;
+        AddressSpace memory = call.Process.Memory;
+        if (advice is not (MADV_DONTNEED or MADV_FREE or MADV_REMOVE or MADV_DONTNEED_LOCKED))
+            return call.Pass();
+        lock (memory.Sync)
+        {
+            long result = call.Pass();
+            memory.Translator?.Forget(call.A0 & ~(PageSize - 1), AddressSpace.RoundUp(call.A1));
+            return result;
+        }
+    }
+
+    /// <summary>mlockall would lock Myna's runtime too, with all that it reserves.</summary>
+    public static long LockAll(in Call call) => 0;
+
+    public static long Attach(in Call call)
+    {
+        const int SHM_RDONLY = 0x1000, SHM_RND = 0x2000, SHM_REMAP = 0x4000, SHM_EXEC = 0x8000, IPC_STAT = 2;
+        const long SysShmctl = 31;
+        AddressSpace memory = call.Process.Memory;
+        // struct shmid64_ds: the size is behind ipc64_perm's 48 bytes.
+        Span<byte> status = call.Scratch.Take(112, out long address);
+        long result = HostSyscall.Invoke(SysShmctl, (long)call.A0, IPC_STAT, address);
+        if (result < 0)
+            return result;
+        ulong size = AddressSpace.RoundUp(BitConverter.ToUInt64(status[48..]));
+        int flags = (int)call.A2;
+        ulong place = call.A1;
+        lock (memory.Sync)
+        {
+            if (place == 0)
+            {
+                place = memory.Place(0, size, 0);
+                if (place == 0)
+                    return -ENOMEM;
+            }
+            else
+            {
+                if ((flags & SHM_RND) != 0)
+                    place &= ~(PageSize - 1);
+                if ((place & (PageSize - 1)) != 0 || place < AddressSpace.Lowest || !IsInside(place, size))
+                    return -EINVAL;
+            }
+            // The host's mapping is never executable; it refuses to replace others unless asked to.
+            result = call.Host((long)call.A0, (long)place, flags & ~(SHM_EXEC | SHM_RND));
+            if (result < 0)
+                return result;
+            Protection rights = Protection.Read | ((flags & SHM_RDONLY) == 0 ? Protection.Write : 0) | ((flags & SHM_EXEC) != 0 ? Protection.Execute : 0);
+            memory.Note(place, size, rights);
+            memory.Segments[place] = size;
+            if ((flags & SHM_REMAP) != 0)
+                memory.Translator?.Forget(place, size);
+            return result;
+        }
+    }
+
+    public static long Detach(in Call call)
+    {
+        AddressSpace memory = call.Process.Memory;
+        lock (memory.Sync)
+        {
+            if (!memory.Segments.Remove(call.A0, out ulong size))
+                return -EINVAL;
+            long result = call.Pass();
+            if (result == 0)
+            {
+                memory.Note(call.A0, size, null);
+                memory.Translator?.Forget(call.A0, size);
+            }
+            return result;
+        }
+    }
+
+    /// <summary>riscv_flush_icache(start, end, flags): Documentation/arch/riscv/uabi; all harts or this one, it is the same here.</summary>
+    public static long FlushInstructions(in Call call)
+    {
+        if ((call.A2 & ~1UL) != 0)
+            return -EINVAL;
+        if (call.A1 > call.A0)
+            call.Process.Memory.Translator?.FlushInstructions(call.A0, call.A1 - call.A0);
+        return 0;
+    }
+
+    private static bool IsInside(ulong start, ulong length) => start <= AddressSpace.Limit && length <= AddressSpace.Limit - start;
+}

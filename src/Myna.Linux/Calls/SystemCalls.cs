@@ -1,0 +1,89 @@
+using Myna.Host;
+using Myna.Jit.User;
+using Myna.Linux.Loading;
+using Myna.Linux.Threads;
+using static Myna.Linux.Errno;
+
+namespace Myna.Linux.Calls;
+
+/// <summary>The system calls of one ABI, found by number.</summary>
+public sealed class SystemCalls
+{
+    /// <summary>Returned by handlers after which the guest's result register must stay as it is (sigreturn, execve, exit).</summary>
+    public const long NoResult = long.MinValue;
+
+    private readonly CallRow?[] _rows;
+    private readonly AbiKind _abi;
+    private readonly HashSet<long> _unknown = [];
+
+    public SystemCalls(AbiKind abi)
+    {
+        _abi = abi;
+        _rows = new CallRow?[CallTable.Rows.Max(r => r.NumberFor(abi)) + 1];
+        foreach (CallRow row in CallTable.Rows)
+        {
+            int number = row.NumberFor(abi);
+            if (number >= 0)
+                _rows[number] = row;
+        }
+    }
+
+    public CallRow? Find(long number) => (ulong)number < (ulong)_rows.Length ? _rows[number] : null;
+
+    /// <summary>Makes a call.</summary>
+    /// <returns>Its result, -errno, -512 (begin again) or <see cref="NoResult"/>.</returns>
+    public long Invoke(GuestThread thread, long number, ulong a0, ulong a1, ulong a2, ulong a3, ulong a4, ulong a5)
+    {
+        if (Find(number) is not { } row)
+            return Unknown(thread, number, a0, a1, a2, a3, a4, a5);
+        thread.Scratch.Reset();
+        var call = new Call(thread, row, a0, a1, a2, a3, a4, a5);
+        if (thread.Process.Trace is { } trace)
+            return trace.Invoke(call);
+        return Invoke(call);
+    }
+
+    internal static long Invoke(in Call call)
+    {
+        CallRow row = call.Row;
+        if (call.Process.Memory.Translator is { } translator)
+            PrepareOutput(translator, call);
+        long result = row.Handler is { } handler ? handler(call) : Paths.Pass(call);
+        // A page that translations write-protect, which the row does not name: make it writable and try once more.
+        if (result == -EFAULT && row.Handler is null && call.Process.Memory.Translator is { } t)
+        {
+            foreach (ulong address in (ReadOnlySpan<ulong>)[call.A0, call.A1, call.A2, call.A3, call.A4, call.A5])
+            {
+                if (address is >= Memory.AddressSpace.Lowest and < Memory.AddressSpace.Limit)
+                    t.PrepareWrite(address, 4096);
+            }
+            call.Scratch.Reset();
+            result = Paths.Pass(call);
+        }
+        return result;
+    }
+
+    private static void PrepareOutput(IUserTranslator translator, in Call call)
+    {
+        CallArgument[] kinds = call.Row.Kinds;
+        for (int i = 0; i < kinds.Length; i++)
+        {
+            if (kinds[i].Kind != ArgumentKind.Out || call[i] == 0)
+                continue;
+            ulong length = kinds[i].Related >= 0 ? call[kinds[i].Related] : (ulong)kinds[i].Size;
+            if (length != 0)
+                translator.PrepareWrite(call[i], Math.Min(length, Memory.AddressSpace.Limit));
+        }
+    }
+
+    private long Unknown(GuestThread thread, long number, ulong a0, ulong a1, ulong a2, ulong a3, ulong a4, ulong a5)
+    {
+        lock (_unknown)
+        {
+            if (_unknown.Add(number))
+                thread.Process.Log($"system call {number} of {_abi} is unknown (arguments 0x{a0:x} 0x{a1:x} 0x{a2:x})");
+        }
+        thread.Process.Trace?.Line($"syscall_{number}(0x{a0:x}, 0x{a1:x}, 0x{a2:x}, 0x{a3:x}, 0x{a4:x}, 0x{a5:x}) = -1 ENOSYS");
+        return -ENOSYS;
+    }
+}

@@ -1,0 +1,61 @@
+using System.Globalization;
+using Myna.Host;
+
+namespace Myna.Linux;
+
+/// <summary>
+/// The file descriptors that are Myna's own. The guest's are all others, under the numbers that the host gives them: inherited
+/// and passed on as in a native process.
+/// </summary>
+public sealed class Descriptors
+{
+    private const long SysFcntl = 72;
+    private const int F_GETFD = 1, F_SETFD = 2, FD_CLOEXEC = 1;
+
+    private readonly Lock _lock = new();
+    private int[] _hidden = [];
+
+    /// <summary>In order.</summary>
+    public ReadOnlySpan<int> Hidden => _hidden;
+
+    public bool IsHidden(int descriptor) => descriptor > 2 && Array.BinarySearch(_hidden, descriptor) >= 0;
+
+    /// <summary>Keeps one more from the guest.</summary>
+    public void Hide(int descriptor)
+    {
+        lock (_lock)
+        {
+            if (Array.BinarySearch(_hidden, descriptor) < 0)
+                _hidden = [.. _hidden.Append(descriptor).Order()];
+        }
+    }
+
+    /// <summary>
+    /// Hides what the runtime has opened before the guest begins: what would not survive an execve cannot be inherited, and the
+    /// runtime opens its assemblies in its own ways.
+    /// </summary>
+    public void HideRuntime()
+    {
+        var found = new List<int>();
+        foreach (string link in Directory.GetFiles("/proc/self/fd"))
+        {
+            int fd = int.Parse(Path.GetFileName(link), CultureInfo.InvariantCulture);
+            if (fd <= 2)
+                continue;
+            long flags = HostSyscall.Invoke(SysFcntl, fd, F_GETFD);
+            if (flags < 0)
+                continue;
+            if ((flags & FD_CLOEXEC) != 0)
+            {
+                found.Add(fd);
+            }
+            else if (new FileInfo(link).LinkTarget is { } target && target.EndsWith(".dll", StringComparison.Ordinal))
+            {
+                _ = HostSyscall.Invoke(SysFcntl, fd, F_SETFD, FD_CLOEXEC);
+                found.Add(fd);
+            }
+        }
+        lock (_lock)
+            _hidden = [.. _hidden.Concat(found).Distinct().Order()];
+    }
+}

@@ -1,0 +1,80 @@
+using Myna.Host;
+using Myna.Linux.Calls;
+using Myna.Linux.Loading;
+using Myna.Linux.Memory;
+
+namespace Myna.Linux;
+
+/// <summary>How a program is to be run.</summary>
+public sealed record ProgramOptions
+{
+    /// <summary>The program as the guest names it; one char per byte, like all strings here.</summary>
+    public required string Path { get; init; }
+
+    /// <summary>argv with argv[0].</summary>
+    public required IReadOnlyList<string> Arguments { get; init; }
+
+    public required IReadOnlyList<string> Environment { get; init; }
+
+    public Sysroot? Sysroot { get; init; }
+
+    /// <summary>False: the interpreter alone.</summary>
+    public bool Translate { get; init; } = true;
+
+    /// <summary>Where each system call is written; null for nowhere.</summary>
+    public SystemCallTrace? Trace { get; init; }
+
+    /// <summary>Told once of what Myna does not have; null to say nothing.</summary>
+    public Action<string>? Log { get; init; }
+
+    /// <summary>
+    /// Front of the host's command line that runs another program in the same way (the runtime, Myna, its options): execve puts
+    /// "--argv0 NAME -- PATH ARGUMENTS" behind it.
+    /// </summary>
+    public IReadOnlyList<string> Relaunch { get; init; } = [];
+}
+
+/// <summary>A guest process: its memory, its files, and what the kernel keeps for it. Threads share it.</summary>
+public sealed class LinuxProcess
+{
+    /// <exception cref="LoadException">The program cannot be loaded.</exception>
+    /// <param name="capabilities">AT_HWCAP and AT_HWCAP2 for a target.</param>
+    /// <param name="vdso">Maps a vDSO for a target and answers its address, or 0.</param>
+    public LinuxProcess(ProgramOptions options, Func<Target, (ulong First, ulong Second)> capabilities, Func<AddressSpace, Target, ulong>? vdso = null)
+    {
+        Options = options;
+        Sysroot = options.Sysroot;
+        Trace = options.Trace;
+        Memory = new AddressSpace();
+        ProcFiles = new ProcFiles(this);
+        Image = Loader.Load(Memory, Sysroot, options.Path, options.Arguments, options.Environment, capabilities, vdso is null ? null : t => vdso(Memory, t));
+        Calls = new SystemCalls(Target.Abi);
+        Memory.SizeLimit = Limits.Get(ResourceLimits.AddressSpace).Soft;
+    }
+
+    public ProgramOptions Options { get; }
+    public AddressSpace Memory { get; }
+    public LoadedImage Image { get; }
+    public Target Target => Image.Target;
+    public SystemCalls Calls { get; }
+    public Descriptors Descriptors { get; } = new();
+    public ResourceLimits Limits { get; } = new();
+
+    /// <summary>Where absolute paths are looked for first; null for the host alone, and after a chroot.</summary>
+    public Sysroot? Sysroot { get; internal set; }
+
+    public SystemCallTrace? Trace { get; }
+
+    internal ProcFiles ProcFiles { get; }
+
+    /// <summary>personality(2).</summary>
+    internal uint Personality { get; set; }
+
+    /// <summary>riscv64: RISCV_HWPROBE_KEY_IMA_EXT_0.</summary>
+    public long HardwareExtensions { get; init; } = 3;
+
+    /// <summary>riscv64: the isa line of /proc/cpuinfo.</summary>
+    public string IsaName { get; init; } = "rv64imafdc_zicsr_zifencei";
+
+    internal void Log(string text) => Options.Log?.Invoke(text);
+}
