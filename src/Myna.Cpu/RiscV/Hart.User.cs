@@ -26,6 +26,17 @@ public sealed partial class Hart
     [field: NotSaved("valid only after a run")]
     public ulong TrapValue { get; private set; }
 
+    /// <summary>fcsr.</summary>
+    public uint FloatControl
+    {
+        get => (uint)_frm << 5 | (uint)AccruedFlags;
+        set
+        {
+            SetAccruedFlags((FloatFlags)(value & 0x1F));
+            SetRoundingMode((int)(value >> 5 & 7));
+        }
+    }
+
     // As Linux lets user programs run: floating point on, time and counters readable, Zicbom and Zicboz allowed.
     private void ResetForUser()
     {

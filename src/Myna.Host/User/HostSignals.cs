@@ -43,7 +43,7 @@ public static unsafe class HostSignals
                 return;
             s_initialized = true;
             NativeStubs.Data(NativeStubs.Blocked) = ~Unblockable;
-            foreach (int signal in (int[])[SIGSEGV, SIGBUS])
+            foreach (int signal in (int[])[SIGILL, SIGTRAP, SIGBUS, SIGFPE, SIGSEGV])
             {
                 KernelAction action;
                 // SAFETY: one structure each way. The runtime's flags and mask stay, its handler is called for what is not ours.
@@ -74,12 +74,12 @@ public static unsafe class HostSignals
         NativeStubs.Data(NativeStubs.CacheEnd) = (ulong)end;
     }
 
-    /// <summary>Says what happens when a signal arrives. Signals that instructions raise, and the runtime's, can only be recorded.</summary>
+    /// <summary>Says what happens when a signal arrives. Those that instructions raise are always recorded, the runtime's never.</summary>
     /// <param name="extraFlags">SA_NOCLDSTOP and SA_NOCLDWAIT of the guest's action.</param>
     /// <returns>0 or -errno.</returns>
     public static long SetDisposition(int signal, SignalDisposition disposition, ulong extraFlags = 0)
     {
-        if (signal == Runtime || signal is SIGSEGV or SIGBUS)
+        if (signal == Runtime || IsSynchronous(signal))
             return 0;
         var action = new KernelAction
         {

@@ -45,6 +45,9 @@ public sealed class CpuBlock : IDisposable
     internal int JumpCacheOffset => TlbOffset + (MmuModes * SoftTlb.BytesPerMode);
     internal nint Address => _memory.Address;
 
+    /// <summary>Address of <see cref="JitContext.ExitRequest"/>, for signal handlers.</summary>
+    public nint ExitRequestAddress => _memory.Address;
+
     /// <summary>The guest's register structure, at most <see cref="MaxRegistersSize"/> bytes.</summary>
     public ref T Registers<T>() where T : unmanaged => ref _memory.At<T>(RegistersOffset);
 

@@ -14,6 +14,9 @@ public interface IGuestSpace
     /// <summary>What the guest may do with the page of an address; None when nothing is mapped there.</summary>
     PageRights RightsAt(ulong va);
 
+    /// <summary>Whether anything is mapped there, with rights or without.</summary>
+    bool IsMapped(ulong va);
+
     /// <summary>Whether the page may be stored to through another mapping.</summary>
     bool IsShared(ulong va);
 }

@@ -1,12 +1,121 @@
 using Myna.Host;
+using Myna.Host.User;
+using Myna.Linux.Abis;
+using Myna.Linux.Calls;
 
 namespace Myna.Linux.Threads;
 
-/// <summary>A thread of the guest.</summary>
-public sealed partial class GuestThread(LinuxProcess process)
+/// <summary>
+/// A guest thread, executed by one managed thread. The host thread's signal mask is the guest's, so that the kernel does
+/// all choosing and queueing of signals; the parts are this loop, signals, and the making of threads and processes.
+/// </summary>
+public sealed partial class GuestThread
 {
-    public LinuxProcess Process { get; } = process;
+    private const long Exit = 60, ExitGroup = 231, Gettid = 186, Futex = 202;
 
-    /// <summary>For the structures of the system call that the thread is in.</summary>
-    internal HostScratch Scratch { get; } = new();
+    private readonly SignalSlot _slot;
+    private bool _ended;
+    private int _status;
+
+    private GuestThread(LinuxProcess process, UserCpu cpu)
+    {
+        Process = process;
+        Cpu = cpu;
+        _slot = SignalSlot.Attach(cpu.ExitRequestAddress);
+        Tid = (int)HostCalls.Plain(Gettid);
+    }
+
+    public LinuxProcess Process { get; }
+    public UserCpu Cpu { get; }
+
+    /// <summary>The host's thread ID, which the guest sees too.</summary>
+    public int Tid { get; private set; }
+
+    /// <summary>Native memory for the structures of one system call.</summary>
+    public HostScratch Scratch { get; } = new();
+
+    /// <summary>Where to store 0 and wake a futex when the thread ends (set_tid_address(2)); 0 for nowhere.</summary>
+    internal ulong ClearChildTid { get; set; }
+
+    /// <summary>Runs a loaded program on the calling thread, which must be the process's first.</summary>
+    /// <returns>Its exit status. A program that a signal ends takes the process with it.</returns>
+    public static int RunMain(LinuxProcess process, ulong entry, ulong stackPointer, bool pipeIgnored = false)
+    {
+        HostSignals.Initialize();
+        ulong mask = HostSignals.GetMask();
+        HostSignals.SetMask(ulong.MaxValue);
+        UserCpu cpu = process.Translation.CreateCpu();
+        cpu.Pc = entry;
+        cpu.StackPointer = stackPointer;
+        var thread = new GuestThread(process, cpu) { Mask = SignalNumbersOf(mask) };
+        HostSignals.Lead();
+        process.Signals.Inherit(pipeIgnored);
+        process.Threads.Add(thread);
+        HostSignals.SetMask(mask);
+        thread.Loop();
+        if (!process.Threads.Remove(thread))
+        {
+            // The last thread ends the process.
+            thread.Finish();
+            Thread.Sleep(Timeout.Infinite);
+        }
+        return thread._status;
+    }
+
+    private void Loop()
+    {
+        while (!_ended)
+        {
+            if (_slot.Pending != 0)
+                DeliverPending();
+            switch (Cpu.Run())
+            {
+                case UserEvent.SystemCall:
+                    MakeCall();
+                    break;
+                case UserEvent.Fault:
+                    Raise(Cpu.Fault);
+                    break;
+            }
+        }
+    }
+
+    private void MakeCall()
+    {
+        SystemCallArguments c = Cpu.Call;
+        long result = Process.Calls.Invoke(this, c.Number, c.A0, c.A1, c.A2, c.A3, c.A4, c.A5);
+        if (result == SystemCalls.NoResult)
+            return;
+        if (result == HostCalls.NotBegun)
+        {
+            Cpu.Restart();
+            return;
+        }
+        Cpu.SetResult(result);
+        if (result == -Errno.EINTR && _slot.Pending != 0 && (Process.Calls.Find(c.Number)?.Flags & CallFlags.Restarts) != 0)
+            _restarts = true;
+    }
+
+    /// <summary>Ends this thread with the loop's next round; the process goes on if there are others.</summary>
+    internal void End(int status)
+    {
+        _ended = true;
+        _status = status;
+    }
+
+    // What the kernel would do at a thread's end. The host thread goes on to its own.
+    private void Finish()
+    {
+        HostSignals.SetMask(ulong.MaxValue);
+        if (ClearChildTid != 0)
+        {
+            const int Wake = 1;
+            SafeMemory.TryStore(ClearChildTid, 2, 0);
+            _ = HostCalls.Plain(Futex, (long)ClearChildTid, Wake, 1);
+        }
+        // The kernel walks the guest's list of robust futexes when the host thread ends.
+        Cpu.Dispose();
+        _slot.Dispose();
+        Scratch.Dispose();
+    }
 }

@@ -1,0 +1,87 @@
+using Myna.Host.User;
+using Myna.Linux.Abis;
+
+namespace Myna.Linux.Threads;
+
+/// <summary>What clone(2) and clone3(2) ask for.</summary>
+internal struct CloneRequest
+{
+    public const ulong Memory = 0x100, Files = 0x400, Handlers = 0x800, PidFd = 0x1000, VFork = 0x4000, Thread = 0x1_0000, SetTls = 0x8_0000,
+        ParentSetTid = 0x10_0000, ChildClearTid = 0x20_0000, ChildSetTid = 0x100_0000, ClearSignals = 0x1_0000_0000;
+
+    public ulong Flags, StackPointer, ParentTid, ChildTid, Tls, PidDescriptor;
+    public int ExitSignal;
+}
+
+public sealed partial class GuestThread
+{
+    private const int HostStackSize = 512 << 10;
+
+    internal long Clone(in CloneRequest request)
+        => (request.Flags & CloneRequest.Thread) != 0 ? StartThread(request) : Fork(request);
+
+    // Registers are copied here, so that this thread may go on at once; all signals are blocked until the new one has its slot.
+    private long StartThread(CloneRequest request)
+    {
+        const ulong Needed = CloneRequest.Memory | CloneRequest.Handlers | CloneRequest.Files;
+        if ((request.Flags & Needed) != Needed)
+            return -Errno.EINVAL;
+        UserCpu cpu = Process.Translation.CreateCpu();
+        cpu.CopyFrom(Cpu);
+        if (request.StackPointer != 0)
+            cpu.StackPointer = request.StackPointer;
+        if ((request.Flags & CloneRequest.SetTls) != 0)
+            cpu.ThreadPointer = request.Tls;
+        cpu.SetResult(0);
+        ulong mask = Mask;
+        int tid = 0;
+        Exception? failure = null;
+        using var ready = new ManualResetEventSlim();
+        HostSignals.SetMask(ulong.MaxValue);
+        var host = new Thread(() =>
+        {
+            GuestThread thread;
+            try
+            {
+                thread = new GuestThread(Process, cpu) { Mask = mask };
+            }
+            catch (IOException e)
+            {
+                failure = e;
+                ready.Set();
+                return;
+            }
+            if ((request.Flags & CloneRequest.ChildClearTid) != 0)
+                thread.ClearChildTid = request.ChildTid;
+            if ((request.Flags & CloneRequest.ChildSetTid) != 0)
+                SafeMemory.TryStore(request.ChildTid, 2, (ulong)thread.Tid);
+            if ((request.Flags & CloneRequest.ParentSetTid) != 0)
+                SafeMemory.TryStore(request.ParentTid, 2, (ulong)thread.Tid);
+            Process.Threads.Add(thread);
+            Volatile.Write(ref tid, thread.Tid);
+            ready.Set();
+            SetHostMask(mask);
+            thread.Loop();
+            bool last = Process.Threads.Remove(thread);
+            thread.Finish();
+            if (last)
+                HostCalls.Plain(ExitGroup, thread._status);
+        }, HostStackSize) { IsBackground = true };
+        try
+        {
+            host.Start();
+            ready.Wait();
+        }
+        catch (OutOfMemoryException e)
+        {
+            failure = e;
+        }
+        // A signal may wait since before: then its delivery sets the mask.
+        if (_slot.Pending == 0)
+            SetHostMask(Mask);
+        if (failure is null)
+            return tid;
+        cpu.Dispose();
+        return -Errno.EAGAIN;
+    }
+}
