@@ -2,6 +2,8 @@ using Myna.Host;
 using Myna.Linux.Calls;
 using Myna.Linux.Loading;
 using Myna.Linux.Memory;
+using Myna.Linux.Signals;
+using Myna.Linux.Threads;
 
 namespace Myna.Linux;
 
@@ -49,6 +51,7 @@ public sealed class LinuxProcess
         ProcFiles = new ProcFiles(this);
         Image = Loader.Load(Memory, Sysroot, options.Path, options.Arguments, options.Environment, capabilities, vdso is null ? null : t => vdso(Memory, t));
         Calls = new SystemCalls(Target.Abi);
+        Translation = new UserTranslation(this);
         Memory.SizeLimit = Limits.Get(ResourceLimits.AddressSpace).Soft;
     }
 
@@ -75,6 +78,14 @@ public sealed class LinuxProcess
 
     /// <summary>riscv64: the isa line of /proc/cpuinfo.</summary>
     public string IsaName { get; init; } = "rv64imafdc_zicsr_zifencei";
+
+    /// <summary>What the guest wants done with signals.</summary>
+    public SignalActions Signals { get; } = new();
+
+    public ThreadGroup Threads { get; } = new();
+
+    /// <summary>The CPUs of the threads.</summary>
+    public UserTranslation Translation { get; }
 
     internal void Log(string text) => Options.Log?.Invoke(text);
 }

@@ -1,3 +1,4 @@
+using Myna.Cpu.Float;
 using Myna.Hardware.State;
 using Myna.Host.User;
 using Myna.Jit.Engine;

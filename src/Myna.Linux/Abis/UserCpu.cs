@@ -38,8 +38,8 @@ public struct AlternateStack
 }
 
 /// <summary>A handler that is about to be called.</summary>
-/// <param name="Info">siginfo_t, with the guest's signal number.</param>
-/// <param name="Mask">What sigreturn restores.</param>
+/// <param name="info">siginfo_t, with the guest's signal number.</param>
+/// <param name="mask">What sigreturn restores.</param>
 public readonly ref struct SignalDelivery(int signal, in SignalAction action, ReadOnlySpan<byte> info, ulong mask, in AlternateStack stack)
 {
     public int Signal { get; } = signal;

@@ -10,5 +10,5 @@ public static partial class CallTable
     private const int None = -1;
     private const CallFlags Restarts = CallFlags.Restarts;
 
-    public static IReadOnlyList<CallRow> Rows { get; } = [.. Files, .. FileSystems, .. Descriptors, .. Memory, .. Processes, .. Ipc, .. Sockets, .. Time, .. Machine];
+    public static IReadOnlyList<CallRow> Rows { get; } = [.. Files, .. FileSystems, .. Descriptors, .. Memory, .. Processes, .. Threads, .. Ipc, .. Sockets, .. Time, .. Machine];
 }

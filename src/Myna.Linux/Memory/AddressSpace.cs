@@ -65,6 +65,8 @@ public sealed class AddressSpace : IGuestSpace
             return _regions.TryFind(va, out Region region) ? (PageRights)region.Rights : PageRights.None;
     }
 
+    public bool IsMapped(ulong va) => TryFind(va, out _);
+
     public bool IsShared(ulong va)
     {
         lock (Sync)

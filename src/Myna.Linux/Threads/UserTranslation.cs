@@ -22,7 +22,7 @@ public sealed class UserTranslation
         _process = process;
         _memory = new DirectMemory(process.Memory);
         process.Memory.Translator = _memory;
-        bool interpret = process.Interpret || !HartTranslator.IsSupported;
+        bool interpret = !process.Options.Translate || !HartTranslator.IsSupported;
         if (process.Target.Abi == AbiKind.RiscV64)
         {
             if (!interpret)
