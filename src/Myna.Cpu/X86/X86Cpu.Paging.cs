@@ -79,6 +79,9 @@ public sealed partial class X86Cpu
 
         ulong allowed = Pte.RW | Pte.US;
         bool noExecute = false;
+        // Directory entries to be marked as accessed: addresses and values. A walk that faults marks none.
+        Span<ulong> unmarked = stackalloc ulong[8];
+        int pending = 0;
         while (true)
         {
             int shift = 12 + (indexBits * level);
@@ -96,8 +99,11 @@ public sealed partial class X86Cpu
             noExecute |= (entry & Pte.NX) != 0;
             if (!leaf)
             {
-                if ((entry & Pte.A) == 0 && !debug && !TrySetBits(address, entrySize, entry, Pte.A))
-                    continue;
+                if ((entry & Pte.A) == 0)
+                {
+                    unmarked[pending++] = address;
+                    unmarked[pending++] = entry;
+                }
                 table = entry & (_levels == 2 ? 0xFFFF_F000 : Pte.Address);
                 level--;
                 continue;
@@ -127,7 +133,10 @@ public sealed partial class X86Cpu
                 return false;
             }
             ulong wanted = Pte.A | (access == PageRights.Write ? Pte.D : 0);
-            if ((entry & wanted) != wanted && !TrySetBits(address, entrySize, entry, wanted))
+            bool unchanged = true;
+            for (int i = 0; i < pending && unchanged; i += 2)
+                unchanged = TrySetBits(unmarked[i], entrySize, unmarked[i + 1], Pte.A);
+            if (!unchanged || ((entry & wanted) != wanted && !TrySetBits(address, entrySize, entry, wanted)))
             {
                 // Another CPU changed the entry: everything it says may be different now.
                 return Translate(linear, mode, access, debug, out physical, out rights, out reach, out error);

@@ -209,10 +209,10 @@ public sealed partial class X86Cpu
     private bool StringStore(ulong linear, in StringAccess access, ulong value)
         => Store(linear, access.Width, access.Mode, value);
 
-    // Bytes, whole elements, that forward iterations reach without leaving either page.
-    private static int BulkBytes(in StringAccess access, ulong count, ulong a, ulong b)
+    // Bytes, whole elements, that forward iterations reach without leaving either page; none when every iteration is looked at.
+    private int BulkBytes(in StringAccess access, ulong count, ulong a, ulong b)
     {
-        if (access.Backward)
+        if (access.Backward || Flags.Slow)
             return 0;
         int left = Ram.PageSize - (int)Math.Max(a & (Ram.PageSize - 1), b & (Ram.PageSize - 1));
         ulong bytes = Math.Min(count, (ulong)(left / access.Bytes)) * (ulong)access.Bytes;

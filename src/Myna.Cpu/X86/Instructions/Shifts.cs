@@ -123,11 +123,12 @@ internal static class Shifts<TOps, T, V>
         // A count of 0 changes no flag.
         if ((ops.TryConst(count, out ulong known) && known == 0) || EndsAtZero(ref ops, in insn, count))
             return;
-        // CF is the bit that went around last; OF compares it with its neighbour at the other end. It is undefined for constant counts but 1: 0.
+        // CF is the bit that went around last; OF compares it with its neighbour at the other end. It is undefined for constant counts but 1,
+        // which processors do not care about; where it costs something in hot code it is 0.
         T top = ops.And(ops.ShrU(r, ops.Const((ulong)(bits - 1))), ops.Const(1));
         T carry = left ? ops.And(r, ops.Const(1)) : top;
         T changed = carry;
-        if (insn.Op1.Kind != OperandKind.Immediate || known == 1)
+        if (insn.Op1.Kind != OperandKind.Immediate || known == 1 || width < MemSize.B4)
         {
             T other = left ? top : ops.And(ops.ShrU(r, ops.Const((ulong)(bits - 2))), ops.Const(1));
             changed = ops.Or(carry, ops.Shl(ops.Xor(carry, other), ops.Const(11)));

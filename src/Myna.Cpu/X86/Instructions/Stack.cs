@@ -97,6 +97,9 @@ internal static class Stack<TOps, T, V>
         T rbp = ops.Get(Operands<TOps, T, V>.Rbp);
         if (!Operands<TOps, T, V>.StorePush(ref ops, size, rbp, out T frame))
             return;
+        // The frame pointer has the operand size: of a stack of 16 bits, ESP's upper half is in it.
+        if (stack == MemSize.B2 && size == MemSize.B4)
+            frame = ops.Or(frame, ops.And(ops.Get(Operands<TOps, T, V>.Rsp), ops.Const(0xFFFF_0000)));
         int depth = 1;
         for (int i = 1; i <= level; i++)
         {
@@ -119,6 +122,7 @@ internal static class Stack<TOps, T, V>
         if (!ops.Linear(SegmentRegister.Ss, last, bytes, write: true, out T top) || !ops.LoadForUpdate(top, size, out _))
             return;
         Operands<TOps, T, V>.SetStackPointer(ref ops, last);
-        Operands<TOps, T, V>.SetRegister(ref ops, Operands<TOps, T, V>.Rbp, size, frame);
+        // On a stack of 16 bits BP alone, whatever the operand size.
+        Operands<TOps, T, V>.SetRegister(ref ops, Operands<TOps, T, V>.Rbp, size < stack ? size : stack, frame);
     }
 }
