@@ -133,7 +133,7 @@ public sealed partial class X86Cpu
 
     // RFLAGS as they are pushed: RF is set for faults, so that the instruction can be restarted past its breakpoint (section 18.3.1.1).
     private ulong FlagsImage(int vector, EventKind kind)
-        => RFlags & ~RFlag.RF | (kind == EventKind.Exception && vector != (int)Vector.DB ? RFlag.RF : 0);
+        => RFlags | (kind == EventKind.Exception && vector != (int)Vector.DB ? RFlag.RF : 0);
 
     private void ShutDown()
     {

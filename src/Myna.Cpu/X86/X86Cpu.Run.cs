@@ -281,9 +281,13 @@ public sealed partial class X86Cpu
         _debugPending = inhibited ? _debugPending : 0;
         ulong count = Block.Context.InstructionCount;
         _steppedTrap = (flags & RFlag.TF) != 0;
+        _repeats = false;
         Stepper!.Step();
         bool trap = _steppedTrap;
         _steppedTrap = false;
+        // Between two iterations RF stays, or becomes, set: the instruction's breakpoint was reported in front of the first (section 18.3.1.1).
+        if (_repeats && (_dr7 & 0xFF) != 0)
+            r.OtherFlags |= RFlag.RF;
         if (Block.Context.InstructionCount == count)
         {
             // It did not retire, so that there is nothing behind it.

@@ -1,6 +1,7 @@
 using Iced.Intel;
 using Myna.Cpu.X86.Instructions;
 using Myna.Hardware.Memory;
+using Myna.Hardware.State;
 using Myna.Jit.Memory;
 using Myna.Jit.Operations;
 
@@ -43,8 +44,14 @@ public sealed partial class X86Cpu
     private StringAccess Describe(in Insn insn)
         => new(insn.Op0.Size, insn.Op0.Width, insn.AddressSize, insn.Segment, DataMode, Flags.Backward);
 
-    // Goes on at the same instruction after a look for interrupts.
-    private static Flow Again => Flow.Jump;
+    [NotSaved("valid during one step")] private bool _repeats;
+
+    // At the same instruction, after a look for interrupts.
+    private Flow GoOn()
+    {
+        _repeats = true;
+        return Flow.Jump;
+    }
 
     private Flow RepeatMove(in StringAccess access, ulong count, int budget)
     {
@@ -65,7 +72,7 @@ public sealed partial class X86Cpu
             if (count == 0)
                 return Flow.Next;
         }
-        return Again;
+        return GoOn();
     }
 
     private Flow RepeatFill(in StringAccess access, ulong count, int budget)
@@ -85,7 +92,7 @@ public sealed partial class X86Cpu
             if (count == 0)
                 return Flow.Next;
         }
-        return Again;
+        return GoOn();
     }
 
     private Flow RepeatLoad(in StringAccess access, ulong count, int budget)
@@ -99,7 +106,7 @@ public sealed partial class X86Cpu
             if (count == 0)
                 return Flow.Next;
         }
-        return Again;
+        return GoOn();
     }
 
     private Flow RepeatCompare(in StringAccess access, ulong count, int budget, bool whileEqual, bool memory)
@@ -119,7 +126,7 @@ public sealed partial class X86Cpu
             if (count == 0 || ((a ^ b) & mask) == 0 != whileEqual)
                 return Flow.Next;
         }
-        return Again;
+        return GoOn();
     }
 
     /// <summary>INS, with and without a prefix.</summary>
@@ -145,7 +152,7 @@ public sealed partial class X86Cpu
             if (FinishPort(in access, repeated, source: false))
                 return Flow.Resync;
         }
-        return Again;
+        return GoOn();
     }
 
     /// <summary>OUTS, with and without a prefix.</summary>
@@ -169,7 +176,7 @@ public sealed partial class X86Cpu
             if (FinishPort(in access, repeated, source: true))
                 return Flow.Resync;
         }
-        return Again;
+        return GoOn();
     }
 
     // Moves the pointer of a port instruction; true when the instruction is done.
