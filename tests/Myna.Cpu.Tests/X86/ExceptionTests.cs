@@ -6,12 +6,12 @@ using static Iced.Intel.AssemblerRegisters;
 namespace Myna.Cpu.Tests.X86;
 
 /// <summary>Exceptions, interrupts and their delivery (Intel SDM volume 3, chapter 7).</summary>
-public sealed class ExceptionTests
+public abstract class ExceptionTests(string engine) : SystemTests(engine)
 {
     [Fact]
     public void An_undefined_opcode_is_reported_at_its_address_with_RF()
     {
-        using var f = new SystemFixture();
+        using var f = Create();
         f.Run(a => a.ud2()).Expect(Vector.UD);
         Assert.Equal(0x0F, (int)f.Peek(f.Frame(0), 1));
         Assert.Equal(SystemFixture.Code0, f.Frame(1));
@@ -30,7 +30,7 @@ public sealed class ExceptionTests
     [InlineData(false, false, 0x1000_0000_0000_0007UL | 1UL << 45, 9UL)]
     public void Page_faults_say_why(bool write, bool user, ulong entry, ulong error)
     {
-        using var f = new SystemFixture();
+        using var f = Create();
         // Without CR0.WP supervisors write where they like.
         f.Poke(SystemFixture.Tables + 0x3000 + 8 * 0x60, entry | 0x6_0000);
         f.Run(a =>
@@ -55,7 +55,7 @@ public sealed class ExceptionTests
     [Fact]
     public void A_fetch_from_a_page_without_execution_says_so()
     {
-        using var f = new SystemFixture();
+        using var f = Create();
         f.Poke(SystemFixture.Tables + 0x3000 + 8 * 0x60, 0x6_0007 | 1UL << 63);
         f.Run(a =>
         {
@@ -72,7 +72,7 @@ public sealed class ExceptionTests
     [Fact]
     public void Smep_and_smap()
     {
-        using var f = new SystemFixture();
+        using var f = Create();
         void Enable(Assembler a, int bit)
         {
             // The program itself must not lie on a user page then.
@@ -104,7 +104,7 @@ public sealed class ExceptionTests
     [Fact]
     public void Accessed_and_dirty_bits_are_set()
     {
-        using var f = new SystemFixture();
+        using var f = Create();
         ulong entry = SystemFixture.Tables + 0x3000 + 8 * 0x60;
         f.Run(a => a.mov(al, __byte_ptr[(int)SystemFixture.Data]));
         Assert.Equal(0x27UL, f.Peek(entry) & 0xFF);
@@ -116,7 +116,7 @@ public sealed class ExceptionTests
     [Fact]
     public void Addresses_that_are_not_canonical()
     {
-        using var f = new SystemFixture();
+        using var f = Create();
         f.Run(a =>
         {
             a.mov(rbx, 0x8000_0000_0000_0000);
@@ -137,7 +137,7 @@ public sealed class ExceptionTests
     [Fact]
     public void Software_interrupts_need_the_gates_privilege()
     {
-        using var f = new SystemFixture();
+        using var f = Create();
         f.Run(a => a.@int(0x80), user: true).Expect(Vector.GP, 0x80 * 8 + 2);
         f.Gate(0x80, SystemFixture.Code0, SystemFixture.Handlers + 0x800, 0xEE);
         f.Run(a => a.@int(0x80), user: true);
@@ -153,7 +153,7 @@ public sealed class ExceptionTests
     [Fact]
     public void Missing_gates_make_double_faults_and_those_a_shutdown()
     {
-        using var f = new SystemFixture();
+        using var f = Create();
         f.Poke(SystemFixture.Tables + 0x3000 + 8 * 0x60, 0);
         // #PF's gate is not present: #NP in the delivery of a page fault.
         f.Gate(14, SystemFixture.Code0, 0, 0x0E);
@@ -167,7 +167,7 @@ public sealed class ExceptionTests
     [Fact]
     public void A_missing_gate_of_a_benign_exception_is_reported_with_EXT()
     {
-        using var f = new SystemFixture();
+        using var f = Create();
         f.Gate(6, SystemFixture.Code0, 0, 0x0E);
         f.Run(a => a.ud2()).Expect(Vector.NP, 6 * 8 + 3);
         f.Gate(3, SystemFixture.Code0, 0, 0x0E);
@@ -177,7 +177,7 @@ public sealed class ExceptionTests
     [Fact]
     public void The_interrupt_stack_table_gives_a_stack()
     {
-        using var f = new SystemFixture();
+        using var f = Create();
         f.Gate(6, SystemFixture.Code0, SystemFixture.Handlers + 0x60, 0x8E, ist: 1);
         f.Run(a => a.ud2()).Expect(Vector.UD);
         Assert.Equal(SystemFixture.IstStack - 40, f.R(4));
@@ -189,7 +189,7 @@ public sealed class ExceptionTests
     [InlineData(SystemFixture.TssSelector, (ulong)SystemFixture.TssSelector)]
     public void Bad_selectors_are_named(int selector, ulong error)
     {
-        using var f = new SystemFixture();
+        using var f = Create();
         f.Run(a =>
         {
             a.mov(eax, selector);
@@ -200,7 +200,7 @@ public sealed class ExceptionTests
     [Fact]
     public void A_segment_that_is_not_present()
     {
-        using var f = new SystemFixture();
+        using var f = Create();
         f.Descriptor(SystemFixture.Free, 0x00CF_1300_0000_FFFF);
         f.Run(a =>
         {
@@ -217,7 +217,7 @@ public sealed class ExceptionTests
     [Fact]
     public void Interrupts_wait_for_the_instruction_behind_STI()
     {
-        using var f = new SystemFixture();
+        using var f = Create();
         f.Interrupt(0x40);
         f.Run(a =>
         {
@@ -236,7 +236,7 @@ public sealed class ExceptionTests
     [Fact]
     public void Interrupts_end_HLT()
     {
-        using var f = new SystemFixture();
+        using var f = Create();
         f.Run(a =>
         {
             a.sti();
@@ -251,7 +251,7 @@ public sealed class ExceptionTests
     [Fact]
     public void NMIs_are_blocked_until_IRET()
     {
-        using var f = new SystemFixture();
+        using var f = Create();
         f.Run(a => a.nop());
         f.Cpu.Nmi();
         Assert.Equal(StopReason.Waiting, f.Cpu.Run());
@@ -264,7 +264,7 @@ public sealed class ExceptionTests
     [Fact]
     public void The_trap_flag_steps()
     {
-        using var f = new SystemFixture();
+        using var f = Create();
         f.Run(a =>
         {
             a.xor(ecx, ecx);
@@ -281,7 +281,7 @@ public sealed class ExceptionTests
     [Fact]
     public void Debug_registers_stop_at_code_and_data()
     {
-        using var f = new SystemFixture();
+        using var f = Create();
         f.Run(a =>
         {
             a.mov(eax, (int)SystemFixture.Data);
@@ -315,7 +315,7 @@ public sealed class ExceptionTests
     [Fact]
     public void Privileged_instructions_fault_in_user_mode()
     {
-        using var f = new SystemFixture();
+        using var f = Create();
         foreach (Action<Assembler> program in new Action<Assembler>[] { a => a.hlt(), a => a.cli(), a => a.mov(rax, cr0), a => a.rdmsr(), a => a.invlpg(__byte_ptr[rax]), a => a.lgdt(__[0x4000]), a => a.@in(al, 0x60), a => a.wbinvd() })
             f.Run(program, user: true).Expect(Vector.GP, 0);
         f.Run(a => a.swapgs(), user: true).Expect(Vector.GP, 0);
@@ -324,7 +324,7 @@ public sealed class ExceptionTests
     [Fact]
     public void Unknown_registers_fault()
     {
-        using var f = new SystemFixture();
+        using var f = Create();
         f.Run(a =>
         {
             a.mov(ecx, 0x1234_5678);
@@ -342,7 +342,7 @@ public sealed class ExceptionTests
     [Fact]
     public void Syscall_and_sysret()
     {
-        using var f = new SystemFixture();
+        using var f = Create();
         f.Assemble(0x9000, 64, a =>
         {
             a.mov(rbx, rsp);
@@ -386,7 +386,7 @@ public sealed class ExceptionTests
     [Fact]
     public void Loads_beyond_everything_give_ones_and_the_local_apic_answers()
     {
-        using var f = new SystemFixture();
+        using var f = Create();
         f.Poke(SystemFixture.Tables + 0x1000 + 8, 0x83 | 3UL << 30);
         f.Run(a =>
         {
@@ -400,3 +400,7 @@ public sealed class ExceptionTests
         Assert.Equal(0xA5A5_0020UL, f.R(2));
     }
 }
+
+public sealed class ExceptionTestsInterpreted() : ExceptionTests(Interpreted);
+
+public sealed class ExceptionTestsTranslated() : ExceptionTests(Translated);

@@ -6,14 +6,14 @@ using static Iced.Intel.AssemblerRegisters;
 namespace Myna.Cpu.Tests.X86;
 
 /// <summary>32-bit protected mode: gates, tasks, virtual-8086 mode, paging without long mode.</summary>
-public sealed class ProtectedModeTests
+public abstract class ProtectedModeTests(string engine) : SystemTests(engine)
 {
     private const ushort Free = SystemFixture.Free;
 
     [Fact]
     public void An_interrupt_from_user_mode_switches_the_stack()
     {
-        using var f = new SystemFixture(X86BootMode.Protected32);
+        using var f = Create(X86BootMode.Protected32);
         f.Run(a => a.ud2(), user: true).Expect(Vector.UD);
         Assert.Equal(SystemFixture.KernelStack - 20, f.R(4));
         Assert.Equal(SystemFixture.Code3, f.Frame(1));
@@ -25,7 +25,7 @@ public sealed class ProtectedModeTests
     [Fact]
     public void A_call_gate_copies_parameters_and_RETF_releases_them()
     {
-        using var f = new SystemFixture(X86BootMode.Protected32);
+        using var f = Create(X86BootMode.Protected32);
         // 32-bit call gate, DPL 3, two parameters.
         f.Descriptor(Free, 0x9000 | (ulong)SystemFixture.Code0 << 16 | 2UL << 32 | 0xECUL << 40);
         f.Assemble(0x9000, 32, a =>
@@ -55,7 +55,7 @@ public sealed class ProtectedModeTests
     [Fact]
     public void A_segment_ends_at_its_limit()
     {
-        using var f = new SystemFixture(X86BootMode.Protected32);
+        using var f = Create(X86BootMode.Protected32);
         // Base 6_0000, limit FFF, writable data; then the same expanding down.
         f.Descriptor(Free, 0x0040_9306_0000_0FFF);
         f.Run(a =>
@@ -80,7 +80,7 @@ public sealed class ProtectedModeTests
     [Fact]
     public void Null_and_read_only_segments()
     {
-        using var f = new SystemFixture(X86BootMode.Protected32);
+        using var f = Create(X86BootMode.Protected32);
         f.Run(a =>
         {
             a.xor(eax, eax);
@@ -105,7 +105,7 @@ public sealed class ProtectedModeTests
     [Fact]
     public void A_task_is_called_and_returns()
     {
-        using var f = new SystemFixture(X86BootMode.Protected32);
+        using var f = Create(X86BootMode.Protected32);
         const ulong Other = 0xB000;
         f.Descriptor(Free, 0x0000_8900_0000_0067 | (Other << 16));
         f.Poke(Other + 28, 0);
@@ -146,14 +146,14 @@ public sealed class ProtectedModeTests
     [Fact]
     public void A_jump_to_a_busy_task_is_refused()
     {
-        using var f = new SystemFixture(X86BootMode.Protected32);
+        using var f = Create(X86BootMode.Protected32);
         f.Run(a => a.jmp(SystemFixture.TssSelector, 0)).Expect(Vector.GP, SystemFixture.TssSelector);
     }
 
     [Fact]
     public void Virtual_8086_mode_comes_and_goes()
     {
-        using var f = new SystemFixture(X86BootMode.Protected32);
+        using var f = Create(X86BootMode.Protected32);
         f.Assemble(0x9000, 16, a =>
         {
             a.mov(ax, ds);
@@ -188,7 +188,7 @@ public sealed class ProtectedModeTests
     [Fact]
     public void Pages_of_4_MiB_and_PAE()
     {
-        using var f = new SystemFixture(X86BootMode.Protected32);
+        using var f = Create(X86BootMode.Protected32);
         const ulong Directory = 0x20_0000;
         // 0 to 4 MiB identical, 4 MiB at 40_0000 again to 0.
         f.Poke(Directory, 0x83 | 0x83UL << 32);
@@ -228,7 +228,7 @@ public sealed class ProtectedModeTests
     [Fact]
     public void Questions_about_selectors()
     {
-        using var f = new SystemFixture(X86BootMode.Protected32);
+        using var f = Create(X86BootMode.Protected32);
         f.Run(a =>
         {
             a.mov(esi, SystemFixture.Code3);
@@ -253,7 +253,7 @@ public sealed class ProtectedModeTests
     [Fact]
     public void From_real_mode_to_64_bit_mode()
     {
-        using var f = new SystemFixture();
+        using var f = Create();
         f.Cpu.Reset();
         f.Cpu.Apply(new X86BootState(X86BootMode.Real, 0x9000) { Rsp = 0x8000 });
         f.Poke(0x4010, 0x7F | (SystemFixture.Gdt << 16));
@@ -295,7 +295,7 @@ public sealed class ProtectedModeTests
     [Fact]
     public void Real_mode_interrupts()
     {
-        using var f = new SystemFixture();
+        using var f = Create();
         f.Cpu.Reset();
         f.Cpu.Apply(new X86BootState(X86BootMode.Real, 0x9000) { Rsp = 0x8000 });
         f.Poke(4 * 0x21, 0x0000 | 0x0A00UL << 16);
@@ -322,3 +322,7 @@ public sealed class ProtectedModeTests
         Assert.Equal(0x8000UL, f.R(4));
     }
 }
+
+public sealed class ProtectedModeTestsInterpreted() : ProtectedModeTests(Interpreted);
+
+public sealed class ProtectedModeTestsTranslated() : ProtectedModeTests(Translated);

@@ -21,7 +21,9 @@ internal sealed class SystemFixture : IDisposable, ILocalApic
     // Selectors; user selectors with RPL 3.
     public const ushort Code0 = 8, Data0 = 0x10, Code3 = 0x18 | 3, Data3 = 0x20 | 3, Code64User = 0x28 | 3, TssSelector = 0x30, Free = 0x40;
 
-    public SystemFixture(X86BootMode mode = X86BootMode.Long64, string model = "max")
+    private readonly X86Translator? _translator;
+
+    public SystemFixture(X86BootMode mode = X86BootMode.Long64, string model = "max", string engine = SystemTests.Interpreted)
     {
         Is64 = mode == X86BootMode.Long64;
         Mode = mode;
@@ -33,7 +35,13 @@ internal sealed class SystemFixture : IDisposable, ILocalApic
             LocalApic = this,
         };
         Pages.Add(Cpu.Block.Tlb);
-        Cpu.Engine = Cpu.Stepper = new Interpreter(Cpu, Pages);
+        var interpreter = new Interpreter(Cpu, Pages);
+        Cpu.Engine = Cpu.Stepper = interpreter;
+        if (engine == SystemTests.Translated && X86Translator.IsSupported)
+        {
+            _translator = new X86Translator(Pages);
+            Cpu.Engine = _translator.CreateEngine(Cpu, interpreter);
+        }
         Poke(Tables, Tables + 0x1000 + 7);
         Poke(Tables + 0x1000, Tables + 0x2000 + 7);
         Poke(Tables + 0x2000, Tables + 0x3000 + 7);
@@ -220,6 +228,15 @@ internal sealed class SystemFixture : IDisposable, ILocalApic
     public void Dispose()
     {
         Cpu.Dispose();
+        _translator?.Dispose();
         Ram.Dispose();
     }
+}
+
+/// <summary>Tests of the system that every engine passes: a class derived from theirs for each.</summary>
+public abstract class SystemTests(string engine)
+{
+    public const string Interpreted = "interp", Translated = "jit";
+
+    internal SystemFixture Create(X86BootMode mode = X86BootMode.Long64, string model = "max") => new(mode, model, engine);
 }
