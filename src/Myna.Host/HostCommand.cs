@@ -23,7 +23,8 @@ public static class HostCommand
     public static async Task<HostCommandResult> RunAsync(
         string program, IEnumerable<string> arguments, string? directory = null, CancellationToken cancellation = default)
     {
-        using Process process = Start(program, arguments, directory);
+        using var child = new Child(program, arguments, directory);
+        Process process = child.Process;
         process.StandardInput.Close();
         Task<string> output = process.StandardOutput.ReadToEndAsync(cancellation);
         Task<string> error = process.StandardError.ReadToEndAsync(cancellation);
@@ -37,7 +38,8 @@ public static class HostCommand
     public static async Task<HostCommandResult> PipeAsync(
         string program, IEnumerable<string> arguments, ReadOnlyMemory<byte> input, Func<Stream, Task> read, CancellationToken cancellation = default)
     {
-        using Process process = Start(program, arguments, null);
+        using var child = new Child(program, arguments, null);
+        Process process = child.Process;
         Task<string> error = process.StandardError.ReadToEndAsync(cancellation);
         Task feed = FeedAsync(process, input, cancellation);
         try
@@ -52,26 +54,6 @@ public static class HostCommand
         await feed.ConfigureAwait(false);
         await WaitAsync(process, cancellation).ConfigureAwait(false);
         return new(process.ExitCode, "", await error.ConfigureAwait(false));
-    }
-
-    private static Process Start(string program, IEnumerable<string> arguments, string? directory)
-    {
-        var start = new ProcessStartInfo(program, arguments)
-        {
-            RedirectStandardInput = true,
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-            WorkingDirectory = directory ?? "",
-        };
-        start.Environment["LC_ALL"] = "C.UTF-8";
-        try
-        {
-            return Process.Start(start)!;
-        }
-        catch (Win32Exception e)
-        {
-            throw new FileNotFoundException($"cannot run {program}: {e.Message}", program, e);
-        }
     }
 
     private static async Task FeedAsync(Process process, ReadOnlyMemory<byte> input, CancellationToken cancellation)
@@ -109,6 +91,61 @@ public static class HostCommand
         catch (InvalidOperationException)
         {
             // Already gone.
+        }
+    }
+
+    /// <summary>
+    /// A program that ends with this one, however this one ends: the kernel sends it SIGTERM when the thread that started it
+    /// is gone (prctl(2), PR_SET_PDEATHSIG), and that thread waits for its end. Needs setpriv of util-linux.
+    /// </summary>
+    private sealed class Child : IDisposable
+    {
+        private const string Guard = "setpriv";
+        private readonly ManualResetEventSlim _done = new();
+        private readonly Thread _parent;
+
+        /// <exception cref="FileNotFoundException">There is no such program.</exception>
+        public Child(string program, IEnumerable<string> arguments, string? directory)
+        {
+            if (!Exists(program))
+                throw new FileNotFoundException($"cannot run {program}: it is not installed", program);
+            bool guarded = OperatingSystem.IsLinux() && Exists(Guard);
+            var start = guarded ? new ProcessStartInfo(Guard, ["--pdeathsig", "TERM", "--", program, .. arguments]) : new ProcessStartInfo(program, arguments);
+            start.RedirectStandardInput = start.RedirectStandardOutput = start.RedirectStandardError = true;
+            start.WorkingDirectory = directory ?? "";
+            start.Environment["LC_ALL"] = "C.UTF-8";
+            Process? process = null;
+            Win32Exception? error = null;
+            using var started = new ManualResetEventSlim();
+            _parent = new Thread(() =>
+            {
+                try
+                {
+                    process = Process.Start(start);
+                }
+                catch (Win32Exception e)
+                {
+                    error = e;
+                }
+                started.Set();
+                if (process is not null)
+                    _done.Wait();
+            })
+            { IsBackground = true, Name = "host command" };
+            _parent.Start();
+            started.Wait();
+            Process = process ?? throw new FileNotFoundException($"cannot run {program}: {error?.Message}", program, error);
+        }
+
+        public Process Process { get; }
+
+        /// <summary>Once the program has ended, or been killed.</summary>
+        public void Dispose()
+        {
+            _done.Set();
+            _parent.Join();
+            _done.Dispose();
+            Process.Dispose();
         }
     }
 }

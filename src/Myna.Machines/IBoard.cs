@@ -28,6 +28,10 @@ internal interface IBoard : IDisposable
     /// <summary>Hands what the guest has written to its consoles to the host.</summary>
     void FlushConsole();
 
+    /// <summary>The user presses the power button: the guest is asked to switch itself off. Any thread.</summary>
+    /// <returns>Whether the board has one.</returns>
+    bool PressPowerButton() => false;
+
     /// <summary>Everything with saved state, in the order of the stream: CPUs, then devices.</summary>
     IEnumerable<IStateful> Stateful => Cpus.Cast<IStateful>().Concat(Devices.Select(d => d.State));
 

@@ -149,6 +149,9 @@ public sealed class Machine : IPowerControl, IDisposable
     /// <summary>Ends the machine at once, as pulling the plug does.</summary>
     public void PowerOff() => End(new MachineExit(ExitReason.Host, 0));
 
+    /// <summary>Presses the power button, if the board has one: the guest is asked to switch itself off, and may not.</summary>
+    public bool PressPowerButton() => _board.PressPowerButton();
+
     /// <summary>Blocks until the machine has ended.</summary>
     public MachineExit WaitForExit(CancellationToken cancellation = default)
     {
@@ -214,6 +217,7 @@ public sealed class Machine : IPowerControl, IDisposable
         foreach (DeviceOptions device in Options.Devices)
             (device.Peer as IDisposable)?.Dispose();
         (Options.Console as IDisposable)?.Dispose();
+        (Options.SecondConsole as IDisposable)?.Dispose();
         _ownClock?.Dispose();
         _board.Dispose();
         _requests.Dispose();

@@ -124,6 +124,9 @@ public sealed record MachineOptions
     /// <summary>The byte stream of the UART.</summary>
     public ICharBackend? Console { get; init; }
 
+    /// <summary>On PCs, the byte stream of a second UART (COM2); null for none.</summary>
+    public ICharBackend? SecondConsole { get; init; }
+
     public IReadOnlyList<DeviceOptions> Devices { get; init; } = [];
 
     /// <summary>Extra fw_cfg files by name, as in "opt/org.example/file".</summary>

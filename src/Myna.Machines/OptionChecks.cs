@@ -34,6 +34,8 @@ internal static class OptionChecks
             throw new MachineException($"a signature granularity of {options.SignatureGranularity} is not possible; choose 4, 8 or 16");
         if (options.Arch != "x86_64" && (options.Cpu ?? (object?)options.DebugExitPort) is not null)
             throw new MachineException($"CPU models and the debug-exit device are for x86_64; the machine is {options.Arch}");
+        if (options.Arch != "x86_64" && options.SecondConsole is not null)
+            throw new MachineException($"a second serial port is for x86_64; the machine is {options.Arch}");
         if (options.Arch == "x86_64" && (options.Flash0 ?? options.Flash1 ?? options.Signature) is not null)
             throw new MachineException("flash banks and signatures are for riscv64; the machine is x86_64");
         if (options is { Arch: "x86_64", Firmware: MachineOptions.FirmwareBuiltIn })

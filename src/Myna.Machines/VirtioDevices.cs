@@ -59,18 +59,18 @@ internal static class VirtioDevices
         switch (wanted)
         {
             case DiskDevice disk:
-                return new VirtioBlock(memory, disk.Backend, disk.Serial, disk.Queues, log: log["virtio-blk"]);
+                return new VirtioBlock(memory, disk.Backend, disk.Serial, disk.Queues, log: log[LogNames.VirtioBlock]);
             case NetDevice net:
                 byte[] mac = net.Mac ?? FirstMac.ToArray();
                 if (net.Mac is null)
                     mac[5] += (byte)cards++;
-                return new VirtioNet(memory, net.Backend, mac, log: log["virtio-net"]);
+                return new VirtioNet(memory, net.Backend, mac, log: log[LogNames.VirtioNet]);
             case ConsoleDevice { Name: null } console:
-                return new VirtioConsole(memory, console.Backend, log: log["virtio-console"]);
+                return new VirtioConsole(memory, console.Backend, log: log[LogNames.VirtioConsole]);
             case ConsoleDevice console:
-                return new VirtioConsole(memory, [new ConsolePortOptions(console.Backend, console.Name)], log: log["virtio-console"]);
+                return new VirtioConsole(memory, [new ConsolePortOptions(console.Backend, console.Name)], log: log[LogNames.VirtioConsole]);
             case RngDevice:
-                return new VirtioEntropy(memory, bytes => options.Fill(bytes), log: log["virtio-rng"]);
+                return new VirtioEntropy(memory, bytes => options.Fill(bytes), log: log[LogNames.VirtioEntropy]);
             default:
                 throw new MachineException($"the board {options.Board} knows no device {wanted.GetType().Name}");
         }

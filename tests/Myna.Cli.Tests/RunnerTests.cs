@@ -5,6 +5,18 @@ namespace Myna.Cli.Tests;
 
 public class RunnerTests
 {
+    [Theory]
+    [InlineData("nonsense")]
+    [InlineData("plic")]
+    public async Task Unknown_logs_are_refused_with_the_list(string name)
+    {
+        var settings = new RunSettings { Arch = "x86_64", Cpus = 1, Memory = 64 << 20, Accel = Accel.Interp, Kernel = "x", Log = ["virtio-blk", name] };
+        UserException error = await Assert.ThrowsAsync<UserException>(() => Runner.RunAsync(settings, CancellationToken.None));
+        Assert.Contains($"'{name}'", error.Message, StringComparison.Ordinal);
+        Assert.Contains("virtio-net", error.Message, StringComparison.Ordinal);
+        Assert.Equal(2, error.Status);
+    }
+
     /// <summary>--net none asks for no network, which is what lockstep has.</summary>
     [Theory]
     [InlineData("none", false)]

@@ -26,7 +26,7 @@ internal static class RootCommands
         };
         if (root.Options.OfType<HelpOption>().FirstOrDefault() is { Action: HelpAction help } option)
             option.Action = new HelpWithExamples(help);
-        ParseResult result = root.Parse(own, new ParserConfiguration { ResponseFileTokenReplacer = null });
+        ParseResult result = root.Parse(own.Length == 0 ? ["--help"] : own, new ParserConfiguration { ResponseFileTokenReplacer = null });
         if (result.Errors.Count > 0)
         {
             string name = result.CommandResult.Command is RootCommand ? "" : result.CommandResult.Command.Name + " ";

@@ -48,7 +48,8 @@ internal static class RunCommand
         Option<string[]> nets = Many("--net", "user[,hostfwd=...]|none", "The network (default user); hostfwd=tcp:HOSTADDR:PORT-:GUESTPORT opens a port to the guest.", Net);
         Option<string?> gdb = Text("--gdb", "[HOST]:PORT", "Waits for gdb there before the guest starts.");
         Option<string?> monitor = Text("--monitor", "unix:PATH|stdio", "A prompt that shows and drives the machine.");
-        Option<string[]> log = Many("--log", "NAME,...", "Components that say what the guest does wrong (plic, virtio-blk, ..., or all).", static s => s);
+        Option<string[]> log = Many("--log", "NAME,...", $"Components that say what the guest does wrong ({string.Join(", ", LogNames.Known)}, or all).", static s => s);
+        Option<string?> serial = Text("--serial2", "FILE", "x86_64: a second serial port (ttyS1); what the guest writes there goes to the file.");
         var trace = new Option<string?>("--trace")
         {
             HelpName = "FILE",
@@ -64,7 +65,7 @@ internal static class RunCommand
         var command = new Command("run", "Boots a virtual machine.")
         {
             arch.Option, board.Option, cpu, cpus.Option, memory.Option, accel.Option, kernel, entry.Option, initrd, append, firmware.Option, disks, nets,
-            gdb, monitor, log, trace, debugExit, signature, granularity.Option, suite, noReboot, verbose,
+            gdb, monitor, log, serial, trace, debugExit, signature, granularity.Option, suite, noReboot, verbose,
         };
         command.SetAction((result, cancellation) =>
         {
@@ -87,6 +88,7 @@ internal static class RunCommand
                 Gdb = result.GetValue(gdb),
                 Monitor = result.GetValue(monitor),
                 Log = [.. (result.GetValue(log) ?? []).SelectMany(l => l.Split(',', StringSplitOptions.RemoveEmptyEntries))],
+                SecondSerial = result.GetValue(serial),
                 Trace = result.GetResult(trace) is null ? null : result.GetValue(trace) ?? "",
                 Signature = result.GetValue(signature),
                 SignatureGranularity = granularity.Of(result),

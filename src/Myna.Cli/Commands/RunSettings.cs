@@ -28,6 +28,9 @@ internal sealed record RunSettings
     public const string MonitorStdio = "stdio";
     public IReadOnlyList<string> Log { get; init; } = [];
 
+    /// <summary>The file that the second serial port writes to.</summary>
+    public string? SecondSerial { get; init; }
+
     /// <summary>Null: no trace; empty: on standard error; otherwise a file.</summary>
     public string? Trace { get; init; }
     public string? Signature { get; init; }

@@ -40,6 +40,7 @@ internal static class Runner
                 Firmware = settings.Firmware,
                 Clock = clock,
                 Log = new Log(line => Output.Note("myna: " + line), settings.Log),
+                SecondConsole = settings.SecondSerial is { } file ? new FilePort(file) : null,
                 NoReboot = settings.NoReboot,
                 Signature = settings.Signature,
                 SignatureGranularity = settings.SignatureGranularity,
@@ -63,6 +64,8 @@ internal static class Runner
             throw new UserException("the command after -- takes standard input; use --monitor unix:PATH", Usage);
         if (settings.Command.Length > 0 && !settings.BootsGuest)
             throw new UserException("a command after -- runs in the default guest alone; leave out --firmware", Usage);
+        if (settings.Log.FirstOrDefault(name => !LogNames.Known.Append(LogNames.All).Contains(name, StringComparer.OrdinalIgnoreCase)) is { } unknown)
+            throw new UserException($"--log knows no component '{unknown}'; use {string.Join(", ", LogNames.Known)}, or {LogNames.All}", Usage);
         if (settings is { Kernel: null, Firmware: MachineOptions.FirmwareNone, Arch: "riscv64" })
             throw new UserException("--firmware none starts the kernel in M-mode; say which with --kernel FILE", Usage);
         // Before the run: its result would be lost after it.
@@ -110,11 +113,16 @@ internal static class Runner
         bool raw = !prompt && Terminal.InputIsTerminal && Terminal.IsForeground;
         using Terminal? terminal = raw ? Terminal.EnterRaw() : null;
         Output.Raw = terminal is not null;
+        bool left = false;
         try
         {
             if (terminal is not null)
                 Output.Note($"myna: {EscapeKey.Name} leaves");
-            using var keys = new InputPump(StandardStreams.OpenInput(), keyboard, terminal is null ? null : () => session.End(0));
+            using var keys = new InputPump(StandardStreams.OpenInput(), keyboard, terminal is null ? null : () =>
+            {
+                left = true;
+                session.End(0);
+            });
             session.Start();
             if (prompt)
                 StartMonitor(session);
@@ -128,6 +136,9 @@ internal static class Runner
         {
             terminal?.Dispose();
             Output.Raw = false;
+            // The cursor stands behind the guest's prompt.
+            if (left)
+                Output.Note("");
         }
     }
 
@@ -175,7 +186,7 @@ internal static class Runner
             return status;
         if (command.Status is int result)
             return result;
-        throw new UserException($"the guest ended before the command did; its console said last:\n{last.Read(5)}");
+        throw new UserException($"the guest ended before the command did; its console said last:\n{last.ReadEnd()}");
     }
 
     private static string Words(params string?[] words) => string.Join(' ', words.Where(w => !string.IsNullOrEmpty(w)));

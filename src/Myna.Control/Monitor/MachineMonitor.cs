@@ -42,6 +42,8 @@ public sealed class MachineMonitor
             new("stop", "", "pauses the machine", _ => Do(_machine.Pause)),
             new("cont", "", "lets it run on", _ => Do(_machine.State == MachineState.Created ? _machine.Start : _machine.Resume)),
             new("reset", "", "power-on state again", _ => Do(_machine.Reset)),
+            new("system_reset", "", "the same, by QEMU's name", _ => Do(_machine.Reset)),
+            new("system_powerdown", "", "presses the power button: the guest may switch itself off", _ => PowerButton()),
             new("quit", "", "ends the machine", _ => Do(_machine.PowerOff)),
             new("x", "[/FORMAT] ADDRESS", "memory at a virtual address: x/8xg, x/20i, x/4db", a => Examine(a, physical: false)),
             new("xp", "[/FORMAT] ADDRESS", "memory at a physical address", a => Examine(a, physical: true)),
@@ -93,6 +95,12 @@ public sealed class MachineMonitor
         action();
         return "";
     }
+
+    string PowerButton() => Do(() =>
+    {
+        if (!_machine.PressPowerButton())
+            throw new MonitorException($"the board {_machine.Options.Board} has no power button");
+    });
 
     string Help(string[] arguments)
     {

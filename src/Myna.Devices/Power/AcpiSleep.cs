@@ -1,3 +1,4 @@
+using Myna.Hardware.Interrupts;
 using Myna.Hardware.Memory;
 using Myna.Hardware.Power;
 using Myna.Hardware.State;
@@ -6,7 +7,8 @@ namespace Myna.Devices.Power;
 
 /// <summary>
 /// Sleep and reset registers of hardware-reduced ACPI (ACPI specification 6.5, sections 4.8.3.7 and 4.8.4.4): one byte each,
-/// sleep control at 0, sleep status at 1, reset at 2. For memory or I/O space.
+/// sleep control at 0, sleep status at 1, reset at 2; and at 3 what a generic event device (section 5.6.9) asks for: bit 0 is
+/// set when the power button has been pressed, and cleared by the read. For memory or I/O space.
 /// </summary>
 [Stateful("acpi-sleep")]
 public sealed partial class AcpiSleep : IMmio
@@ -15,23 +17,53 @@ public sealed partial class AcpiSleep : IMmio
     public const ulong RegisterSize = 4;
 
     /// <summary>Offsets.</summary>
-    public const int SLEEP_CONTROL = 0, SLEEP_STATUS = 1, RESET = 2;
+    public const int SLEEP_CONTROL = 0, SLEEP_STATUS = 1, RESET = 2, EVENT = 3;
+
+    /// <summary>In <see cref="EVENT"/>.</summary>
+    public const byte PowerButton = 1;
 
     /// <summary>SLP_TYP for S5, and what the reset register takes.</summary>
     public const byte SleepTypeOff = 5, ResetValue = 0x42;
 
     private const byte SLP_EN = 1 << 5, WAK_STS = 1 << 7;
 
+    private readonly Lock _lock = new();
     private readonly IPowerControl _power;
+    private readonly InterruptLine _event;
 
     [Saved(1)] private byte _status;
+    [Saved(2)] private byte _events;
 
-    public AcpiSleep(IPowerControl power) => _power = power;
+    /// <param name="events">The event device's interrupt, a level: high while <see cref="EVENT"/> is not 0.</param>
+    public AcpiSleep(IPowerControl power, InterruptLine events = default)
+    {
+        _power = power;
+        _event = events;
+    }
+
+    /// <summary>The user presses the power button.</summary>
+    public void PressPowerButton()
+    {
+        lock (_lock)
+        {
+            _events |= PowerButton;
+            _event.Set(true);
+        }
+    }
 
     /// <inheritdoc/>
     public bool Read(ulong offset, int size, out ulong value)
     {
         value = offset == SLEEP_STATUS ? Volatile.Read(ref _status) : 0ul;
+        if (offset == EVENT)
+        {
+            lock (_lock)
+            {
+                value = _events;
+                _events = 0;
+                _event.Set(false);
+            }
+        }
         return true;
     }
 
@@ -49,7 +81,17 @@ public sealed partial class AcpiSleep : IMmio
     }
 
     /// <summary>Power-on state.</summary>
-    public void Reset() => _status = 0;
+    public void Reset()
+    {
+        _status = 0;
+        lock (_lock)
+            _events = 0;
+        Sync();
+    }
 
-    private void Sync() { }
+    private void Sync()
+    {
+        lock (_lock)
+            _event.Set(_events != 0);
+    }
 }

@@ -48,7 +48,7 @@ internal sealed class VirtMachine : IBoard
             _harts[i] = new Hart(new HartOptions
             {
                 HartId = i, Memory = Memory, Clock = clock, TimebaseHertz = VirtMemoryMap.TimebaseHertz,
-                ResetVector = VirtMemoryMap.ResetRom, Firmware = firmware, Log = options.Log["hart"],
+                ResetVector = VirtMemoryMap.ResetRom, Firmware = firmware, Log = options.Log[LogNames.Hart],
             });
             _engines.Attach(_harts[i]);
         }

@@ -28,8 +28,9 @@ internal sealed class DirectBoot : IDisposable
     private readonly List<BootModule> _modules = [];
 
     /// <param name="commandLine">What the board puts in front of the user's words, unless they name a console.</param>
+    /// <param name="announcement">What the board puts behind them.</param>
     /// <exception cref="MachineException">An image is missing, wrong, or does not fit.</exception>
-    public DirectBoot(MachineOptions options, PcMemory memory, string commandLine)
+    public DirectBoot(MachineOptions options, PcMemory memory, string commandLine, string announcement = "")
     {
         _options = options;
         _memory = memory;
@@ -37,7 +38,7 @@ internal sealed class DirectBoot : IDisposable
         try
         {
             CheckPlaces();
-            _commandLine = KernelCommandLine.Make(_kernel, commandLine, options.Append, CommandLineEnd - CommandLine);
+            _commandLine = KernelCommandLine.Make(_kernel, commandLine, options.Append, announcement, CommandLineEnd - CommandLine);
             if (options.Initrd is { } initrd)
                 PlaceModules(initrd);
         }

@@ -27,7 +27,7 @@ internal sealed class FirmwareKernel
         ulong top = memory.BelowHole - FirmwareRoom;
         if (image.WorkEnd > top)
             throw new MachineException($"the kernel {kernel.Path} needs memory up to 0x{image.WorkEnd:x}, but only 0x{top:x} bytes are free; raise --memory");
-        string line = KernelCommandLine.Make(kernel, commandLine, options.Append, LinuxSetup.CommandLineEnd - LinuxSetup.CommandLine);
+        string line = KernelCommandLine.Make(kernel, commandLine, options.Append, "", LinuxSetup.CommandLineEnd - LinuxSetup.CommandLine);
 
         BootModule? initrd = null;
         byte[] initrdBytes = [];

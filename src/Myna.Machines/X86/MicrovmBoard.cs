@@ -5,6 +5,7 @@ using Myna.Devices.Virtio;
 using Myna.Devices.Virtio.Transport;
 using Myna.Hardware.Power;
 using Myna.Hardware.Time;
+using Myna.Machines.Firmware;
 
 namespace Myna.Machines.X86;
 
@@ -14,18 +15,20 @@ namespace Myna.Machines.X86;
 /// </summary>
 internal sealed class MicrovmBoard : PcBoard
 {
+    private readonly AcpiSleep _sleep;
+
     /// <exception cref="MachineException">Something in the options cannot be had.</exception>
     public MicrovmBoard(MachineOptions options, Clock clock, IPowerControl power)
-        : base(options, clock, power, MicrovmMemoryMap.Memory(options.Memory), "console=ttyS0")
+        : base(options, clock, power, MicrovmMemoryMap.Memory(options.Memory), "console=ttyS0", Announcement(options))
     {
         Interrupts = new GsiRouter(null, IoApic);
-        AddSerial(Interrupts.Line(MicrovmMemoryMap.Com1Irq));
+        AddSerial(Interrupts.Line(MicrovmMemoryMap.Com1Irq), Interrupts.Line(MicrovmMemoryMap.Com2Irq));
         var rtc = new Mc146818(clock, WallClock, Interrupts.Line(MicrovmMemoryMap.RtcIrq));
         MapPorts(MicrovmMemoryMap.Cmos, rtc.Ports, "rtc");
         Add(new BoardDevice("rtc", rtc, rtc.Reset));
-        var sleep = new AcpiSleep(power);
-        Ports.Map(MicrovmMemoryMap.Power, AcpiSleep.RegisterSize, "acpi-sleep", sleep);
-        Add(new BoardDevice("acpi-sleep", sleep, sleep.Reset));
+        _sleep = new AcpiSleep(power, Interrupts.Line(MicrovmMemoryMap.PowerInterrupt));
+        Ports.Map(MicrovmMemoryMap.Power, AcpiSleep.RegisterSize, "acpi-sleep", _sleep);
+        Add(new BoardDevice("acpi-sleep", _sleep, _sleep.Reset));
 
         (_, List<VirtioDevice> devices) = VirtioDevices.Create(Memory, options, MicrovmMemoryMap.VirtioInterrupts.Length, pci: false);
         for (int i = 0; i < devices.Count; i++)
@@ -35,7 +38,26 @@ internal sealed class MicrovmBoard : PcBoard
             Memory.Map(address, VirtioMmio.RegisterSize, $"virtio-mmio@{address:x}", slot);
             Add(new BoardDevice($"virtio_mmio@{address:x}", slot, slot.Reset));
         }
-        UseTables(MicrovmTables.Build(options.Cpus, devices.Count));
+        UseTables(MicrovmTables.Build(options.Cpus, devices.Count, SerialPorts));
+        UseMpTable(MpTable.Build(options.Cpus, (uint)MicrovmMemoryMap.LocalApic, (uint)MicrovmMemoryMap.IoApic,
+            pin => MicrovmMemoryMap.VirtioInterrupts.Contains((byte)pin)));
         AddTestDevices(Interrupts.Line);
+    }
+
+    /// <inheritdoc/>
+    public override bool PressPowerButton()
+    {
+        _sleep.PressPowerButton();
+        return true;
+    }
+
+    /// <summary>The devices for a kernel that is told not to look at ACPI (Linux, virtio_mmio.device of kernel-parameters.txt).</summary>
+    private static string Announcement(MachineOptions options)
+    {
+        if (options.Append is null || !options.Append.Split(' ').Contains("acpi=off"))
+            return "";
+        int devices = Math.Min(options.Devices.Count, MicrovmMemoryMap.VirtioInterrupts.Length);
+        return string.Join(' ', Enumerable.Range(0, devices).Select(i =>
+            $"virtio_mmio.device={MicrovmMemoryMap.VirtioStride >> 10}K@0x{MicrovmMemoryMap.VirtioMmio + (ulong)i * MicrovmMemoryMap.VirtioStride:x}:{MicrovmMemoryMap.VirtioInterrupts[i]}"));
     }
 }

@@ -12,10 +12,13 @@ internal static class MicrovmMemoryMap
     /// <summary>Sleep control, sleep status and reset registers of hardware-reduced ACPI.</summary>
     public const int Power = 0x600;
 
-    public const int Cmos = 0x70, Com1 = 0x3f8, Com1Irq = 4, RtcIrq = 8;
+    public const int Cmos = 0x70, Com1 = 0x3f8, Com1Irq = 4, Com2 = 0x2f8, Com2Irq = 3, RtcIrq = 8;
+
+    /// <summary>The pin of the I/O APIC that the power button's events come to.</summary>
+    public const int PowerInterrupt = 9;
 
     /// <summary>A pin of the I/O APIC for each virtio-mmio slot, in order.</summary>
-    public static ReadOnlySpan<byte> VirtioInterrupts => [16, 17, 18, 19, 20, 21, 22, 23, 5, 6, 7, 9, 10, 11, 12, 13, 14, 15];
+    public static ReadOnlySpan<byte> VirtioInterrupts => [16, 17, 18, 19, 20, 21, 22, 23, 5, 6, 7, 10, 11, 12, 13, 14, 15];
 
     public static PcMemory Memory(ulong size) => new(size, LowRamLimit, LowRamSplit);
 }

@@ -3,6 +3,7 @@ using Myna.Cpu.X86;
 using Myna.Devices.Interrupts;
 using Myna.Devices.Ports;
 using Myna.Devices.Serial;
+using Myna.Hardware.Backends;
 using Myna.Hardware.Diagnostics;
 using Myna.Hardware.Interrupts;
 using Myna.Hardware.Memory;
@@ -22,7 +23,7 @@ namespace Myna.Machines.X86;
 internal abstract class PcBoard : IBoard
 {
     // Where tables lie when no firmware places them; kernels look for the root pointers from E0000h on in steps of 16 bytes.
-    private const ulong RsdpPlace = 0xe0000, AcpiPlace = 0xe0040, SmbiosEntryPlace = 0xf0000, SmbiosPlace = 0xf0020;
+    private const ulong RsdpPlace = 0xe0000, AcpiPlace = 0xe0040, SmbiosEntryPlace = 0xf0000, SmbiosPlace = 0xf0020, MpPlace = 0xf8000;
     private const ulong FourGiB = 1UL << 32;
     private const uint UartHertz = 1_843_200;
 
@@ -32,12 +33,13 @@ internal abstract class PcBoard : IBoard
     private readonly DirectBoot? _boot;
     private readonly Ram _ram;
     private readonly Ram? _resetRom;
-    private Uart16550? _uart;
-    private byte[] _rsdp = [], _acpi = [];
+    private readonly List<Uart16550> _uarts = [];
+    private byte[] _rsdp = [], _acpi = [], _mp = [];
 
     /// <param name="commandLine">What Linux is told unless the user says otherwise.</param>
+    /// <param name="announcement">What Linux is told in any case.</param>
     /// <exception cref="MachineException">Something in the options cannot be had.</exception>
-    protected PcBoard(MachineOptions options, Clock clock, IPowerControl power, PcMemory layout, string commandLine)
+    protected PcBoard(MachineOptions options, Clock clock, IPowerControl power, PcMemory layout, string commandLine, string announcement = "")
     {
         Options = options;
         Clock = clock;
@@ -49,7 +51,7 @@ internal abstract class PcBoard : IBoard
         {
             if (options.Kernel is null)
                 throw new MachineException("there is nothing to start: give a kernel (--kernel FILE) or a firmware (--firmware bios)");
-            _boot = new DirectBoot(options, layout, commandLine);
+            _boot = new DirectBoot(options, layout, commandLine, announcement);
         }
         try
         {
@@ -67,7 +69,7 @@ internal abstract class PcBoard : IBoard
             _resetRom = ResetRom.Create();
             Memory.Map(FourGiB - _resetRom.Size, _resetRom);
         }
-        LogChannel cpuLog = Log["cpu"];
+        LogChannel cpuLog = Log[LogNames.Cpu];
         _cpus = new X86Cpu[options.Cpus];
         _engines = new CpuEngines(options.Accel, options.CountInstructions, _resetRom is null ? [_ram] : [_ram, _resetRom]);
         for (int i = 0; i < _cpus.Length; i++)
@@ -140,6 +142,7 @@ internal abstract class PcBoard : IBoard
         byte[] smbios = SmbiosTables.Structures(SmbiosDescription());
         Put(SmbiosEntryPlace, SmbiosTables.EntryPoint(SmbiosPlace, smbios.Length));
         Put(SmbiosPlace, smbios);
+        Put(MpPlace, _mp);
         Put(ResetRom.LegacyVector, ResetRom.Code.ToArray());
         // BIOS data area: port of COM1, segment of the extended BIOS data area, KiB of conventional memory. Some kernels
         // (Xen's) look for room there.
@@ -156,7 +159,13 @@ internal abstract class PcBoard : IBoard
         _cpus[0].Apply(_boot.Load(Memory));
     }
 
-    public void FlushConsole() => _uart?.Flush();
+    public void FlushConsole()
+    {
+        foreach (Uart16550 uart in _uarts)
+            uart.Flush();
+    }
+
+    public abstract bool PressPowerButton();
 
     public virtual void Dispose()
     {
@@ -178,6 +187,9 @@ internal abstract class PcBoard : IBoard
             throw new InvalidOperationException("the ACPI tables have outgrown their place");
     }
 
+    /// <summary>The table for kernels without ACPI. Once, by the board's constructor.</summary>
+    protected void UseMpTable(Func<uint, byte[]> table) => _mp = table((uint)MpPlace);
+
     protected SmbiosMachine SmbiosDescription()
         => new(Options.Board!, Options.Cpus, [(0, Layout.BelowHole), .. Layout.AboveHole == 0 ? [] : new[] { (FourGiB, Layout.AboveHole) }]);
 
@@ -186,13 +198,25 @@ internal abstract class PcBoard : IBoard
     /// <summary>CPUs may execute code in it.</summary>
     protected void AddExecutable(Ram memory) => _engines.Add(memory);
 
-    /// <summary>The serial port COM1.</summary>
-    protected void AddSerial(InterruptLine line)
+    /// <summary>The serial port COM1, and COM2 if the user wants it.</summary>
+    protected void AddSerial(InterruptLine first, InterruptLine second)
     {
-        _uart = new Uart16550(Clock, UartHertz, line, Options.Console);
-        Ports.Map(Q35MemoryMap.Com1, 8, "serial@3f8", _uart);
-        Add(new BoardDevice("serial@3f8", _uart, _uart.Reset));
+        Add(Q35MemoryMap.Com1, first, Options.Console);
+        if (SerialPorts == 2)
+            Add(Q35MemoryMap.Com2, second, Options.SecondConsole);
+
+        void Add(int port, InterruptLine line, ICharBackend? backend)
+        {
+            var uart = new Uart16550(Clock, UartHertz, line, backend);
+            _uarts.Add(uart);
+            string name = $"serial@{port:x}";
+            Ports.Map((ulong)port, 8, name, uart);
+            this.Add(new BoardDevice(name, uart, uart.Reset));
+        }
     }
+
+    /// <summary>COM1, or COM1 and COM2.</summary>
+    protected int SerialPorts => Options.SecondConsole is null ? 1 : 2;
 
     /// <summary>The devices that test programs talk to, if there is such a program or the user wants them.</summary>
     /// <param name="line">A new source of a global system interrupt.</param>

@@ -27,6 +27,7 @@ internal sealed class Q35Board : PcBoard
     private readonly I8259Pair _pic;
     private readonly Mc146818 _rtc;
     private readonly Ich9Lpc _lpc;
+    private readonly AcpiPm _pm;
     private readonly Ram? _firmware;
     private readonly FirmwareKernel? _kernel;
 
@@ -47,7 +48,7 @@ internal sealed class Q35Board : PcBoard
         Add(new BoardDevice("pic", _pic, _pic.Reset));
         Interrupts = new GsiRouter(_pic, IoApic);
         _gsi = [.. Enumerable.Range(0, IoApic.Pins).Select(i => new WiredOr(Interrupts.Line(i)))];
-        AddSerial(Gsi(Q35MemoryMap.Com1Irq));
+        AddSerial(Gsi(Q35MemoryMap.Com1Irq), Gsi(Q35MemoryMap.Com2Irq));
 
         var hpet = new Hpet(clock, Gsi(Q35MemoryMap.PitIrq), Gsi(Q35MemoryMap.RtcIrq),
             Enumerable.Range(0, IoApic.Pins).Select(i => i is >= 16 and < 20 ? Gsi(i) : default), Apics);
@@ -72,12 +73,12 @@ internal sealed class Q35Board : PcBoard
         MapPorts(0x60, keyboard.Data, "i8042-data");
         MapPorts(0x64, keyboard.Command, "i8042-command");
         Add(new BoardDevice("i8042", keyboard, keyboard.Reset));
-        var pm = new AcpiPm(clock, Gsi(Q35MemoryMap.SciInterrupt), power);
-        MapPorts(0xb2, pm.Apm, "apm");
-        Add(new BoardDevice("acpi-pm", pm, pm.Reset));
+        _pm = new AcpiPm(clock, Gsi(Q35MemoryMap.SciInterrupt), power);
+        MapPorts(0xb2, _pm.Apm, "apm");
+        Add(new BoardDevice("acpi-pm", _pm, _pm.Reset));
         AddDebugPorts();
 
-        _lpc = new Ich9Lpc(Ports, Memory, pm, Enumerable.Range(0, Pirqs).Select(i => Gsi(16 + i)), Enumerable.Range(0, IsaInterrupts).Select(Gsi),
+        _lpc = new Ich9Lpc(Ports, Memory, _pm, Enumerable.Range(0, Pirqs).Select(i => Gsi(16 + i)), Enumerable.Range(0, IsaInterrupts).Select(Gsi),
             HasFirmware ? null : Q35MemoryMap.PmBase);
         var mch = new Q35Mch(Memory, HasFirmware ? null : Q35MemoryMap.Ecam, _firmware is null ? null : new ShadowMemory(Memory, Ram, _firmware));
         ulong high = Q35MemoryMap.PciMemory64(Layout.End);
@@ -94,12 +95,19 @@ internal sealed class Q35Board : PcBoard
         foreach (PciDevice device in pci.Devices)
             Add(BoardDevice.Of(device));
 
-        AcpiTableSet tables = Q35Tables.Build(options.Cpus, Layout.End, hpet.BlockId, consoles: 1);
+        AcpiTableSet tables = Q35Tables.Build(options.Cpus, Layout.End, hpet.BlockId, SerialPorts);
         UseTables(tables);
         var fwCfg = new FwCfg(Memory, options.FwCfg.Concat(FirmwareFiles(tables)), options.Cpus, options.Memory, FirmwareItems());
         MapPorts(Q35MemoryMap.FwCfg, fwCfg.Ports, "fw_cfg");
         Add(new BoardDevice("fw_cfg", fwCfg, fwCfg.Reset));
         AddTestDevices(Gsi);
+    }
+
+    /// <inheritdoc/>
+    public override bool PressPowerButton()
+    {
+        _pm.PressPowerButton();
+        return true;
     }
 
     public override void Dispose()
@@ -141,13 +149,13 @@ internal sealed class Q35Board : PcBoard
 
     private void AddDebugPorts()
     {
-        var post = new PostPort(Log["firmware"]);
+        var post = new PostPort(Log[LogNames.Firmware]);
         Ports.Map(0x80, 1, "post", post);
         Add(new BoardDevice("post", post, post.Reset));
         // The test device takes port E9h for itself.
         foreach (ulong port in HasTestDevices ? [0x402] : new ulong[] { 0xe9, 0x402 })
         {
-            var console = new DebugConsole(Log["firmware"]);
+            var console = new DebugConsole(Log[LogNames.Firmware]);
             Ports.Map(port, 1, $"debug@{port:x}", console);
             Add(new BoardDevice($"debug@{port:x}", console, console.Reset));
         }

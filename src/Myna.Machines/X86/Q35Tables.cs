@@ -25,6 +25,7 @@ internal static class Q35Tables
             new(Q35MemoryMap.PitIrq, 2, 0), new(Q35MemoryMap.SciInterrupt, Q35MemoryMap.SciInterrupt, Tables.LevelHigh)));
         set.Add("HPET", 1, Tables.Hpet((uint)Q35MemoryMap.Hpet, hpet));
         set.Add("MCFG", 1, Tables.Mcfg(Q35MemoryMap.Ecam, 255));
+        set.Add("SPCR", 2, Tables.Spcr(Q35MemoryMap.Com1, Q35MemoryMap.Com1Irq, pics: true));
         set.Add("WAET", 1, Tables.Waet());
         set.Finish();
         return set;

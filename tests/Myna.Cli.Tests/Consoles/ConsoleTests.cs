@@ -160,6 +160,21 @@ public class ConsoleTests
         Assert.Equal("", new LastLines().Read(3));
     }
 
+    [Fact]
+    public void A_kernels_panic_is_shown_from_its_first_word_on()
+    {
+        var last = new LastLines();
+        for (int i = 0; i < 100; i++)
+            last.Write(Encoding.ASCII.GetBytes($"line {i}\r\n"));
+        Assert.Equal("line 95\nline 96\nline 97\nline 98\nline 99", last.ReadEnd());
+        last.Write(Encoding.ASCII.GetBytes("[    1.0] Kernel panic - not syncing: no init\r\n"));
+        for (int i = 0; i < 20; i++)
+            last.Write(Encoding.ASCII.GetBytes($"frame {i}\r\n"));
+        string[] end = last.ReadEnd().Split('\n');
+        Assert.Equal(("line 96", 25, "frame 19"), (end[0], end.Length, end[^1]));
+        Assert.Contains("Kernel panic", end[4], StringComparison.Ordinal);
+    }
+
     /// <summary>A real shell takes the script apart again: nothing in a word may mean anything to it.</summary>
     [Theory]
     [InlineData("plain", "two words", "")]

@@ -37,6 +37,13 @@ public sealed class MachineMonitorTests : IDisposable
     }
 
     [Fact]
+    public void A_board_without_a_power_button_says_so()
+    {
+        Assert.Contains("no power button", _monitor.Execute("system_powerdown"), StringComparison.Ordinal);
+        Assert.Equal("", _monitor.Execute("system_reset"));
+    }
+
+    [Fact]
     public void It_shows_the_machine()
     {
         Assert.Contains("info WHAT", _monitor.Execute("help"), StringComparison.Ordinal);

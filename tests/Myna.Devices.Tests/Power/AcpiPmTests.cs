@@ -142,6 +142,21 @@ public sealed class AcpiPmTests
     }
 
     [Fact]
+    public void A_power_button_is_an_event_that_a_read_takes()
+    {
+        var sleep = new AcpiSleep(_power, _levels.Line(21));
+        Assert.Equal(0u, sleep.Load(AcpiSleep.EVENT, 1));
+        sleep.PressPowerButton();
+        Assert.True(_levels[21]);
+        Assert.Equal(AcpiSleep.PowerButton, sleep.Load(AcpiSleep.EVENT, 1));
+        Assert.False(_levels[21]);
+        Assert.Equal(0u, sleep.Load(AcpiSleep.EVENT, 1));
+        sleep.PressPowerButton();
+        sleep.Reset();
+        Assert.False(_levels[21]);
+    }
+
+    [Fact]
     public void Debug_ports()
     {
         var exit = new DebugExit(_power);

@@ -19,7 +19,7 @@ public sealed class AcpiTests : IDisposable
 
     private static AcpiTableSet Build(string board, int cpus) => board == "q35"
         ? Q35Tables.Build(cpus, 0x8000_0000, 0x8086a201, 2)
-        : MicrovmTables.Build(cpus, 18);
+        : MicrovmTables.Build(cpus, 17, 2);
 
     /// <summary>Follows the pointers as a system does: RSDP, XSDT, tables; FADT to DSDT and FACS.</summary>
     private static Dictionary<string, byte[]> Walk(byte[] rsdp, byte[] tables, ulong address)
@@ -73,7 +73,7 @@ public sealed class AcpiTests : IDisposable
     {
         (byte[] rsdp, byte[] tables) = Build(board, cpus).Place(Base);
         Dictionary<string, byte[]> found = Walk(rsdp, tables, Base);
-        string[] expected = board == "q35" ? ["APIC", "DSDT", "FACP", "FACS", "HPET", "MCFG", "RSDT", "WAET", "XSDT"] : ["APIC", "DSDT", "FACP", "RSDT", "XSDT"];
+        string[] expected = board == "q35" ? ["APIC", "DSDT", "FACP", "FACS", "HPET", "MCFG", "RSDT", "SPCR", "WAET", "XSDT"] : ["APIC", "DSDT", "FACP", "RSDT", "SPCR", "XSDT"];
         Assert.Equal(expected, found.Keys.Order(StringComparer.Ordinal));
         // They share 128 KiB with the SMBIOS tables.
         Assert.InRange(tables.Length, 1, 0xf000);

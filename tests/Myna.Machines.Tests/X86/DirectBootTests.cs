@@ -129,6 +129,36 @@ public sealed class DirectBootTests : IDisposable
     public void The_board_names_its_console_unless_the_user_does(string? append, string expected)
         => Assert.Equal(expected, Text(U32(Boot(Options(BzImage()) with { Append = append }, "console=ttyS0").Rsi + 0x228)));
 
+    [Theory]
+    [InlineData("quiet", "console=ttyS0 quiet")]
+    [InlineData("acpi=off", "console=ttyS0 acpi=off virtio_mmio.device=4K@0xfeb00000:16 virtio_mmio.device=4K@0xfeb01000:17")]
+    public void Microvm_names_its_devices_to_a_kernel_without_acpi(string append, string expected)
+    {
+        MachineOptions options = Options(BzImage()) with { Board = "microvm", Append = append, Devices = [new RngDevice(), new RngDevice()], Accel = Accel.Interp };
+        byte[] kernel = File.ReadAllBytes(options.Kernel!);
+        kernel[0x239] = 1; // cmdline_size 320
+        File.WriteAllBytes(options.Kernel!, kernel);
+        using Machine machine = Machine.Create(options);
+        byte[] line = new byte[expected.Length + 1];
+        Assert.True(machine.Memory.Read(0x20000, line));
+        Assert.Equal(expected + "\0", Encoding.ASCII.GetString(line));
+        // The MultiProcessor Specification's pointer, where systems look for it, and the table.
+        Assert.True(machine.Memory.Read(0xf8000, line.AsSpan(0, 20)));
+        Assert.Equal("_MP_"u8, line.AsSpan(0, 4));
+        Assert.Equal("PCMP"u8, line.AsSpan(16, 4));
+        Assert.Equal(0, line.Take(16).Sum(b => b) & 0xff);
+        byte[] table = new byte[BinaryPrimitives.ReadUInt16LittleEndian(TableHead(machine)[4..])];
+        Assert.True(machine.Memory.Read(0xf8010, table));
+        Assert.Equal(0, table.Sum(b => b) & 0xff);
+    }
+
+    private static byte[] TableHead(Machine machine)
+    {
+        byte[] head = new byte[8];
+        Assert.True(machine.Memory.Read(0xf8010, head));
+        return head;
+    }
+
     [Fact]
     public void A_32_bit_bzimage_starts_in_protected_mode()
     {

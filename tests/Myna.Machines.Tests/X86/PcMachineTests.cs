@@ -89,6 +89,32 @@ public sealed class PcMachineTests : IDisposable
         Assert.Equal(7 * 2 + 1, Run(RealMode(board, code)).Status);
     }
 
+    [Theory]
+    [InlineData("q35", 0x3f8)]
+    [InlineData("microvm", 0x3f8)]
+    public void A_second_serial_port_is_there_when_it_is_wanted(string board, ushort first)
+    {
+        var second = new Recorder();
+        MachineOptions options = Program(board, [.. Out(first, (byte)'1'), .. Out(0x2f8, (byte)'2'), .. Out(0xf4, 0), .. s_halt]);
+        Assert.Equal(1, Run(options).Status);
+        Assert.Equal(1, Run(options with { SecondConsole = second }).Status);
+        Assert.Equal(("11", "2"), (_console.Text, second.Text));
+    }
+
+    [Theory]
+    [InlineData("q35")]
+    [InlineData("microvm")]
+    public void The_power_button_reaches_the_guest(string board)
+    {
+        // q35: PM1_STS at 600h, in ACPI mode from the start; microvm: the event register at 603h. The loop waits for bit 8, or bit 0.
+        byte[] wait = board == "q35" ? [0x66, 0xba, 0x01, 0x06, 0xec, 0xa8, 1, 0x74, 0xfb] : [0x66, 0xba, 0x03, 0x06, 0xec, 0xa8, 1, 0x74, 0xfb];
+        using Machine machine = Machine.Create(Program(board, [.. wait, .. Out(0xf4, 9), .. s_halt]));
+        machine.Start();
+        Assert.True(machine.PressPowerButton());
+        using var patience = new CancellationTokenSource(s_patience);
+        Assert.Equal(19, machine.WaitForExit(patience.Token).Status);
+    }
+
     [Fact]
     public void Kernels_that_firmware_cannot_start()
     {

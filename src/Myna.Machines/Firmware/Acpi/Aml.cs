@@ -90,6 +90,16 @@ internal static class Aml
     public static byte[] And(byte[] a, byte[] b, byte[] target) => List([0x7b], a, b, target);
     public static byte[] Or(byte[] a, byte[] b, byte[] target) => List([0x7d], a, b, target);
     public static byte[] CreateDWordField(byte[] buffer, ulong index, string name) => List([0x8a], buffer, Number(index), Path(name));
+    public static byte[] Notify(string device, ulong value) => List([0x86], Path(device), Number(value));
+
+    /// <summary>A range of I/O ports and one field of it, eight bits wide, at its start.</summary>
+    public static byte[] PortField(string region, string field, ulong port)
+    {
+        const byte SystemIo = 1, ByteAccess = 1, FieldBits = 8;
+        return List([ExtendedPrefix, 0x80], Path(region), [SystemIo], Number(port), One,
+            Block([ExtendedPrefix, 0x81], List(Path(region), [ByteAccess], new ByteWriter().Text(field, 4, '_').ToArray(), [FieldBits])));
+    }
+
     public static byte[] Arg(int number) => [(byte)(0x68 + number)];
 
     /// <summary>A term whose length is written in front of its content (section 20.2.4, PkgLength).</summary>

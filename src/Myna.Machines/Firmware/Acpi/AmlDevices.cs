@@ -23,6 +23,21 @@ internal static class AmlDevices
         => Aml.Device($"COM{number}", Aml.Name("_HID", Aml.EisaId("PNP0501")), Aml.Name("_UID", (ulong)number),
             Aml.Name("_CRS", Resources.Template(Resources.Ports(port, 8), Resources.Irq(irq))));
 
+    /// <summary>
+    /// A power button (section 4.8.3.3.1.2) behind a generic event device (section 5.6.9), as hardware-reduced ACPI has it.
+    /// </summary>
+    /// <param name="port">An I/O port that reads as 1 once after the button has been pressed.</param>
+    /// <param name="gsi">Its interrupt.</param>
+    public static byte[] PowerButton(int port, uint gsi)
+        => Aml.List(
+            Aml.Device("PWRB", Aml.Name("_HID", Aml.EisaId("PNP0C0C"))),
+            Aml.Device("GED_",
+                Aml.Name("_HID", "ACPI0013"),
+                Aml.Name("_UID", 0),
+                Aml.Name("_CRS", Resources.Template(Resources.LevelInterrupt(gsi))),
+                Aml.PortField("EREG", "ESEL", (ulong)port),
+                Aml.Method("_EVT", 1, Aml.If(Aml.Equal(Aml.Path("ESEL"), Aml.One), Aml.Notify("PWRB", 0x80)))));
+
     /// <summary>A slot of virtio-mmio; QEMU's identifier, which Linux knows.</summary>
     public static byte[] VirtioMmio(int number, uint address, uint size, uint gsi)
         => Aml.Device($"VR{number:D2}", Aml.Name("_HID", "LNRO0005"), Aml.Name("_UID", (ulong)number), Aml.Name("_CCA", 1),

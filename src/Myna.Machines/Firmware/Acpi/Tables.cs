@@ -114,6 +114,18 @@ internal static class Tables
         return w.U8(0).U16(0x80).U8(0).ToArray();
     }
 
+    /// <summary>Serial Port Console Redirection Table, revision 2: a 16550A at I/O ports, 115,200 baud, an ANSI terminal.</summary>
+    /// <param name="pics">The interrupt reaches 8259s too.</param>
+    public static byte[] Spcr(int port, int irq, bool pics)
+    {
+        const int DualPics = 1, IoApic = 2, Baud115200 = 7, Ansi = 3;
+        var w = new ByteWriter().U8(0).Zero(3);
+        new Register(Memory: false, (ulong)port, 8).Write(w);
+        w.U8(IoApic | (pics ? DualPics : 0)).U8(pics ? irq : 0).U32((uint)irq).U8(Baud115200).U8(0).U8(1).U8(0).U8(Ansi).U8(0);
+        // No PCI device.
+        return w.U16(0xffff).U16(0xffff).U8(0).U8(0).U8(0).U32(0).U8(0).U32(0).ToArray();
+    }
+
     /// <summary>Windows ACPI Emulated Devices Table: clock and PM timer read right the first time.</summary>
     public static byte[] Waet() => new ByteWriter().U32(3).ToArray();
 }

@@ -6,13 +6,14 @@ namespace Myna.Machines.Loading.X86;
 internal static class KernelCommandLine
 {
     /// <summary>The board's words in front of the user's; its console only where the user names none.</summary>
-    /// <exception cref="MachineException">It is longer than the kernel or the loader allows.</exception>
+    /// <param name="announcement">What the board says in any case.</param>
     /// <param name="room">Bytes that the loader has for it, with the NUL.</param>
-    public static string Make(X86Kernel kernel, string boardWords, string? userWords, ulong room)
+    /// <exception cref="MachineException">It is longer than the kernel or the loader allows.</exception>
+    public static string Make(X86Kernel kernel, string boardWords, string? userWords, string announcement, ulong room)
     {
         // The first word of a multiboot command line is the kernel's name (section 3.3, "cmdline", by convention of loaders).
         string first = kernel.Protocol == BootProtocol.Multiboot ? kernel.Path : NamesConsole(userWords) ? "" : boardWords;
-        string line = string.Join(' ', new[] { first, userWords }.Where(s => !string.IsNullOrEmpty(s)));
+        string line = string.Join(' ', new[] { first, userWords, kernel.Protocol == BootProtocol.Multiboot ? "" : announcement }.Where(s => !string.IsNullOrEmpty(s)));
         int length = Encoding.UTF8.GetByteCount(line);
         ulong maximum = Math.Min(kernel.Linux?.CommandLineSize ?? uint.MaxValue, room - 1);
         return (ulong)length <= maximum ? line
