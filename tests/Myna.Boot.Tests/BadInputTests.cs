@@ -36,6 +36,8 @@ public sealed class BadInputTests : IDisposable
     [InlineData("no command", "run", "--")]
     [InlineData("juggle", "juggle")]
     [InlineData("vax", "run", "--arch", "vax")]
+    [InlineData("virtio-blk", "run", "--log", "nonsense")]
+    [InlineData("--kernel-entry", "run", "--kernel-entry", "8")]
     public void Wrong_usage_gives_2(string named, params string[] arguments) => Refused(2, named, arguments);
 
     [Fact]
