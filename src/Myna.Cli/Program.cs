@@ -12,6 +12,9 @@ if (args is ["--version"])
 }
 try
 {
+    // On this, the first thread, and without the parser.
+    if (args is ["exec", .. string[] words] && ExecCommand.Run(words) is { } status)
+        return status;
     return await RootCommands.InvokeAsync(args).ConfigureAwait(false);
 }
 catch (UserException e)

@@ -6,7 +6,7 @@ namespace Myna.Linux;
 /// Names, arguments and environment of a guest are bytes, not text. Inside Myna.Linux they are strings of one char per byte
 /// (Latin-1), so that every byte comes back as it was.
 /// </summary>
-internal static class GuestText
+public static class GuestText
 {
     public static string Decode(ReadOnlySpan<byte> bytes) => Encoding.Latin1.GetString(bytes);
 

@@ -40,16 +40,16 @@ public sealed record ProgramOptions
 public sealed class LinuxProcess
 {
     /// <exception cref="LoadException">The program cannot be loaded.</exception>
-    /// <param name="capabilities">AT_HWCAP and AT_HWCAP2 for a target.</param>
+    /// <param name="capabilities">AT_HWCAP and AT_HWCAP2 for a target; those of Myna's own CPUs unless given.</param>
     /// <param name="vdso">Maps a vDSO for a target and answers its address, or 0.</param>
-    public LinuxProcess(ProgramOptions options, Func<Target, (ulong First, ulong Second)> capabilities, Func<AddressSpace, Target, ulong>? vdso = null)
+    public LinuxProcess(ProgramOptions options, Func<Target, (ulong First, ulong Second)>? capabilities = null, Func<AddressSpace, Target, ulong>? vdso = null)
     {
         Options = options;
         Sysroot = options.Sysroot;
         Trace = options.Trace;
         Memory = new AddressSpace();
         ProcFiles = new ProcFiles(this);
-        Image = Loader.Load(Memory, Sysroot, options.Path, options.Arguments, options.Environment, capabilities, vdso is null ? null : t => vdso(Memory, t));
+        Image = Loader.Load(Memory, Sysroot, options.Path, options.Arguments, options.Environment, capabilities ?? Capabilities, vdso is null ? null : t => vdso(Memory, t));
         Calls = new SystemCalls(Target.Abi);
         Translation = new UserTranslation(this);
         Memory.SizeLimit = Limits.Get(ResourceLimits.AddressSpace).Soft;
@@ -74,10 +74,18 @@ public sealed class LinuxProcess
     internal uint Personality { get; set; }
 
     /// <summary>riscv64: RISCV_HWPROBE_KEY_IMA_EXT_0.</summary>
-    public long HardwareExtensions { get; init; } = 3;
+    /// <remarks>F and D, C, Zba, Zbb, Zbs, Zbc, Zicond: Documentation/arch/riscv/hwprobe.rst.</remarks>
+    public long HardwareExtensions { get; init; } = 1 << 0 | 1 << 1 | 1 << 3 | 1 << 4 | 1 << 5 | 1 << 7 | 1L << 35;
 
     /// <summary>riscv64: the isa line of /proc/cpuinfo.</summary>
-    public string IsaName { get; init; } = "rv64imafdc_zicsr_zifencei";
+    public string IsaName { get; init; } = "rv64imafdc_zicond_zicsr_zifencei_zba_zbb_zbc_zbs";
+
+    /// <summary>riscv64: a bit for each single-letter extension (uapi/asm/hwcap.h). x86-64: CPUID.1:EDX of the x86-64 baseline.</summary>
+    private static (ulong First, ulong Second) Capabilities(Target target) => target.Abi switch
+    {
+        AbiKind.RiscV64 => ("IMAFDC".Aggregate(0UL, (bits, letter) => bits | 1UL << (letter - 'A')), 0),
+        _ => (0x078b_fbfd, 2),
+    };
 
     /// <summary>What the guest wants done with signals.</summary>
     public SignalActions Signals { get; } = new();

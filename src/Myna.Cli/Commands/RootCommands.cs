@@ -20,6 +20,7 @@ internal static class RootCommands
         var root = new RootCommand("Runs virtual machines.")
         {
             RunCommand.Create(guest),
+            ExecCommand.Create(),
             GuestsCommand.Create(),
             CacheCommand.Create(),
             CompletionCommand.Create(),

@@ -85,7 +85,7 @@ public static partial class CallTable
         new("ioperm", None, 173, "hex hex int", ProcessCalls.NotPermitted),
         new("remap_file_pages", 234, 216, "ptr uint hex uint hex", ProcessCalls.NotThere),
         new("lookup_dcookie", 18, 212, "hex ptr uint", ProcessCalls.NotThere),
-        new("nfsservctl", 42, None, "", ProcessCalls.NotThere),
+        new("nfsservctl", 42, 180, "", ProcessCalls.NotThere),
         new("memfd_secret", 447, 447, "hex", ProcessCalls.NotThere),
         new("set_mempolicy_home_node", 450, 450, "ptr uint uint hex", ProcessCalls.NotThere),
         new("mseal", 462, 462, "ptr uint hex", MemoryCalls.Ranged),

@@ -1,0 +1,148 @@
+using System.CommandLine;
+using Myna.Host;
+using Myna.Linux;
+using Myna.Linux.Calls;
+using Myna.Linux.Loading;
+using Myna.Linux.Threads;
+
+namespace Myna.Cli.Commands;
+
+/// <summary>
+/// <c>myna exec PROGRAM</c>: a Linux program built for another processor, as a process of this host. Its exit status is the
+/// program's; 126 and 127 say what a shell says with them, 125 that Myna itself could not.
+/// </summary>
+internal static class ExecCommand
+{
+    /// <summary>Names of the runtime's settings that the launcher made, separated by spaces: not the program's business.</summary>
+    private const string LauncherVariables = "MYNA_RUNTIME_SETTINGS";
+
+    /// <summary>For the list of commands and its help: the words are read by <see cref="ExecOptions"/>.</summary>
+    public static Command Create()
+    {
+        var command = new Command("exec", "Runs a Linux program built for another processor.");
+        foreach (ExecOptions.Option option in ExecOptions.All)
+        {
+            Option shown = option.Value is null
+                ? new Option<bool>(option.Names[0], option.Names[1..]) { Description = option.Description }
+                : new Option<string[]>(option.Names[0], option.Names[1..]) { Description = option.Description, HelpName = option.Value };
+            command.Options.Add(shown);
+        }
+        command.Arguments.Add(new Argument<string[]>("program") { Description = "The program and its arguments.", Arity = ArgumentArity.OneOrMore });
+        return command;
+    }
+
+    /// <summary>Runs the program on the calling thread, which must be the process's first.</summary>
+    /// <param name="words">What follows "exec".</param>
+    /// <returns>The exit status; null to let the general parser show help.</returns>
+    /// <exception cref="UserException">Wrong usage, or a program that cannot be started.</exception>
+    public static int? Run(string[] words)
+    {
+        ExecOptions options = ExecOptions.Parse(words);
+        if (options.Help)
+            return null;
+        if (options.Program == words.Length)
+            throw new UserException("there is no program to run\nsee: myna exec --help", 2);
+        try
+        {
+            return Run(options, words);
+        }
+        catch (LoadException e)
+        {
+            throw new UserException(e.Message, e.Status);
+        }
+    }
+
+    private static int Run(ExecOptions options, string[] words)
+    {
+        // The words as bytes: .NET has decoded its own copy.
+        List<string> raw = Strings("/proc/self/cmdline");
+        List<string> arguments = raw.Count >= words.Length ? raw[^(words.Length - options.Program)..] : [.. words[options.Program..].Select(GuestText.FromHost)];
+        if (options.Directory is { } directory)
+        {
+            if (!Directory.Exists(directory))
+                throw new UserException($"--cwd: there is no folder {directory}");
+            Directory.SetCurrentDirectory(directory);
+        }
+        List<string> environment = EnvironmentOf(options);
+        Sysroot? sysroot = options.Sysroot is { } root ? new Sysroot(root) : null;
+        string path = Find(arguments[0], sysroot, environment);
+        if (options.Argv0 is { } name)
+            arguments[0] = GuestText.FromHost(name);
+        Check(Loader.TargetOf(sysroot, path), options.Arch, GuestText.Show(path));
+        SystemCallTrace? trace = options.Trace ? new SystemCallTrace(2) : null;
+        var process = new LinuxProcess(new ProgramOptions
+        {
+            Path = path,
+            Arguments = arguments,
+            Environment = environment,
+            Sysroot = sysroot,
+            Translate = options.Translate,
+            Trace = trace,
+            Log = static text => Output.Note("myna: " + text),
+            Relaunch = Relaunch(options),
+        });
+        process.Descriptors.HideRuntime();
+        return GuestThread.RunMain(process, process.Image.Entry, process.Image.StackPointer);
+    }
+
+    private static void Check(Target target, string? arch, string path)
+    {
+        if (arch is not null && Boards(arch) != target.Name)
+            throw new UserException($"{path} is a program for {target.Name}, not for {arch}; leave --arch out or give the right one", 126);
+        if (arch is null && target == Target.X64)
+            throw new UserException($"{path} is a program for this host: start it without Myna\nor give --arch x86_64 to have it translated all the same", 126);
+    }
+
+    private static string Boards(string arch) => Myna.Machines.Boards.Canonical(arch) ?? arch;
+
+    /// <summary>A name without a slash is looked for as a shell does, in the program's own PATH, then here.</summary>
+    private static string Find(string name, Sysroot? sysroot, List<string> environment)
+    {
+        if (name.Contains('/', StringComparison.Ordinal) || File.Exists(GuestText.Show(name)))
+            return name;
+        using var scratch = new HostScratch(32 * 1024);
+        string path = environment.FirstOrDefault(e => e.StartsWith("PATH=", StringComparison.Ordinal))?[5..] ?? "/usr/bin:/bin";
+        foreach (string folder in path.Split(':', StringSplitOptions.RemoveEmptyEntries))
+        {
+            scratch.Reset();
+            string candidate = $"{folder}/{name}";
+            if (File.Exists(GuestText.Show(sysroot?.Translate(scratch, candidate) ?? candidate)))
+                return candidate;
+        }
+        throw new UserException($"{GuestText.Show(name)}: there is no such program here or in PATH; give its path", 127);
+    }
+
+    private static List<string> EnvironmentOf(ExecOptions options)
+    {
+        List<string> environment = Strings("/proc/self/environ");
+        var drop = new List<string>(options.Unset);
+        if (Environment.GetEnvironmentVariable(LauncherVariables) is { } names)
+            drop.AddRange([LauncherVariables, .. names.Split(' ', StringSplitOptions.RemoveEmptyEntries)]);
+        drop.AddRange(options.Set.Select(s => s.Name));
+        _ = environment.RemoveAll(e => drop.Any(d => e.StartsWith(GuestText.FromHost(d) + "=", StringComparison.Ordinal)));
+        environment.AddRange(options.Set.Select(s => GuestText.FromHost($"{s.Name}={s.Value}")));
+        return environment;
+    }
+
+    /// <summary>What starts another program as this one was started; its environment is complete already.</summary>
+    private static List<string> Relaunch(ExecOptions options)
+    {
+        string host = Environment.ProcessPath ?? "/proc/self/exe";
+        var words = new List<string> { host };
+        string library = Path.Combine(AppContext.BaseDirectory, "myna.dll");
+        if (Path.GetFileName(host) != "myna")
+            words.Add(library);
+        words.Add("exec");
+        if (options.Sysroot is { } sysroot)
+            words.AddRange(["--sysroot", Path.GetFullPath(sysroot)]);
+        if (options.Arch is { } arch)
+            words.AddRange(["--arch", arch]);
+        if (options.Trace)
+            words.Add("--strace");
+        if (!options.Translate)
+            words.AddRange(["--accel", "interp"]);
+        return [.. words.Select(GuestText.FromHost)];
+    }
+
+    private static List<string> Strings(string file) => GuestText.Split(File.ReadAllBytes(file));
+}
