@@ -46,6 +46,6 @@ public sealed partial class CallTableTests
         }
     }
 
-    [GeneratedRegex(@"#define __NR(3264)?_(?<name>\w+) (?<number>\d+)\s")]
+    [GeneratedRegex(@"#define __NR(3264)?_(?<name>\w+)\s+(?<number>\d+)\s")]
     private static partial Regex Definition();
 }
