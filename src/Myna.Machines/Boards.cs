@@ -35,6 +35,7 @@ public static class Boards
         string? name = board?.Split(',')[0];
         return Array.Find(s_architectures, a => name is not null && a.Boards.Contains(name))?.Name
             ?? (cpu is not null ? X86 : firmware == MachineOptions.FirmwareBuiltIn ? "riscv64" : null)
+            ?? (firmware is null ? null : Architectures.FirstOrDefault(a => Guests.GuestCache.FirmwareNames(a).Contains(firmware)))
             ?? (kernel is null ? null : ImageArchitecture.OfKernel(kernel))
             ?? (firmware is null ? null : ImageArchitecture.OfFirmware(firmware))
             ?? Architectures[0];

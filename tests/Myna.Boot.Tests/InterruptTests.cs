@@ -3,8 +3,6 @@ namespace Myna.Boot.Tests;
 /// <summary>Linux finds the board's interrupt controllers, whichever they are.</summary>
 public class InterruptTests
 {
-    private const string OpenSbi = "/usr/lib/riscv64-linux-gnu/opensbi/generic/fw_dynamic.bin";
-
     private static Result Count(params string[] options)
         => MynaProgram.Run("", ["run", "--cpus", "2", .. options, "--", "sh", "-c", "grep -c MSIX /proc/interrupts; grep -c PLIC /proc/interrupts; grep -c APLIC /proc/interrupts; true"]);
 
@@ -24,10 +22,12 @@ public class InterruptTests
         Assert.NotEqual("0", counts[2]);
     }
 
-    [FactWith(OpenSbi, "opensbi")]
+    // Not the host's OpenSBI: up to 1.2 it marks a hart as started before it has written where (its commit e8e9ed37), and with
+    // an IMSIC, whose message of the cold boot is pending still, the hart does not sleep but runs off at once.
+    [Fact]
     public void With_AIA_a_firmware_delegates_to_Linux()
     {
-        string[] counts = Count("--machine", "virt,aia=aplic-imsic", "--firmware", OpenSbi).Output.Split('\n');
+        string[] counts = Count("--machine", "virt,aia=aplic-imsic", "--firmware", "opensbi").Output.Split('\n');
         Assert.NotEqual("0", counts[0]);
         Assert.NotEqual("0", counts[2]);
     }

@@ -35,8 +35,8 @@ internal static class RunCommand
         Setting<int?> entry = Value<int?>("--kernel-entry", "16|32|64", "x86_64: the entry of a bzImage that is used; by default the widest, with --firmware 16 (real mode).", null, Entry);
         Option<string?> initrd = Text("--initrd", "FILE", "Its initial RAM disk; with a multiboot kernel modules, as in \"FILE WORDS,FILE WORDS\".");
         Option<string?> append = Text("--append", "TEXT", "Its command line; with the default guest, words added to it.");
-        Setting<string?> firmware = Value<string?>("--firmware", "none|sbi|bios|FILE",
-            "riscv64: the built-in SBI (the default), a firmware image such as OpenSBI, or none: the kernel starts in M-mode. x86_64: none (the default: kernels start directly), bios (SeaBIOS), or an image.",
+        Setting<string?> firmware = Value<string?>("--firmware", "none|sbi|opensbi|bios|FILE",
+            "riscv64: the built-in SBI (the default), opensbi (fetched from Debian), another firmware image, or none: the kernel starts in M-mode. x86_64: none (the default: kernels start directly), bios (SeaBIOS), or an image.",
             null, static s => s);
         var debugExit = new Option<string?>("--isa-debug-exit")
         {

@@ -5,7 +5,10 @@ public sealed partial class GuestCache
 {
     /// <summary>Myna's names of firmware, the package each is in, and its path there.</summary>
     private static readonly (string Arch, string Name, string Package, string File)[] s_firmware =
-        [("x86_64", "bios", "seabios", "usr/share/seabios/bios-256k.bin")];
+    [
+        ("x86_64", "bios", "seabios", "usr/share/seabios/bios-256k.bin"),
+        ("riscv64", "opensbi", "opensbi", "usr/lib/riscv64-linux-gnu/opensbi/generic/fw_dynamic.bin"),
+    ];
 
     private const string FirmwareSuite = "trixie", FirmwareArch = "amd64";
 
