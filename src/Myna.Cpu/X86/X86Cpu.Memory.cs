@@ -197,6 +197,8 @@ public sealed partial class X86Cpu
                 ulong offset = physical - region.Start + region.RamOffset;
                 ram.NoteWrite(offset, (ulong)bytes);
                 _memory.Store(physical, bytes, value);
+                // What another CPU derived from the old bytes meanwhile must go too.
+                ram.NoteWrite(offset, (ulong)bytes);
                 return;
             }
         }

@@ -89,7 +89,7 @@ internal sealed class BlockTable
         return -1;
     }
 
-    /// <summary>Index that the next block will have.</summary>
+    /// <summary>An index for a block, which <see cref="Add"/> may or may not put there.</summary>
     public int Reserve()
     {
         if (Count == Blocks.Length)
@@ -98,14 +98,14 @@ internal sealed class BlockTable
             Blocks.CopyTo(larger, 0);
             Volatile.Write(ref Blocks, larger);
         }
-        return Count;
+        Blocks[Count] = default;
+        return Count++;
     }
 
+    /// <param name="index">As reserved.</param>
     /// <param name="second">A page whose first piece the block was made of too.</param>
-    public void Add(in Block block, CodePage? second)
+    public void Add(int index, in Block block, CodePage? second)
     {
-        int index = Reserve();
-        Count++;
         ref Block b = ref Blocks[index];
         b = block;
         b.Valid = true;
@@ -125,7 +125,6 @@ internal sealed class BlockTable
     private void AddSecond(int main, CodePage other)
     {
         int index = Reserve();
-        Count++;
         ref Page page = ref FindPage(other.Address, create: true);
         Blocks[index] = new Block { Page = other.Address, Chunks = 1, Main = main, NextInBucket = -1, FirstLink = -1, NextInPage = page.First };
         page.First = index;

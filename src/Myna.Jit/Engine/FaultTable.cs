@@ -21,12 +21,13 @@ internal sealed class FaultTable
         _to[_count++] = to;
     }
 
-    /// <returns>-1 when nothing is known of the place.</returns>
-    public int Find(int at)
+    /// <summary>Replaces both when an entry at or before <paramref name="at"/> lies behind <paramref name="nearest"/>.</summary>
+    public void Find(int at, ref int nearest, ref int to)
     {
         int index = Array.BinarySearch(_from, 0, _count, at);
         if (index < 0)
             index = ~index - 1;
-        return index < 0 ? -1 : _to[index];
+        if (index >= 0 && _from[index] > nearest)
+            (nearest, to) = (_from[index], _to[index]);
     }
 }

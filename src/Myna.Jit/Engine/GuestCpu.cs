@@ -77,7 +77,7 @@ public abstract class GuestCpu(CpuBlock block)
 
     /// <summary>
     /// Builds the IR of a block that starts at <paramref name="pc"/>, under flags <paramref name="flags"/>, and ends it.
-    /// Called under the engine's lock; must not touch the CPU's state.
+    /// Must not touch the CPU's state, nor anything that other CPUs' translations use at the same time.
     /// </summary>
     /// <param name="page">The bytes of the page that holds pc. An instruction that leaves it is left to <see cref="IrBuilder.Interpret"/>.</param>
     /// <param name="maxLength">Guest instructions at most.</param>
@@ -90,7 +90,7 @@ public abstract class GuestCpu(CpuBlock block)
     {
         if (!Block.Tlb.TryFetchPage(FetchMode, va, out page))
             return false;
-        Engine!.Watch(page);
+        Engine!.Watch(this, page);
         return true;
     }
 
@@ -109,4 +109,5 @@ public abstract class GuestCpu(CpuBlock block)
     internal Exception? Failure;
     internal nint Handle;
     internal JitEngine? Engine;
+    internal TranslationUnit Unit = null!;
 }

@@ -26,20 +26,25 @@ public sealed unsafe class JitEngine : ICodeListener, IDisposable
 {
     /// <summary>Room that must be left for one block.</summary>
     private const int BlockRoom = 512 << 10;
+    // A piece is a CPU's to translate into: much larger than a block's room, which may be left unused at its end, and small
+    // enough that the CPUs' pieces are a part of the cache alone.
+    private const int SmallestPiece = 1 << 20, LargestPiece = 8 << 20, PiecesPerCpu = 8;
+
+    // Other CPUs may write to a page faster than a block of it is translated: then they have to wait.
+    private const int ConcurrentTries = 3;
 
     private readonly JitOptions _options;
     private readonly CodePages _pages;
     private readonly ExecutableMemory _memory;
     private readonly byte* _cache;
-    private readonly IrBuilder _ir;
-    private readonly Compiler _compiler;
     private readonly Thunks _thunks;
     private readonly BlockTable _table = new();
     private readonly byte* _firstBlock;
     private byte* _next;
-    private readonly FaultTable _faults = new();
-    private readonly byte[] _pageBytes = new byte[Hardware.Memory.Ram.PageSize];
     private GuestCpu[] _cpus = [];
+    // Those of CPUs that are gone are the next CPUs'.
+    private TranslationUnit[] _units = [];
+    private readonly Stack<TranslationUnit> _idleUnits = new();
 
     private readonly Lock _flushGate = new();
     private volatile bool _flushing;
@@ -73,8 +78,6 @@ public sealed unsafe class JitEngine : ICodeListener, IDisposable
         });
         a.Align(64);
         _next = _firstBlock = a.P;
-        _ir = new IrBuilder(options);
-        _compiler = new Compiler(_ir, options, _thunks);
         pages.Add(this);
         if (options.Direct is { } direct)
         {
@@ -93,7 +96,15 @@ public sealed unsafe class JitEngine : ICodeListener, IDisposable
         cpu.Block.Context.Cpu = cpu.Handle;
         cpu.Engine = this;
         lock (_pages.Sync)
+        {
+            if (!_idleUnits.TryPop(out TranslationUnit? unit))
+            {
+                unit = new TranslationUnit(_options, _thunks);
+                _units = [.. _units, unit];
+            }
+            cpu.Unit = unit;
             _cpus = [.. _cpus, cpu];
+        }
     }
 
     /// <summary>Runs translated code on the calling thread, which is the CPU's.</summary>
@@ -136,14 +147,8 @@ public sealed unsafe class JitEngine : ICodeListener, IDisposable
 
     private void Enter(GuestCpu cpu, ref JitContext context, nint @base, byte* code, int generation)
     {
-        cpu.InCode = true;
-        Interlocked.MemoryBarrier();
-        if (_flushing || _generation != generation)
-        {
-            cpu.InCode = false;
-            lock (_flushGate) { }
+        if (!EnterCache(cpu, generation))
             return;
-        }
         // SAFETY: code is a live block's entry; it keeps to the CPU block and to pages in the soft-TLB.
         ExitKind kind = (ExitKind)_thunks.Enter(@base, (nint)code);
         cpu.InCode = false;
@@ -185,9 +190,7 @@ public sealed unsafe class JitEngine : ICodeListener, IDisposable
             block = _table.Find(pc, own.Address, flags);
             if (block < 0)
             {
-                bool alone;
-                lock (direct.Space.Sync)
-                    block = Translate(cpu, pc, own, flags, out alone);
+                block = Translate(cpu, pc, own, flags, out bool alone);
                 if (alone)
                     cpu.InterpretOne();
                 if (block < 0)
@@ -227,61 +230,154 @@ public sealed unsafe class JitEngine : ICodeListener, IDisposable
     }
 
     /// <summary>In <see cref="GuestCpu.Translate"/>: stores to a page are reported from now on.</summary>
-    internal void Watch(CodePage page) => _pages.Watch(page);
-
-    private int Translate(GuestCpu cpu, ulong pc, CodePage page, uint flags, out bool interpret)
+    internal void Watch(GuestCpu cpu, CodePage page)
     {
-        interpret = false;
-        if (_memory.Size - (_next - _cache) < BlockRoom)
-        {
-            FlushCache(cpu);
-            return -1;
-        }
         lock (_pages.Sync)
         {
-            int block = _table.Find(pc, page.Address, flags);
-            if (block >= 0)
-                return block;
-            ReadOnlySpan<byte> bytes;
-            if (_options.Direct is { } direct)
+            cpu.Unit.Add(page.Address);
+            _pages.Watch(page);
+        }
+    }
+
+    // CPUs translate side by side; what they share is looked at before and after.
+    private int Translate(GuestCpu cpu, ulong pc, CodePage page, uint flags, out bool interpret)
+    {
+        const int retry = -2;
+        interpret = false;
+        for (int tries = 1; ; tries++)
+        {
+            int generation = _generation;
+            if (cpu.Unit.Limit - cpu.Unit.Next < BlockRoom && !TakePiece(cpu.Unit))
             {
-                // The interpreter raises the fault.
-                interpret = !direct.TryReadCode((ulong)page.Address, _pageBytes);
-                if (interpret)
-                    return -1;
-                bytes = _pageBytes;
+                FlushCache(cpu);
+                return -1;
             }
-            else
+            // A flush waits for translations as it does for running code.
+            if (!EnterCache(cpu, generation))
+                return -1;
+            try
             {
-                _pages.Watch(page);
-                bytes = page.Bytes;
+                int block = retry;
+                if (tries <= ConcurrentTries)
+                {
+                    block = TranslateOnce(cpu, pc, page, flags, out interpret) ?? retry;
+                }
+                else
+                {
+                    using Lock.Scope space = EnterSpace();
+                    lock (_pages.Sync)
+                        block = TranslateOnce(cpu, pc, page, flags, out interpret) ?? retry;
+                }
+                if (block != retry)
+                    return block;
             }
-            _ir.Begin();
-            cpu.Translate(_ir, pc, flags, bytes, _options.MaxBlockLength);
-            if (_ir.Length == 0)
+            finally
+            {
+                cpu.InCode = false;
+            }
+        }
+    }
+
+    // Null: the page was written in the meantime.
+    private int? TranslateOnce(GuestCpu cpu, ulong pc, CodePage page, uint flags, out bool interpret)
+    {
+        interpret = false;
+        TranslationUnit unit = cpu.Unit;
+        int block;
+        ReadOnlySpan<byte> bytes;
+        using (EnterSpace())
+        {
+            lock (_pages.Sync)
+            {
+                block = _table.Find(pc, page.Address, flags);
+                if (block >= 0)
+                    return block;
+                block = _table.Reserve();
+                unit.Begin(page.Address);
+                if (_options.Direct is { } direct)
+                {
+                    // The interpreter raises the fault.
+                    interpret = !direct.TryReadCode((ulong)page.Address, unit.PageBytes);
+                    if (interpret)
+                    {
+                        unit.End();
+                        return -1;
+                    }
+                    bytes = unit.PageBytes;
+                }
+                else
+                {
+                    _pages.Watch(page);
+                    bytes = page.Bytes;
+                }
+            }
+        }
+        IrBuilder ir = unit.Ir;
+        ir.Begin();
+        cpu.Translate(ir, pc, flags, bytes, _options.MaxBlockLength);
+        Compiler.Result result = ir.Length == 0 ? default : unit.Compiler.Compile(unit.Next, unit.Limit, pc, block, _cache);
+        lock (_pages.Sync)
+        {
+            bool stale = unit.Stale;
+            unit.End();
+            if (stale)
+                return null;
+            if (ir.Length == 0)
             {
                 interpret = true;
                 return -1;
             }
-            block = _table.Reserve();
-            Compiler.Result result = _compiler.Compile(_next, _cache + _memory.Size, pc, block, _cache);
-            _compiler.CopyFaults(_faults, (int)(_next - _cache));
-            _table.Add(new Block
+            // Two CPUs have come to the same code.
+            int other = _table.Find(pc, page.Address, flags);
+            if (other >= 0)
+                return other;
+            unit.Compiler.CopyFaults(unit.Faults, (int)(unit.Next - _cache));
+            _table.Add(block, new Block
             {
                 Pc = pc,
                 Page = page.Address,
                 Flags = flags,
-                Chunks = _ir.Chunks,
-                Entry = (int)(_next - _cache),
-                RequestExit = (int)(_next - _cache) + result.RequestExit,
-                Length = _ir.Length,
-            }, _ir.SecondPage);
+                Chunks = ir.Chunks,
+                Entry = (int)(unit.Next - _cache),
+                RequestExit = (int)(unit.Next - _cache) + result.RequestExit,
+                Length = ir.Length,
+            }, ir.SecondPage);
             Counters.BlocksTranslated++;
-            Counters.InstructionsTranslated += _ir.Length;
+            Counters.InstructionsTranslated += ir.Length;
             Counters.BytesEmitted += result.Length;
-            _next += (result.Length + 15) & ~15;
+            unit.Next += (result.Length + 15) & ~15;
             return block;
         }
+    }
+
+    // Of a user program the address space is held still; always before the lock of pages.
+    private Lock.Scope EnterSpace() => _options.Direct is { } direct ? direct.Space.Sync.EnterScope() : default;
+
+    // False when the code cache is full.
+    private bool TakePiece(TranslationUnit unit)
+    {
+        lock (_pages.Sync)
+        {
+            long room = _cache + _memory.Size - _next;
+            if (room < BlockRoom)
+                return false;
+            long piece = Math.Min(room, Math.Clamp(_memory.Size / (PiecesPerCpu * _units.Length), SmallestPiece, LargestPiece));
+            unit.Next = _next;
+            unit.Limit = _next += piece;
+            return true;
+        }
+    }
+
+    // From here until InCode is false again the code cache is not flushed. False when it was, or is just being flushed.
+    private bool EnterCache(GuestCpu cpu, int generation)
+    {
+        cpu.InCode = true;
+        Interlocked.MemoryBarrier();
+        if (!_flushing && _generation == generation)
+            return true;
+        cpu.InCode = false;
+        lock (_flushGate) { }
+        return false;
     }
 
     // Link data behind the call: site, block, target pc.
@@ -320,7 +416,9 @@ public sealed unsafe class JitEngine : ICodeListener, IDisposable
     {
         lock (_pages.Sync)
         {
-            int to = _faults.Find((int)(rip - (nint)_cache));
+            int at = (int)(rip - (nint)_cache), to = -1, nearest = -1;
+            foreach (TranslationUnit unit in _units)
+                unit.Faults.Find(at, ref nearest, ref to);
             return to < 0 ? 0 : (nint)_cache + to;
         }
     }
@@ -331,7 +429,10 @@ public sealed unsafe class JitEngine : ICodeListener, IDisposable
         lock (_flushGate)
         {
             lock (_pages.Sync)
+            {
                 _cpus = [.. _cpus.Where(c => c != cpu)];
+                _idleUnits.Push(cpu.Unit);
+            }
         }
         if (cpu.Handle != 0)
             GCHandle.FromIntPtr(cpu.Handle).Free();
@@ -374,7 +475,12 @@ public sealed unsafe class JitEngine : ICodeListener, IDisposable
     bool ICodeListener.Written(CodePage page, int offset, int length)
     {
         lock (_pages.Sync)
-            return _table.Invalidate(page.Address, Chunks(offset, length), this);
+        {
+            bool kept = _table.Invalidate(page.Address, Chunks(offset, length), this);
+            foreach (TranslationUnit unit in _units)
+                kept |= unit.Written(page.Address);
+            return kept;
+        }
     }
 
     /// <summary>Forgets all translations. On the thread of <paramref name="self"/>, outside <see cref="Run"/>.</summary>
@@ -385,7 +491,7 @@ public sealed unsafe class JitEngine : ICodeListener, IDisposable
     {
         lock (_flushGate)
         {
-            if (!always && _memory.Size - (_next - _cache) >= BlockRoom)
+            if (!always && _cache + _memory.Size - _next >= BlockRoom)
                 return;
             _flushing = true;
             Interlocked.MemoryBarrier();
@@ -403,8 +509,9 @@ public sealed unsafe class JitEngine : ICodeListener, IDisposable
             lock (_pages.Sync)
             {
                 _table.Clear();
-                _faults.Clear();
                 _next = _firstBlock;
+                foreach (TranslationUnit unit in _units)
+                    unit.Forget();
                 _generation++;
                 Counters.CacheFlushes++;
             }
@@ -420,7 +527,8 @@ public sealed unsafe class JitEngine : ICodeListener, IDisposable
                 GCHandle.FromIntPtr(cpu.Handle).Free();
             cpu.Handle = 0;
         }
-        _compiler.Dispose();
+        foreach (TranslationUnit unit in _units)
+            unit.Dispose();
         _memory.Dispose();
     }
 }

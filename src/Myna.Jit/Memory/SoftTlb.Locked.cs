@@ -13,12 +13,13 @@ public sealed unsafe partial class SoftTlb
     public bool TryLockedUpdate(AtomicOp op, int mode, ulong va, MemSize size, ulong operand, out ulong old)
     {
         old = 0;
-        if (!TryFindLocked(mode, va, 1 << (int)size, out byte* p))
+        if (!TryFindLocked(mode, va, 1 << (int)size, out Entry* e, out byte* p))
             return false;
         // SAFETY: TryFindLocked found the bytes in one page of RAM; the host's LOCK prefix takes any alignment.
         ulong seen = size switch { MemSize.B1 => *p, MemSize.B2 => Unsafe.ReadUnaligned<ushort>(p), MemSize.B4 => Unsafe.ReadUnaligned<uint>(p), _ => Unsafe.ReadUnaligned<ulong>(p) };
         while ((old = Exchange(p, size, seen, Apply(op, seen, operand))) != seen)
             seen = old;
+        ReportAgain(e, va, 1 << (int)size);
         return true;
     }
 
@@ -27,9 +28,10 @@ public sealed unsafe partial class SoftTlb
     public bool TryLockedExchange(int mode, ulong va, MemSize size, ulong expected, ulong desired, out ulong old)
     {
         old = 0;
-        if (!TryFindLocked(mode, va, 1 << (int)size, out byte* p))
+        if (!TryFindLocked(mode, va, 1 << (int)size, out Entry* e, out byte* p))
             return false;
         old = Exchange(p, size, expected, desired);
+        ReportAgain(e, va, 1 << (int)size);
         return true;
     }
 
@@ -46,7 +48,7 @@ public sealed unsafe partial class SoftTlb
     /// <param name="expected">Then what memory held.</param>
     public bool TryLockedExchange16(int mode, ulong va, ref UInt128 expected, UInt128 desired)
     {
-        if (!TryFindLocked(mode, va, 16, out byte* p))
+        if (!TryFindLocked(mode, va, 16, out Entry* e, out byte* p))
             return false;
         UInt128 old = expected;
         if (s_exchange16 is not null)
@@ -66,6 +68,7 @@ public sealed unsafe partial class SoftTlb
             }
         }
         expected = old;
+        ReportAgain(e, va, 16);
         return true;
     }
 
@@ -105,9 +108,9 @@ public sealed unsafe partial class SoftTlb
     }
 
     // As Writable, at any alignment.
-    private bool TryFindLocked(int mode, ulong va, int bytes, out byte* address)
+    private bool TryFindLocked(int mode, ulong va, int bytes, out Entry* e, out byte* address)
     {
-        Entry* e = _entries + Index(mode, va);
+        e = _entries + Index(mode, va);
         ulong page = va & ~PageMask;
         address = (byte*)(va + e->Addend);
         return e->Read == page && IsInside(va, bytes) && (e->Write == page || Watch(e, va, bytes));

@@ -179,9 +179,7 @@ public sealed unsafe partial class SoftTlb
             return false;
         // SAFETY: as in TryRead; Watch compared the tag.
         Unsafe.WriteUnaligned((byte*)(va + e->Addend), value);
-        // Once more: what another CPU derived from the old bytes since the first report must go too.
-        if ((e->Write & Watched) != 0)
-            Watch(e, va, sizeof(T));
+        ReportAgain(e, va, sizeof(T));
         return true;
     }
 
@@ -276,6 +274,7 @@ public sealed unsafe partial class SoftTlb
                 seen = now;
             old = (ulong)(int)now;
         }
+        ReportAgain(e, va, 1 << (int)size);
         return true;
     }
 
@@ -293,6 +292,7 @@ public sealed unsafe partial class SoftTlb
         old = size == MemSize.B8
             ? Interlocked.CompareExchange(ref Unsafe.AsRef<ulong>(p), desired, expected)
             : (ulong)(int)Interlocked.CompareExchange(ref Unsafe.AsRef<uint>(p), (uint)desired, (uint)expected);
+        ReportAgain(e, va, 1 << (int)size);
         return true;
     }
 
@@ -343,6 +343,13 @@ public sealed unsafe partial class SoftTlb
         if ((va & (ulong)(size - 1)) != 0 || e->Read != page)
             return false;
         return e->Write == page || Watch(e, va, size);
+    }
+
+    // After a store that Watch reported: what another CPU derived from the old bytes since then must go too.
+    private void ReportAgain(Entry* e, ulong va, int size)
+    {
+        if ((e->Write & Watched) != 0)
+            Watch(e, va, size);
     }
 
     // A store to a page that is or was watched: tells the watchers, or makes the entry fast again.
