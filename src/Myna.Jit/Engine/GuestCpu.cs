@@ -109,5 +109,6 @@ public abstract class GuestCpu(CpuBlock block)
     internal Exception? Failure;
     internal nint Handle;
     internal JitEngine? Engine;
-    internal TranslationUnit Unit = null!;
+    /// <summary>While this CPU translates.</summary>
+    internal TranslationUnit? Unit;
 }

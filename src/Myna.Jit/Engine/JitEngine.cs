@@ -26,9 +26,9 @@ public sealed unsafe class JitEngine : ICodeListener, IDisposable
 {
     /// <summary>Room that must be left for one block.</summary>
     private const int BlockRoom = 512 << 10;
-    // A piece is a CPU's to translate into: much larger than a block's room, which may be left unused at its end, and small
-    // enough that the CPUs' pieces are a part of the cache alone.
-    private const int SmallestPiece = 1 << 20, LargestPiece = 8 << 20, PiecesPerCpu = 8;
+    // A piece is a unit's to translate into: much larger than a block's room, which may be left unused at its end, and small
+    // enough that the units' pieces are a part of the cache alone.
+    private const int SmallestPiece = 1 << 20, LargestPiece = 8 << 20, PiecesPerUnit = 8, MaxUnits = 16;
 
     // Other CPUs may write to a page faster than a block of it is translated: then they have to wait.
     private const int ConcurrentTries = 3;
@@ -42,9 +42,11 @@ public sealed unsafe class JitEngine : ICodeListener, IDisposable
     private readonly byte* _firstBlock;
     private byte* _next;
     private GuestCpu[] _cpus = [];
-    // Those of CPUs that are gone are the next CPUs'.
+    // As many as can be at work at the same time, made when first needed; a CPU takes one for the time of a translation.
+    private readonly int _maxUnits = Math.Min(2 * Environment.ProcessorCount, MaxUnits);
     private TranslationUnit[] _units = [];
     private readonly Stack<TranslationUnit> _idleUnits = new();
+    private SemaphoreSlim _free;
 
     private readonly Lock _flushGate = new();
     private volatile bool _flushing;
@@ -78,6 +80,7 @@ public sealed unsafe class JitEngine : ICodeListener, IDisposable
         });
         a.Align(64);
         _next = _firstBlock = a.P;
+        _free = new SemaphoreSlim(_maxUnits);
         pages.Add(this);
         if (options.Direct is { } direct)
         {
@@ -96,15 +99,7 @@ public sealed unsafe class JitEngine : ICodeListener, IDisposable
         cpu.Block.Context.Cpu = cpu.Handle;
         cpu.Engine = this;
         lock (_pages.Sync)
-        {
-            if (!_idleUnits.TryPop(out TranslationUnit? unit))
-            {
-                unit = new TranslationUnit(_options, _thunks);
-                _units = [.. _units, unit];
-            }
-            cpu.Unit = unit;
             _cpus = [.. _cpus, cpu];
-        }
     }
 
     /// <summary>Runs translated code on the calling thread, which is the CPU's.</summary>
@@ -234,7 +229,7 @@ public sealed unsafe class JitEngine : ICodeListener, IDisposable
     {
         lock (_pages.Sync)
         {
-            cpu.Unit.Add(page.Address);
+            cpu.Unit!.Add(page.Address);
             _pages.Watch(page);
         }
     }
@@ -242,47 +237,70 @@ public sealed unsafe class JitEngine : ICodeListener, IDisposable
     // CPUs translate side by side; what they share is looked at before and after.
     private int Translate(GuestCpu cpu, ulong pc, CodePage page, uint flags, out bool interpret)
     {
-        const int retry = -2;
-        interpret = false;
-        for (int tries = 1; ; tries++)
+        TranslationUnit unit = TakeUnit();
+        cpu.Unit = unit;
+        try
         {
-            int generation = _generation;
-            if (cpu.Unit.Limit - cpu.Unit.Next < BlockRoom && !TakePiece(cpu.Unit))
+            for (int tries = 1; ; tries++)
             {
-                FlushCache(cpu);
-                return -1;
-            }
-            // A flush waits for translations as it does for running code.
-            if (!EnterCache(cpu, generation))
-                return -1;
-            try
-            {
-                int block = retry;
-                if (tries <= ConcurrentTries)
-                {
-                    block = TranslateOnce(cpu, pc, page, flags, out interpret) ?? retry;
-                }
-                else
-                {
-                    using Lock.Scope space = EnterSpace();
-                    lock (_pages.Sync)
-                        block = TranslateOnce(cpu, pc, page, flags, out interpret) ?? retry;
-                }
-                if (block != retry)
+                if (TryTranslate(cpu, pc, page, flags, tries <= ConcurrentTries, out interpret) is { } block)
                     return block;
             }
-            finally
+        }
+        finally
+        {
+            cpu.Unit = null;
+            lock (_pages.Sync)
+                _idleUnits.Push(unit);
+            _free.Release();
+        }
+    }
+
+    private TranslationUnit TakeUnit()
+    {
+        _free.Wait();
+        lock (_pages.Sync)
+        {
+            if (!_idleUnits.TryPop(out TranslationUnit? unit))
             {
-                cpu.InCode = false;
+                unit = new TranslationUnit(_options, _thunks);
+                _units = [.. _units, unit];
             }
+            return unit;
         }
     }
 
     // Null: the page was written in the meantime.
-    private int? TranslateOnce(GuestCpu cpu, ulong pc, CodePage page, uint flags, out bool interpret)
+    private int? TryTranslate(GuestCpu cpu, ulong pc, CodePage page, uint flags, bool concurrently, out bool interpret)
+    {
+        TranslationUnit unit = cpu.Unit!;
+        interpret = false;
+        int generation = _generation;
+        if (unit.Limit - unit.Next < BlockRoom && !TakePiece(unit))
+        {
+            FlushCache(cpu);
+            return -1;
+        }
+        // A flush waits for translations as it does for running code.
+        if (!EnterCache(cpu, generation))
+            return -1;
+        try
+        {
+            if (concurrently)
+                return TranslateOnce(cpu, unit, pc, page, flags, out interpret);
+            using Lock.Scope space = EnterSpace();
+            lock (_pages.Sync)
+                return TranslateOnce(cpu, unit, pc, page, flags, out interpret);
+        }
+        finally
+        {
+            cpu.InCode = false;
+        }
+    }
+
+    private int? TranslateOnce(GuestCpu cpu, TranslationUnit unit, ulong pc, CodePage page, uint flags, out bool interpret)
     {
         interpret = false;
-        TranslationUnit unit = cpu.Unit;
         int block;
         ReadOnlySpan<byte> bytes;
         using (EnterSpace())
@@ -361,7 +379,7 @@ public sealed unsafe class JitEngine : ICodeListener, IDisposable
             long room = _cache + _memory.Size - _next;
             if (room < BlockRoom)
                 return false;
-            long piece = Math.Min(room, Math.Clamp(_memory.Size / (PiecesPerCpu * _units.Length), SmallestPiece, LargestPiece));
+            long piece = Math.Min(room, Math.Clamp(_memory.Size / (PiecesPerUnit * _maxUnits), SmallestPiece, LargestPiece));
             unit.Next = _next;
             unit.Limit = _next += piece;
             return true;
@@ -429,14 +447,28 @@ public sealed unsafe class JitEngine : ICodeListener, IDisposable
         lock (_flushGate)
         {
             lock (_pages.Sync)
-            {
                 _cpus = [.. _cpus.Where(c => c != cpu)];
-                _idleUnits.Push(cpu.Unit);
-            }
         }
         if (cpu.Handle != 0)
             GCHandle.FromIntPtr(cpu.Handle).Free();
         cpu.Handle = 0;
+    }
+
+    /// <summary>
+    /// In the child after a fork, in which the calling thread and its CPU are alone: what other CPUs were translating with is
+    /// free. The locks must have been held across the fork.
+    /// </summary>
+    public void Forked(GuestCpu self)
+    {
+        _cpus = [self];
+        _idleUnits.Clear();
+        foreach (TranslationUnit unit in _units)
+        {
+            unit.End();
+            _idleUnits.Push(unit);
+        }
+        // Threads that are not here may count as waiting for the old one.
+        _free = new SemaphoreSlim(_maxUnits);
     }
 
     /// <summary>Makes a block that was taken out of the table unreachable.</summary>
@@ -529,6 +561,7 @@ public sealed unsafe class JitEngine : ICodeListener, IDisposable
         }
         foreach (TranslationUnit unit in _units)
             unit.Dispose();
+        _free.Dispose();
         _memory.Dispose();
     }
 }

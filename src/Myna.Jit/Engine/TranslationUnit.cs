@@ -4,8 +4,8 @@ using Myna.Jit.X64;
 namespace Myna.Jit.Engine;
 
 /// <summary>
-/// What a CPU translates with, so that all CPUs can at the same time: its IR, its compiler, its piece of the code cache, and
-/// the pages that the block in the making is read from.
+/// What a CPU translates with, so that several can at the same time: IR, compiler, a piece of the code cache, and the pages
+/// that the block in the making is read from.
 /// </summary>
 internal sealed unsafe class TranslationUnit : IDisposable
 {
@@ -21,7 +21,7 @@ internal sealed unsafe class TranslationUnit : IDisposable
     /// <summary>The copy of a user program's page that is translated.</summary>
     public byte[] PageBytes { get; } = new byte[Hardware.Memory.Ram.PageSize];
 
-    /// <summary>The rest of the piece of the code cache that is this CPU's; a change needs the engine's lock.</summary>
+    /// <summary>The rest of the piece of the code cache that is this unit's; a change needs the engine's lock.</summary>
     public byte* Next, Limit;
 
     // The rest is guarded by the engine's lock.
