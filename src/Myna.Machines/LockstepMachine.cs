@@ -1,6 +1,4 @@
 using Myna.Cpu;
-using Myna.Cpu.RiscV;
-using Myna.Cpu.X86;
 using Myna.Hardware.Memory;
 using Myna.Hardware.Time;
 
@@ -58,12 +56,9 @@ public sealed class LockstepMachine : IDisposable
     private static ILockstep Pair(VirtualCpu reference, VirtualCpu subject)
     {
         reference.BlocksWhileWaiting = subject.BlocksWhileWaiting = false;
-        return (reference, subject) switch
-        {
-            (Hart a, Hart b) => new Cpu.RiscV.Lockstep(a, b),
-            (X86Cpu a, X86Cpu b) => new Cpu.X86.Lockstep(a, b),
-            _ => throw new InvalidOperationException($"no lockstep for {reference.GetType().Name}"),
-        };
+        return reference is EmulatedCpu a && subject is EmulatedCpu b
+            ? new Lockstep(a, b)
+            : throw new InvalidOperationException($"no lockstep for {reference.GetType().Name}");
     }
 
     // The same for both machines.

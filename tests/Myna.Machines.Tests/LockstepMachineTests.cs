@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using Myna.Cpu;
 using Myna.Cpu.RiscV;
 using Myna.Hardware.Time;
 
@@ -62,7 +63,7 @@ public sealed class LockstepMachineTests : IDisposable
     {
         using var reference = Machine.Create(Options(Loop) with { Clock = new ManualClock() });
         using var subject = Machine.Create(Options(Loop) with { Clock = new ManualClock() });
-        var lockstep = new Lockstep((Hart)reference.Cpus[0], (Hart)subject.Cpus[0]);
+        var lockstep = new Lockstep((EmulatedCpu)reference.Cpus[0], (EmulatedCpu)subject.Cpus[0]);
         for (int i = 0; i < 5; i++)
             Assert.Null(lockstep.Step());
         // t0 is x5.

@@ -1,7 +1,5 @@
 using System.Globalization;
 using System.Text;
-using Myna.Hardware.Memory;
-using Myna.Hardware.State;
 
 namespace Myna.Cpu.RiscV;
 
@@ -129,88 +127,4 @@ public sealed partial class Hart
         => Translate(va, _dataMode, PageRightsForDebug, debug: true, out physical, out _, out _) == Walk.Ok;
 
     private const Jit.Memory.PageRights PageRightsForDebug = Jit.Memory.PageRights.Read;
-
-    /// <inheritdoc/>
-    public override bool ReadMemory(ulong va, Span<byte> destination)
-    {
-        while (destination.Length != 0)
-        {
-            int run = (int)Math.Min((ulong)destination.Length, Ram.PageSize - (va & PageMask));
-            if (!TryTranslate(va, out ulong pa) || !_memory.Read(pa, destination[..run]))
-                return false;
-            destination = destination[run..];
-            va += (ulong)run;
-        }
-        return true;
-    }
-
-    /// <inheritdoc/>
-    public override bool WriteMemory(ulong va, ReadOnlySpan<byte> source)
-    {
-        while (source.Length != 0)
-        {
-            int run = (int)Math.Min((ulong)source.Length, Ram.PageSize - (va & PageMask));
-            if (!TryTranslate(va, out ulong pa) || !_memory.Write(pa, source[..run], rom: true))
-                return false;
-            source = source[run..];
-            va += (ulong)run;
-        }
-        return true;
-    }
-
-    /// <inheritdoc/>
-    public override IEnumerable<(string Name, ulong Value)> Counters =>
-    [
-        ("instructions", Block.Context.InstructionCount),
-        ("exceptions", _exceptionsTaken),
-        ("interrupts", _interruptsTaken),
-        ("page walks", _walks),
-        ("tlb fills", Block.Tlb.Fills),
-        ("tlb flushes", Block.Tlb.Flushes),
-        .. Engine?.Counters ?? [],
-    ];
-
-    // Watchpoints: pages that hold one never enter the soft-TLB, so that every access comes to the slow path.
-
-    [NotSaved("debugging")] private bool _hasWatchpoints;
-
-    private protected override void OnWatchpointsChanged()
-    {
-        _hasWatchpoints = Watchpoints.Count != 0;
-        FlushTranslations();
-    }
-
-    private bool IsWatchedPage(ulong va)
-    {
-        if (!_hasWatchpoints)
-            return false;
-        ulong page = va & ~PageMask;
-        foreach (Watchpoint w in Watchpoints)
-        {
-            if (w.Start < page + Ram.PageSize && page < w.Start + w.Length)
-                return true;
-        }
-        return false;
-    }
-
-    /// <summary>
-    /// Whether a watchpoint stops this access. The instruction is then abandoned as by a trap, but nothing is raised and pc
-    /// stays: gdb expects RISC-V to stop before the access (as Sdtrig's triggers do), and steps over it by itself.
-    /// </summary>
-    private bool IsWatched(ulong va, int bytes, WatchKind kind)
-    {
-        if (!_hasWatchpoints)
-            return false;
-        foreach (Watchpoint w in Watchpoints)
-        {
-            if (w.Start < va + (ulong)bytes && va < w.Start + w.Length && (w.Kind & kind) != 0)
-            {
-                WatchedAddress = Math.Max(va, w.Start);
-                _watchHit = true;
-                RequestExit(ExitRequests.Debug);
-                return true;
-            }
-        }
-        return false;
-    }
 }

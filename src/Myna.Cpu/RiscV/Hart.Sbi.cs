@@ -159,7 +159,7 @@ public sealed partial class Hart
 
     bool ISbiHart.IsExecutingWithPending(RemoteFence fence)
     {
-        if (!Volatile.Read(ref _executing))
+        if (!IsExecuting)
             return false;
         lock (_posted)
         {

@@ -6,35 +6,13 @@ using Myna.Jit.Memory;
 
 namespace Myna.Cpu.RiscV;
 
-/// <summary>Single steps, disassembly and the list of mappings, for debuggers and the monitor.</summary>
+/// <summary>Comparison, disassembly and the list of mappings, for debuggers and the monitor.</summary>
 public sealed partial class Hart
 {
-    /// <inheritdoc/>
-    public override StopReason Step()
+    internal override bool HasSameRegisters(EmulatedCpu other)
     {
-        if (Stepper is null)
-            throw new InvalidOperationException("the hart has no engine");
-        Interlocked.Exchange(ref _executing, true);
-        try
-        {
-            var requests = (ExitRequests)Interlocked.Exchange(ref Block.Context.ExitRequest, 0);
-            if ((requests & ExitRequests.Request) != 0)
-                ServeRequests();
-            if (_hsmValue == (int)HartState.StartPending)
-                BeginSupervisor();
-            if (_hsmValue != (int)HartState.Started)
-                return StopReason.Waiting;
-            // WFI may end at any time (section "Wait for Interrupt"): a debugger must not hang in it.
-            _waiting = false;
-            _watchHit = false;
-            Stepper.Step();
-            return _watchHit ? StopReason.Watchpoint : StopReason.InstructionLimit;
-        }
-        finally
-        {
-            _watchHit = false;
-            Volatile.Write(ref _executing, false);
-        }
+        ref RiscVRegisters mine = ref Registers64, theirs = ref ((Hart)other).Registers64;
+        return ((ReadOnlySpan<ulong>)mine.X).SequenceEqual(theirs.X) && ((ReadOnlySpan<ulong>)mine.F).SequenceEqual(theirs.F);
     }
 
     /// <inheritdoc/>
@@ -64,7 +42,6 @@ public sealed partial class Hart
         return found;
     }
 
-    // Neighbours with the same rights are one range.
     private void Collect(List<Mapping> found, ulong table, int level, ulong prefix)
     {
         const int MaximumRanges = 100_000;
@@ -92,12 +69,7 @@ public sealed partial class Hart
             ulong pa = ppn << 12;
             if ((pte & Pte.N) != 0)
                 pa = (ppn & ~0xFUL | (ulong)i & 0xF) << 12;
-            var next = new Mapping(va, pa, size, (pte & Pte.R) != 0, (pte & Pte.W) != 0, (pte & Pte.X) != 0, (pte & Pte.U) != 0);
-            if (found.Count != 0 && found[^1] is var last && last.Start + last.Size == va && last.Physical + last.Size == pa
-                && last with { Start = 0, Physical = 0, Size = 0 } == next with { Start = 0, Physical = 0, Size = 0 })
-                found[^1] = last with { Size = last.Size + size };
-            else
-                found.Add(next);
+            Append(found, new Mapping(va, pa, size, (pte & Pte.R) != 0, (pte & Pte.W) != 0, (pte & Pte.X) != 0, (pte & Pte.U) != 0));
         }
     }
 }

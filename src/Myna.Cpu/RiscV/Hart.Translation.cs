@@ -2,7 +2,6 @@ using System.Buffers.Binary;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Myna.Hardware.Memory;
-using Myna.Hardware.State;
 using Myna.Jit.Memory;
 
 namespace Myna.Cpu.RiscV;
@@ -24,8 +23,6 @@ public sealed partial class Hart
 
     private const PageRights AllRights = PageRights.Read | PageRights.Write | PageRights.Execute;
     private const ulong PageMask = Ram.PageSize - 1;
-
-    [NotSaved("statistics")] private ulong _walks;
 
     /// <param name="mode">How to translate (<see cref="MmuMode"/>).</param>
     /// <param name="access">Read, Write or Execute: the one wanted.</param>

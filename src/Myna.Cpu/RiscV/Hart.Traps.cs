@@ -8,8 +8,6 @@ public sealed partial class Hart
 {
     private const ulong InterruptBit = 1UL << 63;
 
-    [NotSaved("statistics")] private ulong _exceptionsTaken;
-    [NotSaved("statistics")] private ulong _interruptsTaken;
     [NotSaved("only decides when to yield")] private uint _pauses;
 
     /// <summary>

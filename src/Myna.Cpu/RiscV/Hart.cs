@@ -1,5 +1,4 @@
 using System.Numerics;
-using Myna.Cpu.Engines;
 using Myna.Cpu.RiscV.Sbi;
 using Myna.Hardware.Diagnostics;
 using Myna.Hardware.Interrupts;
@@ -17,7 +16,7 @@ namespace Myna.Cpu.RiscV;
 /// 7 MTI, 9 SEI, 11 MEI.
 /// </summary>
 [Stateful("riscv-hart")]
-public sealed partial class Hart : VirtualCpu, IInterruptSink, ISbiHart
+public sealed partial class Hart : EmulatedCpu, IInterruptSink, ISbiHart
 {
     private readonly AddressSpace _memory;
     private readonly Clock _clock;
@@ -73,7 +72,7 @@ public sealed partial class Hart : VirtualCpu, IInterruptSink, ISbiHart
     [NotSaved("levels driven by their devices")] private ulong _linesPending;
     [NotSaved("follows from stimecmp and the clock")] private ulong _timerPending;
 
-    public Hart(HartOptions options) : base(options.HartId)
+    public Hart(HartOptions options) : base(options.HartId, options.Memory, MmuMode.Count)
     {
         _memory = options.Memory;
         _clock = options.Clock;
@@ -83,25 +82,12 @@ public sealed partial class Hart : VirtualCpu, IInterruptSink, ISbiHart
         _firmware = options.Firmware;
         _log = options.Log;
         _user = options.User;
-        Block = new CpuBlock(MmuMode.Count);
         _registers = new RegisterState(Block);
         _pmp = new Pmp(_pmpConfig, _pmpAddress);
         _timer = _clock.CreateTimer(OnTimer);
         _counterTimer = _clock.CreateTimer(() => RequestExit(ExitRequests.Request));
-        _memory.Changed += OnMemoryMapChanged;
         Reset();
     }
-
-    /// <summary>Registers, soft-TLB and what generated code needs.</summary>
-    public CpuBlock Block { get; }
-
-    /// <summary>Executes this hart. Set it, and <see cref="Stepper"/>, before the hart runs.</summary>
-    [field: NotSaved("how the hart is run")]
-    public ICpuEngine? Engine { get; set; }
-
-    /// <summary>The interpreter, which steps and traces whatever <see cref="Engine"/> is.</summary>
-    [field: NotSaved("how the hart is run")]
-    public ICpuEngine? Stepper { get; set; }
 
     /// <summary>Encoding of the instruction being executed; the interpreter sets it before it calls anything here that
     /// can raise an illegal-instruction exception, whose tval it becomes.</summary>
@@ -122,11 +108,6 @@ public sealed partial class Hart : VirtualCpu, IInterruptSink, ISbiHart
     /// What a translation depends on besides the code: the bits of <see cref="RiscV.BlockFlags"/>.
     /// </summary>
     public uint BlockFlags => _blockFlags;
-
-    /// <summary>Counts changes of anything a fetched instruction stream depends on: flags, translation, pending fence.i.
-    /// An engine that keeps state across instructions compares it.</summary>
-    [field: NotSaved("only compared")]
-    public uint Generation { get; private set; }
 
     /// <inheritdoc/>
     public override void Reset()
@@ -191,27 +172,12 @@ public sealed partial class Hart : VirtualCpu, IInterruptSink, ISbiHart
         Generation++;
     }
 
-    private void FlushTranslations()
-    {
-        Block.Tlb.Flush();
-        Block.FlushJumps();
-        Generation++;
-    }
-
-    private void OnMemoryMapChanged()
-    {
-        Volatile.Write(ref _mapChanged, true);
-        RequestExit(ExitRequests.Request);
-    }
-
     /// <inheritdoc/>
     public override void Dispose()
     {
         base.Dispose();
-        _memory.Changed -= OnMemoryMapChanged;
         _timer.Dispose();
         _counterTimer.Dispose();
-        _wake.Dispose();
     }
 
     // Interrupt inputs.

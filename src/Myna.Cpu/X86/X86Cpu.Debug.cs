@@ -1,10 +1,10 @@
 using System.Globalization;
+using System.Runtime.Intrinsics;
 using System.Text;
 using Iced.Intel;
 using Decoder = Iced.Intel.Decoder;
 using Myna.Cpu.X86.Decoding;
 using Myna.Cpu.X86.Instructions;
-using Myna.Hardware.Memory;
 using Myna.Hardware.State;
 using Myna.Jit.Memory;
 using Myna.Jit.Operations;
@@ -151,56 +151,19 @@ public sealed partial class X86Cpu
         return (_levels < 4 || IsCanonical(va)) && Translate(va, DataMode, PageRights.Read, debug: true, out physical, out _, out _, out _);
     }
 
-    /// <inheritdoc/>
-    public override bool ReadMemory(ulong va, Span<byte> destination)
+    // A repeated instruction stands still while its registers move.
+    internal override bool IsAtSamePoint(EmulatedCpu other) => Pc == other.Pc && HasSameGeneral((X86Cpu)other);
+
+    internal override bool HasSameRegisters(EmulatedCpu other)
     {
-        while (destination.Length != 0)
-        {
-            int run = (int)Math.Min((ulong)destination.Length, Ram.PageSize - (va & PageMask));
-            if (!TryTranslate(va, out ulong pa) || !_memory.Read(pa, destination[..run]))
-                return false;
-            destination = destination[run..];
-            va += (ulong)run;
-        }
-        return true;
+        ref X86Registers mine = ref State, theirs = ref ((X86Cpu)other).State;
+        return HasSameGeneral((X86Cpu)other)
+            && ((ReadOnlySpan<Vector128<byte>>)mine.Vector).SequenceEqual(theirs.Vector)
+            && ((ReadOnlySpan<Vector128<ulong>>)mine.X87).SequenceEqual(theirs.X87);
     }
 
-    /// <inheritdoc/>
-    public override bool WriteMemory(ulong va, ReadOnlySpan<byte> source)
-    {
-        while (source.Length != 0)
-        {
-            int run = (int)Math.Min((ulong)source.Length, Ram.PageSize - (va & PageMask));
-            if (!TryTranslate(va, out ulong pa) || !_memory.Write(pa, source[..run], rom: true))
-                return false;
-            source = source[run..];
-            va += (ulong)run;
-        }
-        return true;
-    }
-
-    /// <inheritdoc/>
-    public override StopReason Step()
-    {
-        if (Stepper is null)
-            throw new InvalidOperationException("the CPU has no engine");
-        var requests = (ExitRequests)Interlocked.Exchange(ref Block.Context.ExitRequest, 0);
-        if ((requests & ExitRequests.Request) != 0)
-            ServeRequests();
-        if (_waitsForStartup || _shutDown)
-            return StopReason.Waiting;
-        // A debugger must not hang in HLT.
-        _halted = false;
-        _watchHit = false;
-        if (Flags.Slow)
-            StepSlowly();
-        else
-            Stepper.Step();
-        StopReason reason = _watchHit ? StopReason.Watchpoint : StopReason.InstructionLimit;
-        if (_watchHit)
-            FinishWatched();
-        return reason;
-    }
+    private bool HasSameGeneral(X86Cpu other)
+        => ((ReadOnlySpan<ulong>)State.General).SequenceEqual(other.State.General) && RFlags == other.RFlags;
 
     /// <inheritdoc/>
     public override bool TryDisassemble(ulong va, out string text, out int length)
@@ -212,18 +175,6 @@ public sealed partial class X86Cpu
         text = X86Disassembler.Format(bytes[..count], Flags.CodeSize, ToIp(va), out length);
         return count != 0;
     }
-
-    /// <inheritdoc/>
-    public override IEnumerable<(string Name, ulong Value)> Counters =>
-    [
-        ("instructions", Block.Context.InstructionCount),
-        ("exceptions", _exceptionsTaken),
-        ("interrupts", _interruptsTaken),
-        ("page walks", _walks),
-        ("tlb fills", Block.Tlb.Fills),
-        ("tlb flushes", Block.Tlb.Flushes),
-        .. Engine?.Counters ?? [],
-    ];
 
     /// <inheritdoc/>
     public override IEnumerable<Mapping> Mappings()
@@ -246,7 +197,6 @@ public sealed partial class X86Cpu
         return found;
     }
 
-    // Neighbours with the same rights are one range.
     private void Collect(List<Mapping> found, ulong table, int level, ulong prefix, ulong allowed, bool noExecute)
     {
         const int MaximumRanges = 100_000;
@@ -275,37 +225,14 @@ public sealed partial class X86Cpu
             }
             ulong size = 1UL << shift;
             ulong pa = _levels != 2 ? entry & Pte.Address & ~(size - 1) : level == 0 ? entry & 0xFFFF_F000 : entry & 0xFFC0_0000 | (entry >> 13 & 0xFF) << 32;
-            var next = new Mapping(va, pa, size, true, (both & Pte.RW) != 0, !nx, (both & Pte.US) != 0);
-            if (found.Count != 0 && found[^1] is var last && last.Start + last.Size == va && last.Physical + last.Size == pa
-                && last with { Start = 0, Physical = 0, Size = 0 } == next with { Start = 0, Physical = 0, Size = 0 })
-                found[^1] = last with { Size = last.Size + size };
-            else
-                found.Add(next);
+            Append(found, new Mapping(va, pa, size, true, (both & Pte.RW) != 0, !nx, (both & Pte.US) != 0));
         }
     }
 
-    // Watchpoints and the guest's data breakpoints: pages that hold one never enter the soft-TLB, so that every access comes to the slow path.
+    private protected override bool GuestWatchesData => (_dr7 & 0xFF) != 0;
 
-    [NotSaved("debugging")] private bool _watchesData;
-
-    private protected override void OnWatchpointsChanged()
+    private protected override bool GuestWatchesPage(ulong page)
     {
-        UpdateWatching();
-        FlushTranslations();
-    }
-
-    private void UpdateWatching() => _watchesData = Watchpoints.Count != 0 || (_dr7 & 0xFF) != 0;
-
-    private bool IsWatchedPage(ulong va)
-    {
-        if (!_watchesData)
-            return false;
-        ulong page = va & ~PageMask;
-        foreach (Watchpoint w in Watchpoints)
-        {
-            if (w.Start < page + Ram.PageSize && page < w.Start + w.Length)
-                return true;
-        }
         for (int i = 0; i < 4; i++)
         {
             if (IsBreakpointEnabled(i) && BreakpointType(i) is 1 or 3 && (_dr[i] & ~PageMask) == page)
@@ -318,34 +245,14 @@ public sealed partial class X86Cpu
     /// Executes the instruction that hit a watchpoint: gdb expects an x86 CPU to report it behind the access, as the debug registers do, and
     /// would find the value unchanged otherwise.
     /// </summary>
-    private void FinishWatched()
+    private protected override void FinishWatched()
     {
-        _watchHit = false;
         _watchSuspended = true;
         Stepper!.Step();
         _watchSuspended = false;
     }
 
     [NotSaved("valid during one step")] private bool _watchSuspended;
-
-    private bool IsWatched(ulong va, int bytes, WatchKind kind)
-    {
-        if (_watchSuspended)
-            return false;
-        if (_delivering)
-            return false;
-        foreach (Watchpoint w in Watchpoints)
-        {
-            if (w.Start < va + (ulong)bytes && va < w.Start + w.Length && (w.Kind & kind) != 0)
-            {
-                WatchedAddress = Math.Max(va, w.Start);
-                _watchHit = true;
-                RequestExit(ExitRequests.Debug);
-                return true;
-            }
-        }
-        return false;
-    }
 
     // Whether the instruction at pc addresses memory through SS: a non-canonical address then is #SS instead of #GP. Rare, so it is found out
     // by decoding once more.

@@ -19,8 +19,6 @@ public sealed partial class X86Cpu
     /// <summary>EXT in error codes: 1 while an exception or an external interrupt is being delivered.</summary>
     [NotSaved("valid during a delivery")] private uint _external;
     [NotSaved("valid during a delivery")] private bool _delivering;
-    [NotSaved("statistics")] private ulong _exceptionsTaken;
-    [NotSaved("statistics")] private ulong _interruptsTaken;
 
     // Notes a fault. Always false, so that callers can return it.
     private bool Fault(Vector vector, uint error = 0)

@@ -136,7 +136,7 @@ public sealed partial class X86Cpu
         if (_watchesData)
         {
             NoteDataBreakpoints(linear, bytes, kind);
-            if (IsWatched(linear, bytes, kind))
+            if (!_watchSuspended && !_delivering && IsWatched(linear, bytes, kind))
                 return AbandonForWatchpoint();
         }
         return true;

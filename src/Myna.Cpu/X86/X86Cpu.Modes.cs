@@ -1,5 +1,4 @@
 using Myna.Cpu.X86.Instructions;
-using Myna.Hardware.State;
 using Myna.Jit.Operations;
 
 namespace Myna.Cpu.X86;
@@ -25,10 +24,6 @@ public sealed partial class X86Cpu
 
     /// <summary>Soft-TLB of instruction fetches now.</summary>
     public int FetchMode => _cpl == 3 ? MmuMode.User : MmuMode.Supervisor;
-
-    /// <summary>Counts changes of flags and translations; an engine that keeps state across instructions compares it.</summary>
-    [field: NotSaved("only compared")]
-    public uint Generation { get; private set; }
 
     /// <summary>The instruction pointer: RIP, EIP or IP.</summary>
     public ulong Ip => ToIp(Block.Context.Pc);

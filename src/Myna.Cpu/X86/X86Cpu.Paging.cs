@@ -32,7 +32,6 @@ public sealed partial class X86Cpu
         public const uint P = 1, W = 2, U = 4, RSVD = 8, I = 16, PK = 32;
     }
 
-    [NotSaved("statistics")] private ulong _walks;
     [NotSaved("the region that holds page tables, found last")] private Region? _tableRegion;
     [NotSaved("version of the memory map that it was found in")] private int _tableMap;
 

@@ -1,37 +1,13 @@
 using Myna.Cpu.X86.Instructions;
 using Myna.Hardware.State;
-using Myna.Host;
 using Myna.Jit.X87;
 
 namespace Myna.Cpu.X86;
 
-/// <summary>The run loop: between two stretches of execution, interrupts, requests from other threads, waiting, and single steps for the guest.</summary>
+/// <summary>The CPU's part of the run loop: its inputs, interrupts, HLT, and single steps for the guest.</summary>
 public sealed partial class X86Cpu
 {
-    private readonly WaitEvent _wake = new();
     private readonly Lock _messages = new();
-    [NotSaved("true only inside Run")] private bool _sleeping;
-    [NotSaved("translations are flushed after a load")] private bool _mapChanged;
-    [NotSaved("debugging")] private bool _watchHit;
-
-    /// <inheritdoc/>
-    public override void Kick() => RequestExit(ExitRequests.Kick);
-
-    private protected override void ForgetKick() => Interlocked.And(ref Block.Context.ExitRequest, ~(int)ExitRequests.Kick);
-
-    // Any thread: execution stops at the next block, or the wait ends.
-    private void RequestExit(ExitRequests request)
-    {
-        Interlocked.Or(ref Block.Context.ExitRequest, (int)request);
-        if (Volatile.Read(ref _sleeping))
-            _wake.Set();
-    }
-
-    private void OnMemoryMapChanged()
-    {
-        Volatile.Write(ref _mapChanged, true);
-        RequestExit(ExitRequests.Request);
-    }
 
     // Inputs.
 
@@ -76,7 +52,7 @@ public sealed partial class X86Cpu
         RequestExit(ExitRequests.Request);
     }
 
-    private void ServeMessages()
+    private protected override void ServeMessages()
     {
         lock (_messages)
         {
@@ -104,113 +80,42 @@ public sealed partial class X86Cpu
         }
     }
 
-    /// <inheritdoc/>
-    public override StopReason Run(ulong maxInstructions = ulong.MaxValue)
+    private protected override void PrepareRun() => HostX87.ClearExceptions();
+
+    internal override bool GuestSteps => Flags.Slow;
+
+    private protected override void StepOne()
     {
-        if (Engine is null || Stepper is null)
-            throw new InvalidOperationException("the CPU has no engine");
-        ulong start = Block.Context.InstructionCount;
-        ulong limit = maxInstructions > ulong.MaxValue - start ? ulong.MaxValue : start + maxInstructions;
-        RequestExit(ExitRequests.Interrupt | ExitRequests.Request);
-        HostX87.ClearExceptions();
-        // A breakpoint where the run begins was reported before; execution goes on past it.
-        ulong resumed = Block.Context.Pc;
-        bool first = true;
-        while (true)
-        {
-            if (Volatile.Read(ref Block.Context.ExitRequest) != 0 && Service() is { } reason)
-                return reason;
-            if (Block.Context.InstructionCount >= limit)
-                return StopReason.InstructionLimit;
-            if (HasBreakpoints || Tracer is not null)
-            {
-                if ((!first || Block.Context.Pc != resumed) && IsBreakpoint(Block.Context.Pc))
-                    return StopReason.Breakpoint;
-                Tracer?.Invoke(this);
-                if (Flags.Slow)
-                    StepSlowly();
-                else if (Tracer is null && Engine.StopsAtBreakpoints && !IsBreakpoint(Block.Context.Pc))
-                    Engine.Run(limit);
-                else
-                    Stepper.Step();
-            }
-            else if (Flags.Slow)
-            {
-                StepSlowly();
-            }
-            else
-            {
-                Engine.Run(limit);
-            }
-            first = false;
-        }
+        if (Flags.Slow)
+            StepSlowly();
+        else
+            Stepper!.Step();
     }
 
-    // A reason to return, or null to execute on.
-    private StopReason? Service()
+    private protected override void TakePending()
     {
-        var requests = (ExitRequests)Interlocked.Exchange(ref Block.Context.ExitRequest, 0);
-        if ((requests & ExitRequests.Request) != 0)
-            ServeRequests();
-        if ((requests & ExitRequests.Kick) != 0)
-            return StopReason.Kicked;
-        if (_watchHit)
-        {
-            FinishWatched();
-            return StopReason.Watchpoint;
-        }
-        if ((_halted || _waitsForStartup || _shutDown) && Wait() is { } reason)
-            return reason;
         // Traps of the instruction before go ahead of interrupts (section 7.9, table 7-2).
         if (_debugPending != 0 && !(_inhibited && _inhibitsDebug && Block.Context.Pc == _inhibitPc))
             DeliverPendingDebug();
         TakePendingInterrupt();
-        return null;
-    }
-
-    private void ServeRequests()
-    {
-        if (Volatile.Read(ref _mapChanged))
-        {
-            Volatile.Write(ref _mapChanged, false);
-            FlushTranslations();
-        }
-        ServeMessages();
     }
 
     // HLT, the wait for a start-up message, shutdown.
-    private StopReason? Wait()
-    {
-        try
-        {
-            while (!CanGoOn())
-            {
-                if (!BlocksWhileWaiting)
-                    return StopReason.Waiting;
-                // Announced first, then the conditions once more: a request made in between is either seen here or wakes.
-                Interlocked.Exchange(ref _sleeping, true);
-                if (Volatile.Read(ref Block.Context.ExitRequest) == 0)
-                    _wake.Wait(-1);
-                Volatile.Write(ref _sleeping, false);
-                var requests = (ExitRequests)Interlocked.Exchange(ref Block.Context.ExitRequest, 0);
-                if ((requests & ExitRequests.Request) != 0)
-                    ServeRequests();
-                if ((requests & ExitRequests.Kick) != 0)
-                    return StopReason.Kicked;
-            }
-            return null;
-        }
-        finally
-        {
-            Volatile.Write(ref _sleeping, false);
-        }
-    }
+    private protected override bool IsWaiting => _halted || _waitsForStartup || _shutDown;
 
-    private bool CanGoOn()
+    private protected override bool TryWake()
     {
         if (_waitsForStartup || _shutDown)
             return false;
         if (_halted && !IsInterruptDeliverable)
+            return false;
+        _halted = false;
+        return true;
+    }
+
+    private protected override bool TryWakeToStep()
+    {
+        if (_waitsForStartup || _shutDown)
             return false;
         _halted = false;
         return true;
@@ -228,10 +133,7 @@ public sealed partial class X86Cpu
             // STI, MOV SS and POP SS: one instruction goes first. An interrupt that comes meanwhile is looked at right behind it.
             _inhibited = false;
             RequestExit(ExitRequests.Interrupt);
-            if (Flags.Slow)
-                StepSlowly();
-            else
-                Stepper!.Step();
+            StepOne();
             return;
         }
         _inhibited = false;

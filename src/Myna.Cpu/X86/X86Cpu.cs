@@ -1,4 +1,3 @@
-using Myna.Cpu.Engines;
 using Myna.Cpu.X86.Instructions;
 using Myna.Hardware.Diagnostics;
 using Myna.Hardware.Memory;
@@ -47,7 +46,7 @@ public sealed record X86CpuOptions
 /// address translation, memory access, system instructions, the run loop, and debugging.
 /// </summary>
 [Stateful("x86-cpu")]
-public sealed partial class X86Cpu : VirtualCpu, IX86Core
+public sealed partial class X86Cpu : EmulatedCpu, IX86Core
 {
     private readonly X86CpuOptions _options;
     private readonly AddressSpace _memory;
@@ -116,30 +115,17 @@ public sealed partial class X86Cpu : VirtualCpu, IX86Core
     [NotSaved("follows from the saved registers")] private int _levels;
     [NotSaved("level driven by the interrupt controller")] private bool _intr;
 
-    public X86Cpu(X86CpuOptions options) : base(options.Index)
+    public X86Cpu(X86CpuOptions options) : base(options.Index, options.Memory, MmuMode.Count)
     {
         _options = options;
         _memory = options.Memory;
         _ports = options.Ports;
         _clock = options.Clock;
         _log = options.Log;
-        Block = new CpuBlock(MmuMode.Count);
         _registers = new RegisterState(Block);
         _cpuid = new Cpuid(options);
-        _memory.Changed += OnMemoryMapChanged;
         Reset();
     }
-
-    /// <summary>Registers, soft-TLB and what generated code needs.</summary>
-    public CpuBlock Block { get; }
-
-    /// <summary>Executes this CPU. Set it, and <see cref="Stepper"/>, before the CPU runs.</summary>
-    [field: NotSaved("how the CPU is run")]
-    public ICpuEngine? Engine { get; set; }
-
-    /// <summary>The interpreter, which steps and traces whatever <see cref="Engine"/> is.</summary>
-    [field: NotSaved("how the CPU is run")]
-    public ICpuEngine? Stepper { get; set; }
 
     /// <summary>The CPU's interrupt controller. Set it before the CPU runs; without one there is no interrupt but NMI.</summary>
     [field: NotSaved("wiring")]
@@ -282,21 +268,6 @@ public sealed partial class X86Cpu : VirtualCpu, IX86Core
         FlushTranslations();
         UpdateFlags();
         RequestExit(ExitRequests.Interrupt | ExitRequests.Request);
-    }
-
-    private void FlushTranslations()
-    {
-        Block.Tlb.Flush();
-        Block.FlushJumps();
-        Generation++;
-    }
-
-    /// <inheritdoc/>
-    public override void Dispose()
-    {
-        base.Dispose();
-        _memory.Changed -= OnMemoryMapChanged;
-        _wake.Dispose();
     }
 
     /// <summary>The part of the state that lies in the CPU's block.</summary>

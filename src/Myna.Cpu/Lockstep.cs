@@ -1,15 +1,16 @@
 using System.Globalization;
 using System.Text;
 
-namespace Myna.Cpu.X86;
+namespace Myna.Cpu;
 
 /// <summary>
-/// Two x86 CPUs in equal machines: the subject executes some blocks at a time by its engine, the reference the same instructions one by
-/// one. Between two stretches both look at interrupts, in a stretch neither does. Both run on the caller's thread.
+/// Two CPUs in equal machines, executing the same instructions: the subject by its engine, some blocks at a time, the
+/// reference one by one. The subject sets the pace: between two stretches both look at interrupts, in a stretch neither does,
+/// so that an interrupt is taken at the same instruction. Both run on the caller's thread.
 /// </summary>
-/// <param name="reference">Its <see cref="X86Cpu.Stepper"/> executes it.</param>
-/// <param name="subject">Its <see cref="X86Cpu.Engine"/> must count instructions.</param>
-public sealed class Lockstep(X86Cpu reference, X86Cpu subject) : ILockstep
+/// <param name="reference">Its <see cref="EmulatedCpu.Stepper"/> executes it.</param>
+/// <param name="subject">Of the same class; its <see cref="EmulatedCpu.Engine"/> must count instructions.</param>
+public sealed class Lockstep(EmulatedCpu reference, EmulatedCpu subject) : ILockstep
 {
     /// <summary>Instructions of a stretch: enough for a translated block to be executed as a whole.</summary>
     private const int Stretch = 128;
@@ -42,7 +43,7 @@ public sealed class Lockstep(X86Cpu reference, X86Cpu subject) : ILockstep
         if (expected != StopReason.InstructionLimit)
             return Compare(system: true);
         ulong count = subject.Block.Context.InstructionCount;
-        if (subject.Flags.Slow)
+        if (subject.GuestSteps)
             subject.Step();
         else
             subject.Engine!.Run(count + Stretch);
@@ -57,10 +58,10 @@ public sealed class Lockstep(X86Cpu reference, X86Cpu subject) : ILockstep
         {
             ulong count = reference.Block.Context.InstructionCount;
             // What faults does not count, nor do the parts of a repeated instruction: with the counts equal, one may still be to come.
-            if (count > target || (count == target && reference.Pc == subject.Pc && SameRegisters()))
+            if (count > target || (count == target && reference.IsAtSamePoint(subject)))
                 return;
             _path.Add(reference.Pc);
-            if (reference.Flags.Slow)
+            if (reference.GuestSteps)
                 reference.Step();
             else
                 reference.Stepper!.Step();
@@ -71,20 +72,12 @@ public sealed class Lockstep(X86Cpu reference, X86Cpu subject) : ILockstep
         }
     }
 
-    private bool SameRegisters() => ((ReadOnlySpan<ulong>)reference.State.General).SequenceEqual(subject.State.General) && reference.RFlags == subject.RFlags;
-
     private string? Compare(bool system)
     {
         if (reference.Pc != subject.Pc)
             return Report("pc");
-        ref X86Registers mine = ref reference.State, theirs = ref subject.State;
-        if (!SameRegisters())
+        if (!reference.HasSameRegisters(subject))
             return Report("registers");
-        if (!((ReadOnlySpan<System.Runtime.Intrinsics.Vector128<byte>>)mine.Vector).SequenceEqual(theirs.Vector)
-            || !((ReadOnlySpan<System.Runtime.Intrinsics.Vector128<ulong>>)mine.X87).SequenceEqual(theirs.X87))
-        {
-            return Report("vector or x87 registers");
-        }
         if (reference.Block.Context.InstructionCount != subject.Block.Context.InstructionCount)
             return Report("instruction counts");
         return system && Differences() is { Length: > 0 } ? Report("system registers") : null;
