@@ -17,6 +17,15 @@ public class PcTests
     }
 
     [Theory]
+    [InlineData("q35", "qemu64", 4, "")]
+    [InlineData("microvm", "x86-64-v3", 1, "avx2\n")]
+    public void Other_processors_boot_too(string board, string cpu, int cpus, string features)
+    {
+        Result result = MynaProgram.Run("run", "--machine", board, "--cpu", cpu, "--cpus", $"{cpus}", "--net", "none", "--", "sh", "-c", "nproc; grep -m 1 -ow avx2 /proc/cpuinfo; true");
+        Assert.Equal((0, $"{cpus}\n{features}"), (result.Status, result.Output));
+    }
+
+    [Theory]
     [InlineData("microvm", "virtio_mmio")]
     [InlineData("q35", "virtio-pci")]
     public void A_disk_keeps_what_is_written(string board, string driver)

@@ -2,6 +2,9 @@ namespace Myna.Cli.Tests;
 
 public class OptionTests
 {
+    [Fact]
+    public async Task Without_words_the_help_is_shown() => Assert.Equal(0, await Commands.RootCommands.InvokeAsync([]));
+
     [Theory]
     [InlineData("512M", 512UL << 20)]
     [InlineData("2g", 2UL << 30)]

@@ -80,7 +80,7 @@ internal abstract class PcBoard : IBoard
                 Index = i, Count = options.Cpus, Model = model, Memory = Memory, Ports = Ports, Clock = clock, Log = cpuLog, Random = NextRandom,
                 Shutdown = () =>
                 {
-                    cpuLog.Warn($"CPU {index} shut down (triple fault); the machine {(options.NoReboot ? "stops" : "is reset")}");
+                    cpuLog.Warn($"CPU {index} shut down (triple fault at 0x{_cpus[index].Pc:x}); the machine {(options.NoReboot ? "stops" : "is reset")}");
                     power.Reset();
                 },
             });
