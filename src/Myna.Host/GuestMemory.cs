@@ -1,52 +1,36 @@
-using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using Myna.Host.User;
 
 namespace Myna.Host;
 
 /// <summary>
 /// Copies between Myna and memory of a user-mode guest, which lies in this process. An address that is not mapped, or not so
-/// that the access is allowed, gives false (EFAULT), never a signal: the kernel does the copying.
+/// that the access is allowed, gives false (EFAULT), never a signal.
 /// </summary>
-public static unsafe partial class GuestMemory
+public static class GuestMemory
 {
     private const int PageSize = 4096;
+    /// <summary>Guests live in the lower half alone: the copying routines survive faults there.</summary>
+    private const ulong Limit = 0x5400_0000_0000;
 
     /// <summary>Copies guest memory to <paramref name="to"/>.</summary>
     /// <returns>False: a part of it cannot be read; what <paramref name="to"/> holds then is undefined.</returns>
     public static bool TryRead(ulong address, Span<byte> to)
-    {
-        if (to.IsEmpty)
-            return true;
-        // SAFETY: the local side is the span, pinned; the kernel checks the other side.
-        fixed (byte* p = to)
-            return Copy(p, address, to.Length, write: false);
-    }
+        => IsGuest(address, to.Length) && (to.IsEmpty || SafeMemory.Read(address, to) == to.Length);
 
     /// <summary>Copies to guest memory.</summary>
     /// <returns>False: a part of it cannot be written; bytes before that may have been.</returns>
     public static bool TryWrite(ulong address, ReadOnlySpan<byte> from)
-    {
-        if (from.IsEmpty)
-            return true;
-        // SAFETY: as in TryRead.
-        fixed (byte* p = from)
-            return Copy(p, address, from.Length, write: true);
-    }
+        => IsGuest(address, from.Length) && (from.IsEmpty || SafeMemory.Write(address, from) == from.Length);
 
     public static bool TryRead<T>(ulong address, out T value) where T : unmanaged
     {
         value = default;
-        // SAFETY: a local of its own size.
-        fixed (T* p = &value)
-            return Copy(p, address, sizeof(T), write: false);
+        return TryRead(address, MemoryMarshal.AsBytes(new Span<T>(ref value)));
     }
 
     public static bool TryWrite<T>(ulong address, in T value) where T : unmanaged
-    {
-        // SAFETY: a value of its own size, only read.
-        fixed (T* p = &value)
-            return Copy(p, address, sizeof(T), write: true);
-    }
+        => TryWrite(address, MemoryMarshal.AsBytes(new ReadOnlySpan<T>(in value)));
 
     /// <summary>Reads a NUL-terminated string, without its NUL.</summary>
     /// <param name="max">Longest string accepted, in bytes.</param>
@@ -73,27 +57,5 @@ public static unsafe partial class GuestMemory
         return -ENAMETOOLONG;
     }
 
-    private static bool Copy(void* local, ulong address, int length, bool write)
-    {
-        IoVector here = new() { Base = (ulong)local, Length = (ulong)length }, there = new() { Base = address, Length = (ulong)length };
-        // Environment.ProcessId is cached, and wrong in a forked child.
-        int pid = getpid();
-        nint done = write ? process_vm_writev(pid, &here, 1, &there, 1, 0) : process_vm_readv(pid, &here, 1, &there, 1, 0);
-        return done == length;
-    }
-
-    [StructLayout(LayoutKind.Sequential)]
-    private struct IoVector
-    {
-        public ulong Base, Length;
-    }
-
-    [LibraryImport("libc")]
-    private static partial int getpid();
-
-    [LibraryImport("libc")]
-    private static partial nint process_vm_readv(int pid, IoVector* local, nuint locals, IoVector* remote, nuint remotes, nuint flags);
-
-    [LibraryImport("libc")]
-    private static partial nint process_vm_writev(int pid, IoVector* local, nuint locals, IoVector* remote, nuint remotes, nuint flags);
+    private static bool IsGuest(ulong address, int length) => address < Limit && (ulong)length <= Limit - address;
 }

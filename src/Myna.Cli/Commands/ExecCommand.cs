@@ -13,9 +13,6 @@ namespace Myna.Cli.Commands;
 /// </summary>
 internal static class ExecCommand
 {
-    /// <summary>Names of the runtime's settings that the launcher made, separated by spaces: not the program's business.</summary>
-    private const string LauncherVariables = "MYNA_RUNTIME_SETTINGS";
-
     /// <summary>For the list of commands and its help: the words are read by <see cref="ExecOptions"/>.</summary>
     public static Command Create()
     {
@@ -54,6 +51,8 @@ internal static class ExecCommand
 
     private static int Run(ExecOptions options, string[] words)
     {
+        if (!RuntimeSettings.AreMade)
+            throw new UserException($"cannot start anew: {RuntimeSettings.StartAnew()}");
         // The words as bytes: .NET has decoded its own copy.
         List<string> raw = Strings("/proc/self/cmdline");
         List<string> arguments = raw.Count >= words.Length ? raw[^(words.Length - options.Program)..] : [.. words[options.Program..].Select(GuestText.FromHost)];
@@ -81,7 +80,8 @@ internal static class ExecCommand
             Log = static text => Output.Note("myna: " + text),
             Relaunch = Relaunch(options),
         });
-        process.Descriptors.HideRuntime();
+        if (trace is not null)
+            process.Descriptors.Hide(trace.Descriptor);
         return GuestThread.RunMain(process, process.Image.Entry, process.Image.StackPointer);
     }
 
@@ -116,8 +116,7 @@ internal static class ExecCommand
     {
         List<string> environment = Strings("/proc/self/environ");
         var drop = new List<string>(options.Unset);
-        if (Environment.GetEnvironmentVariable(LauncherVariables) is { } names)
-            drop.AddRange([LauncherVariables, .. names.Split(' ', StringSplitOptions.RemoveEmptyEntries)]);
+        drop.AddRange(RuntimeSettings.VariablesToDrop);
         drop.AddRange(options.Set.Select(s => s.Name));
         _ = environment.RemoveAll(e => drop.Any(d => e.StartsWith(GuestText.FromHost(d) + "=", StringComparison.Ordinal)));
         environment.AddRange(options.Set.Select(s => GuestText.FromHost($"{s.Name}={s.Value}")));

@@ -14,6 +14,7 @@ public sealed class SystemCalls
 
     private readonly CallRow?[] _rows;
     private readonly AbiKind _abi;
+    private bool _descriptorsGiven;
     private readonly HashSet<long> _unknown = [];
 
     public SystemCalls(AbiKind abi)
@@ -28,6 +29,21 @@ public sealed class SystemCalls
         }
     }
 
+    private static bool TouchesDescriptors(CallRow row)
+    {
+        string[] makers = ["socket", "pipe", "eventfd", "epoll", "inotify", "memfd", "signalfd", "timerfd", "clone", "fork", "exec"];
+        return row.Name != "mmap" && (row.Kinds.Any(k => k.Kind is ArgumentKind.Descriptor or ArgumentKind.DirectoryDescriptor or ArgumentKind.Path or ArgumentKind.LinkPath)
+            || makers.Any(m => row.Name.Contains(m, StringComparison.Ordinal)));
+    }
+
+    /// <summary>Before the first call that makes or takes a descriptor: the runtime has opened what it needs by then, as late as can be.</summary>
+    private void GiveDescriptors(LinuxProcess process)
+    {
+        _descriptorsGiven = true;
+        process.Descriptors.HideRuntime();
+        RuntimeSettings.ClosePlaceholders();
+    }
+
     public CallRow? Find(long number) => (ulong)number < (ulong)_rows.Length ? _rows[number] : null;
 
     /// <summary>Makes a call.</summary>
@@ -36,6 +52,8 @@ public sealed class SystemCalls
     {
         if (Find(number) is not { } row)
             return Unknown(thread, number, a0, a1, a2, a3, a4, a5);
+        if (!_descriptorsGiven && TouchesDescriptors(row))
+            GiveDescriptors(thread.Process);
         thread.Scratch.Reset();
         var call = new Call(thread, row, a0, a1, a2, a3, a4, a5);
         if (thread.Process.Trace is { } trace)

@@ -1,4 +1,5 @@
 using Myna.Host;
+using Myna.Host.User;
 using Myna.Jit.Memory;
 using Myna.Jit.User;
 using static Myna.Linux.Errno;
@@ -29,7 +30,12 @@ public sealed class AddressSpace : IGuestSpace
     private ulong _brk, _brkStart;
 
     /// <param name="top">Mappings without an address are placed below this one, downwards.</param>
-    public AddressSpace(ulong top = 0x3fff_ffff_f000) => Top = top;
+    public AddressSpace(ulong top = 0x3fff_ffff_f000)
+    {
+        // Copies from and to the guest may fault from here on.
+        HostSignals.Initialize();
+        Top = top;
+    }
 
     /// <summary>Held while mappings change: a fork takes it, so that the child finds it free and the list whole.</summary>
     public Lock Sync { get; } = new();
