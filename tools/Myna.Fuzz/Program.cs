@@ -1,11 +1,14 @@
 using System.Diagnostics;
 using System.Globalization;
 using Myna.Fuzz;
+using Myna.Fuzz.Devices;
 using Myna.Fuzz.RiscV;
 using Myna.Fuzz.X86;
 
 if (args is ["x86", ..] && OperatingSystem.IsLinux())
     return X86Command.Run(args[1..]);
+if (args is ["devices", ..])
+    return DeviceCommand.Run(args[1..]);
 
 // Runs random programs on the first engine and on one of the others in turn, and compares. Besides the engines of this
 // build there is qemu-user: Debian's qemu-riscv64. [--trace]

@@ -84,6 +84,16 @@ public sealed class PciHost : IMmio
             value = low | high << 32;
             return true;
         }
+        if (LeavesFunction(offset, size))
+        {
+            value = 0;
+            for (int i = 0; i < size; i++)
+            {
+                _ = Read(offset + (ulong)i, 1, out ulong part);
+                value |= part << (8 * i);
+            }
+            return true;
+        }
         // No function there: the root complex completes the read with all ones.
         value = Function(offset) is { } device ? device.ReadConfig((int)(offset & 0xfff), size) : uint.MaxValue >> (32 - size * 8);
         return true;
@@ -96,9 +106,18 @@ public sealed class PciHost : IMmio
             _ = Write(offset, 4, (uint)value);
             return Write(offset + 4, 4, value >> 32);
         }
+        if (LeavesFunction(offset, size))
+        {
+            for (int i = 0; i < size; i++)
+                _ = Write(offset + (ulong)i, 1, value >> (8 * i) & 0xff);
+            return true;
+        }
         Function(offset)?.WriteConfig((int)(offset & 0xfff), size, (uint)value);
         return true;
     }
+
+    // A misaligned access to two functions, which comes to them as single bytes.
+    private static bool LeavesFunction(ulong offset, int size) => (offset & 0xfff) + (uint)size > 0x1000;
 
     internal bool SendMessage(ulong address, uint data) => _msi is { } msi && msi.Send(address, data);
 
