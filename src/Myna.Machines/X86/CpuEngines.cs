@@ -16,27 +16,7 @@ internal sealed class CpuEngines : IDisposable
     {
         foreach (Ram memory in memories)
             _pages.Add(memory);
-        if (accel == Accel.Interp)
-            return;
-        if (!X86Translator.IsSupported)
-        {
-            if (accel == Accel.Jit)
-                throw new MachineException("the translator needs an x86-64 processor with AVX2, BMI2 and FMA; use --accel interp");
-            return;
-        }
-        try
-        {
-            _translator = new X86Translator(_pages, countInstructions);
-        }
-        catch (IOException e) when (accel == Accel.Auto)
-        {
-            // A host that forbids executable memory still runs the machine.
-            _ = e;
-        }
-        catch (IOException e)
-        {
-            throw new MachineException($"the translator gets no executable memory from the host ({e.Message}); use --accel interp", e);
-        }
+        _translator = Translators.Create(accel, () => new X86Translator(_pages, countInstructions));
     }
 
     public void Add(Ram memory) => _pages.Add(memory);
