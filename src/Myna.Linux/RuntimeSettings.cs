@@ -5,7 +5,7 @@ namespace Myna.Linux;
 
 /// <summary>
 /// What the runtime must have been started with when a guest shares its process: no second mapping of its code (a forked child
-/// would write its parent's), no listener for diagnostics, and none of the descriptors that programs number themselves. The
+/// would write its parent's), no compiler on a thread that a child lacks, no listener for diagnostics, and none of the descriptors that programs number themselves. The
 /// launcher sees to it; a runtime that was started otherwise starts once more.
 /// </summary>
 public static class RuntimeSettings
@@ -13,7 +13,7 @@ public static class RuntimeSettings
     private const string Made = "MYNA_RUNTIME_SETTINGS", Placeholders = "MYNA_PLACEHOLDERS";
     private const long SysExecve = 59, SysClose = 3;
 
-    private static readonly string[] Names = ["DOTNET_EnableWriteXorExecute", "DOTNET_EnableDiagnostics"];
+    private static readonly string[] Names = ["DOTNET_EnableWriteXorExecute", "DOTNET_EnableDiagnostics", "DOTNET_TieredCompilation"];
 
     public static bool AreMade => Names.All(n => Environment.GetEnvironmentVariable(n) == "0");
 
