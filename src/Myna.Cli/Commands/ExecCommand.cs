@@ -102,13 +102,20 @@ internal static class ExecCommand
             return name;
         using var scratch = new HostScratch(32 * 1024);
         string path = environment.FirstOrDefault(e => e.StartsWith("PATH=", StringComparison.Ordinal))?[5..] ?? "/usr/bin:/bin";
+        string? ofHost = null;
         foreach (string folder in path.Split(':', StringSplitOptions.RemoveEmptyEntries))
         {
             scratch.Reset();
-            string candidate = $"{folder}/{name}";
-            if (File.Exists(GuestText.Show(sysroot?.Translate(scratch, candidate) ?? candidate)))
+            string candidate = $"{folder}/{name}", translated = sysroot?.Translate(scratch, candidate) ?? candidate;
+            if (!File.Exists(GuestText.Show(translated)))
+                continue;
+            // The sysroot's programs are meant, even behind folders of the host.
+            if (sysroot is null || translated != candidate)
                 return candidate;
+            ofHost ??= candidate;
         }
+        if (ofHost is not null)
+            return ofHost;
         throw new UserException($"{GuestText.Show(name)}: there is no such program here or in PATH; give its path", 127);
     }
 
