@@ -52,6 +52,11 @@ public sealed class DeviceContractTests
             var port = new SystemControlPortB(new I8254(clock, default), clock);
             return new(port, port.Reset, clock, port.Ports);
         },
+        ["coprocessor-error"] = () =>
+        {
+            var error = new CoprocessorError(default);
+            return new(error, error.Reset, new(), error.Ports);
+        },
         ["hpet"] = () =>
         {
             var clock = new ManualClock();

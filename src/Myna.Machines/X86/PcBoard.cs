@@ -77,7 +77,7 @@ internal abstract class PcBoard : IBoard
             int index = i;
             _cpus[i] = new X86Cpu(new X86CpuOptions
             {
-                Index = i, Count = options.Cpus, Model = model, Memory = Memory, Ports = Ports, Clock = clock, Log = cpuLog, Random = NextRandom,
+                Index = i, Count = options.Cpus, Model = model, Memory = Memory, Ports = Ports, Clock = clock, Log = cpuLog, Random = NextRandom, FloatingPointError = () => Coprocessor?.Raise(),
                 Shutdown = () =>
                 {
                     cpuLog.Warn($"CPU {index} shut down (triple fault at 0x{_cpus[index].Pc:x}); the machine {(options.NoReboot ? "stops" : "is reset")}");
@@ -116,6 +116,9 @@ internal abstract class PcBoard : IBoard
 
     /// <summary>The kernel is a test program's, by the protocol that those use.</summary>
     protected bool HasTestDevices => _boot?.Kernel.Protocol == BootProtocol.Multiboot;
+
+    /// <summary>Where x87 exceptions with CR0.NE clear go; set by the constructor of a board that has it.</summary>
+    protected CoprocessorError? Coprocessor { get; init; }
 
     /// <summary>Global system interrupts. Set by the board's constructor.</summary>
     protected GsiRouter Interrupts { get; set; } = null!;

@@ -60,6 +60,9 @@ internal sealed class Q35Board : PcBoard
         var portB = new SystemControlPortB(pit, clock);
         MapPorts(0x61, portB.Ports, "port61");
         Add(new BoardDevice("port61", portB, portB.Reset));
+        Coprocessor = new CoprocessorError(Gsi(Q35MemoryMap.CoprocessorIrq));
+        MapPorts(0xf0, Coprocessor.Ports, "coprocessor-error");
+        Add(new BoardDevice("coprocessor-error", Coprocessor, Coprocessor.Reset));
         _rtc = new Mc146818(clock, WallClock, new InterruptLine(hpet, 1));
         MapPorts(Q35MemoryMap.Cmos, _rtc.Ports, "rtc");
         Add(new BoardDevice("rtc", _rtc, _rtc.Reset));

@@ -134,6 +134,21 @@ public sealed class PcMachineTests : IDisposable
         => Assert.Equal(3, Run(Program("q35", [.. Out(0x501, 1), .. s_halt]) with { DebugExitPort = 0x501 }).Status);
 
     [Fact]
+    public void An_x87_exception_without_NE_is_IRQ_13()
+    {
+        // ESP; CR0 without EM, TS and NE; FNINIT; FLDCW 37Bh; 1 / 0; FWAIT; the slave's IRR, bit 5.
+        byte[] program =
+        [
+            0xbc, 0x00, 0x00, 0x08, 0x00, 0x0f, 0x20, 0xc0, 0x83, 0xe0, 0xd3, 0x0f, 0x22, 0xc0, 0xdb, 0xe3, 0x68, 0x7b, 0x03, 0x00, 0x00, 0xd9, 0x2c, 0x24,
+            0xd9, 0xe8, 0xd9, 0xee, 0xde, 0xf9, 0x9b, 0xb0, 0x0a, 0xe6, 0xa0, 0xe4, 0xa0, 0xc0, 0xe8, 0x05, 0x24, 0x01, 0x66, 0xba, 0xf4, 0x00, 0xee, .. s_halt,
+        ];
+        Assert.Equal(3, Run(Program("q35", program)).Status);
+        // Masked, there is none.
+        program[17] = 0x7f;
+        Assert.Equal(1, Run(Program("q35", program)).Status);
+    }
+
+    [Fact]
     public void The_machines_switch_off_by_their_acpi_registers()
     {
         Assert.Equal(new MachineExit(ExitReason.PowerOff, 0), Run(Program("q35", [.. Out16(0x604, 1 << 13), .. s_halt])));
