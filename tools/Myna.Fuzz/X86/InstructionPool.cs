@@ -86,6 +86,22 @@ internal sealed class InstructionPool
     public OpCodeInfo[] Codes64 { get; }
     public OpCodeInfo[] Codes32 { get; }
 
+    /// <summary>
+    /// By CPUID feature, those that programs announced by the CPU may use: how many of its encodings cases are made of, how many there are, and which
+    /// mnemonics are left out. What is left out has tests of its own, or no certain result.
+    /// </summary>
+    public IEnumerable<(CpuidFeature Feature, int Generated, int All, string[] LeftOut)> Coverage(Func<CpuidFeature, bool> announced)
+    {
+        var generated = new HashSet<Code>(Codes64.Concat(Codes32).Select(op => op.Code));
+        return Enum.GetValues<Code>().Distinct().Select(code => code.ToOpCode())
+            .Where(op => op.IsInstruction && (op.Mode64 || op.Mode32) && op.Encoding is EncodingKind.Legacy or EncodingKind.VEX)
+            .SelectMany(op => op.Code.CpuidFeatures().Select(feature => (feature, op)))
+            .Where(p => announced(p.feature) && (Array.IndexOf(s_always, p.feature) >= 0 || Array.Exists(s_features, f => f.Name == p.feature)))
+            .GroupBy(p => p.feature)
+            .Select(g => (g.Key, g.Count(p => generated.Contains(p.op.Code)), g.Count(),
+                g.Where(p => !generated.Contains(p.op.Code)).Select(p => p.op.Mnemonic.ToString()).Distinct().Order().ToArray()));
+    }
+
     private static bool Host(uint leaf, int register, int bit)
     {
         (int eax, int ebx, int ecx, int edx) = X86Base.CpuId((int)leaf, 0);

@@ -53,6 +53,14 @@ internal static class X86Command
         {
             foreach (Iced.Intel.OpCodeInfo op in selection.Of([.. pool.Codes64.Union(pool.Codes32)]))
                 Console.WriteLine($"{op.Code,-40} {op.ToInstructionString()}");
+            int generated = 0, all = 0;
+            foreach (var (feature, some, most, leftOut) in pool.Coverage(Executors.Model.Allows).OrderBy(c => c.Feature.ToString(), StringComparer.Ordinal))
+            {
+                generated += some;
+                all += most;
+                Console.WriteLine($"{feature,-16} {some,4} of {most,4} {string.Join(' ', leftOut)}");
+            }
+            Console.WriteLine($"{generated} of {all} encodings of what the CPU announces and the host has");
             return 0;
         }
         if (selection.Of(pool.Codes64).Length + selection.Of(pool.Codes32).Length == 0)
