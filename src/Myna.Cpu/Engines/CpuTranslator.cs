@@ -1,3 +1,4 @@
+using Myna.Host.User;
 using Myna.Jit.Engine;
 using Myna.Jit.Memory;
 
@@ -32,6 +33,10 @@ public abstract class CpuTranslator : IDisposable
     /// <param name="engine">Its engine, of this translator.</param>
     public void Remove(ICpuEngine engine) => _engine.Remove(((Engine)engine).Guest);
 
+    /// <summary>Forks the process, see <see cref="JitEngine.Fork"/>.</summary>
+    /// <param name="cpu">The calling thread's.</param>
+    public long Fork(EmulatedCpu cpu, Func<long> fork) => _engine.Fork(cpu.Block, fork);
+
     public virtual void Dispose()
     {
         _engine.Dispose();
@@ -41,6 +46,11 @@ public abstract class CpuTranslator : IDisposable
     private sealed class Engine(CpuTranslator owner, Guest guest) : ICpuEngine
     {
         internal Guest Guest => guest;
+
+        public SignalSlot? Slot
+        {
+            set => guest.UserSlot = value;
+        }
 
         public string Name => "jit";
 

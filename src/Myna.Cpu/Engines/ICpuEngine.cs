@@ -1,3 +1,5 @@
+using Myna.Host.User;
+
 namespace Myna.Cpu.Engines;
 
 /// <summary>What executes a virtual CPU's instructions. Called on the CPU's thread only.</summary>
@@ -22,6 +24,12 @@ public interface ICpuEngine
     /// <summary>Executes the one instruction at pc, traps included. Interrupts are not looked at.</summary>
     /// <returns>True when execution simply goes on behind the instruction.</returns>
     bool Step();
+
+    /// <summary>Of a user program's thread: given before it runs.</summary>
+    SignalSlot? Slot
+    {
+        set { }
+    }
 
     /// <summary>What the engine has done so far, for the monitor.</summary>
     IEnumerable<(string Name, ulong Value)> Counters { get; }

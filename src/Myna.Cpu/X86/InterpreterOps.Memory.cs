@@ -95,6 +95,8 @@ internal ref partial struct InterpreterOps
             return false;
         if (_tlb.TryLockedUpdate(op, _mode, linear, size, operand, out old))
             return true;
+        if (_cpu.IsUser)
+            return Retires(_cpu.UserUpdate(op, linear, size, operand, out old));
         lock (s_splitLock)
             return SlowLoad(linear, size, signed: false, out old) && SlowStore(linear, size, SoftTlbApply(op, old, operand));
     }
@@ -112,6 +114,8 @@ internal ref partial struct InterpreterOps
             return false;
         if (_tlb.TryLockedExchange(_mode, linear, size, expected, desired, out old))
             return true;
+        if (_cpu.IsUser)
+            return Retires(_cpu.UserExchange(linear, size, ZeroExtend(expected, size), desired, out old));
         lock (s_splitLock)
         {
             return SlowLoad(linear, size, signed: false, out old)

@@ -87,6 +87,11 @@ public sealed partial class X86Cpu
             _interruptsTaken++;
         else
             _exceptionsTaken++;
+        if (_user is not null)
+        {
+            Trap(vector, kind == EventKind.Exception, error, ip);
+            return;
+        }
         _delivering = true;
         while (true)
         {

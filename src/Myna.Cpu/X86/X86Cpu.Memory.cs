@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using Myna.Cpu.X86.Instructions;
 using Myna.Hardware.Memory;
+using Myna.Host.User;
 using Myna.Jit.Engine;
 using Myna.Jit.Memory;
 using Myna.Jit.Operations;
@@ -71,6 +72,8 @@ public sealed partial class X86Cpu
         value = 0;
         if (!CheckAccess(linear, bytes, mode, WatchKind.Read))
             return false;
+        if (_user is not null)
+            return SafeMemory.TryLoad(linear, (int)size, out value) || UserFault(linear, bytes, PageRights.Read);
         int first = (int)(Ram.PageSize - (linear & PageMask));
         if (first >= bytes)
         {
@@ -92,6 +95,8 @@ public sealed partial class X86Cpu
         int bytes = 1 << (int)size;
         if (!CheckAccess(linear, bytes, mode, WatchKind.Write))
             return false;
+        if (_user is not null)
+            return SafeMemory.TryStore(linear, (int)size, value) || UserFault(linear, bytes, PageRights.Write);
         int first = (int)(Ram.PageSize - (linear & PageMask));
         if (first >= bytes)
         {
@@ -116,6 +121,8 @@ public sealed partial class X86Cpu
         if (!CheckAccess(linear, bytes, mode, access == PageRights.Write ? WatchKind.Write : WatchKind.Read, aligned))
             return false;
         ulong last = Wrap(linear + (ulong)(bytes - 1));
+        if (_user is not null)
+            return UserProbe(linear, last, access);
         return Resolve(linear, mode, access, out _) && (((linear ^ last) & ~PageMask) == 0 || Resolve(last & ~PageMask, mode, access, out _));
     }
 
@@ -233,6 +240,8 @@ public sealed partial class X86Cpu
         physical = 0;
         if (_levels >= 4 && !IsCanonical(linear))
             return Fault(Vector.GP);
+        if (_user is not null)
+            return _user.CanFetch(linear) || UserFault(linear, 1, PageRights.Execute);
         return Resolve(linear, FetchMode, PageRights.Execute, out physical);
     }
 
@@ -257,7 +266,12 @@ public sealed partial class X86Cpu
             int run = Math.Min(wanted - done, (int)(Ram.PageSize - (address & PageMask)));
             if (!ResolveFetch(address, out ulong physical))
                 break;
-            if (!_memory.Read(physical, buffer.Slice(done, run)))
+            if (_user is not null)
+            {
+                if (SafeMemory.Read(address, buffer.Slice(done, run)) != run)
+                    break;
+            }
+            else if (!_memory.Read(physical, buffer.Slice(done, run)))
             {
                 for (int i = 0; i < run; i++)
                     buffer[done + i] = _memory.FindRam(physical + (ulong)i, 1, out Ram? ram, out ulong offset, out _) ? ram.Get(offset, 1)[0] : (byte)0xFF;

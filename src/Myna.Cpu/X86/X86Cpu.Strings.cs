@@ -64,7 +64,8 @@ public sealed partial class X86Cpu
             }
             ulong done = 1;
             int bulk = BulkBytes(in access, count, source, destination);
-            if (bulk > access.Bytes && IsPlain(access.Source) && IsPlain(SegmentRegister.Es) && Block.Tlb.TryCopy(access.Mode, destination, source, bulk))
+            if (bulk > access.Bytes && IsPlain(access.Source) && IsPlain(SegmentRegister.Es)
+                && (_user is not null ? TryUserCopy(destination, source, bulk) : Block.Tlb.TryCopy(access.Mode, destination, source, bulk)))
                 done = (uint)(bulk / access.Bytes);
             else if (!StringLoad(source, in access, out ulong value) || !StringStore(destination, in access, value))
                 return Flow.Fault;
@@ -84,7 +85,8 @@ public sealed partial class X86Cpu
                 return Flow.Fault;
             ulong done = 1;
             int bulk = BulkBytes(in access, count, destination, destination);
-            if (bulk > access.Bytes && IsPlain(SegmentRegister.Es) && Block.Tlb.TryFill(access.Mode, destination, value, access.Width, bulk))
+            if (bulk > access.Bytes && IsPlain(SegmentRegister.Es)
+                && (_user is not null ? TryUserFill(destination, value, access.Bytes, bulk) : Block.Tlb.TryFill(access.Mode, destination, value, access.Width, bulk)))
                 done = (uint)(bulk / access.Bytes);
             else if (!StringStore(destination, in access, value))
                 return Flow.Fault;

@@ -127,6 +127,8 @@ public sealed partial class X86Cpu
         ref X86Registers r = ref State;
         ulong flags = RFlags & ~RFlag.RF;
         ulong next = NextIp(insn), target;
+        if (_user is not null)
+            return SystemCall(next, flags);
         if (IsLong)
         {
             target = Is64 ? _lstar : _cstar;

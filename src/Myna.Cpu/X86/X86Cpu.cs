@@ -7,6 +7,7 @@ using Myna.Hardware.Time;
 
 using Myna.Jit.Memory;
 using Myna.Jit.Operations;
+using Myna.Jit.User;
 
 namespace Myna.Cpu.X86;
 
@@ -37,6 +38,9 @@ public sealed record X86CpuOptions
 
     /// <summary>Called on the CPU's thread when an x87 exception meets CR0.NE = 0: FERR# is asserted, which a PC makes IRQ 13.</summary>
     public Action? FloatingPointError { get; init; }
+
+    /// <summary>Not a machine's CPU but a user program's: 64-bit mode at CPL 3 alone, and exceptions end <see cref="VirtualCpu.Run"/>.</summary>
+    public DirectMemory? User { get; init; }
 
     public LogChannel Log { get; init; } = LogChannel.None;
 }
@@ -122,6 +126,7 @@ public sealed partial class X86Cpu : EmulatedCpu, IX86Core
         _ports = options.Ports;
         _clock = options.Clock;
         _log = options.Log;
+        _user = options.User;
         _registers = new RegisterState(Block);
         _cpuid = new Cpuid(options);
         Reset();
@@ -173,6 +178,8 @@ public sealed partial class X86Cpu : EmulatedCpu, IX86Core
         _cr0 = Cr0.Reset;
         ResetForInit();
         _waitsForStartup = Index != 0;
+        if (_user is not null)
+            ResetForUser();
         Sync();
     }
 

@@ -5,6 +5,7 @@ using Myna.Jit.Engine;
 using Myna.Jit.Ir;
 using Myna.Jit.Memory;
 using Myna.Jit.Operations;
+using Myna.Jit.User;
 
 namespace Myna.Cpu.X86;
 
@@ -14,7 +15,8 @@ public sealed class X86Translator : CpuTranslator
     /// <param name="pages">The machine's record of pages with code, which the interpreters use too.</param>
     /// <param name="countInstructions">Exact instruction counts and limits, at a price: for lockstep and instruction-counted time.</param>
     /// <exception cref="IOException">The host gives no executable memory.</exception>
-    public X86Translator(CodePages pages, bool countInstructions = false)
+    /// <param name="user">The CPUs are a user program's, in this memory.</param>
+    public X86Translator(CodePages pages, bool countInstructions = false, DirectMemory? user = null)
         : base(new JitOptions
         {
             PinnedSlots = PinnedSlots,
@@ -22,7 +24,8 @@ public sealed class X86Translator : CpuTranslator
             PinnedVectorSlots = PinnedVectorSlots,
             StrictCode = true,
             // A disk boot of a distribution translates some 700 MB.
-            CacheSize = 384 << 20,
+            CacheSize = user is null ? 384 << 20 : 128 << 20,
+            Direct = user,
             CountInstructions = countInstructions,
         }, pages, MmuMode.Count)
     {

@@ -37,7 +37,7 @@ internal static unsafe class NativeStubs
     // Offsets in the data behind the code.
     private const int DataAt = 0x1000;
     internal const int CacheStart = 0, CacheEnd = 8, FaultThunk = 16, FaultRip = 24, ArenaStart = 32, ArenaEnd = 40, Process = 48, Leader = 56,
-        Blocked = 64, OldHandlers = 0x200;
+        Blocked = 64, GateAt = 128, OldHandlers = 0x200;
 
     private static readonly byte* s_base = Create();
 
@@ -67,6 +67,10 @@ internal static unsafe class NativeStubs
 
     /// <summary>A word of the data that the handlers use.</summary>
     public static ref ulong Data(int offset) => ref *(ulong*)(s_base + DataAt + offset);
+
+    /// <summary>1 while a thread forks the process (<see cref="ForkGate"/>).</summary>
+    public static ref int Gate => ref *(int*)(s_base + DataAt + GateAt);
+    public static long GateAddress => (long)(s_base + DataAt + GateAt);
 
     private static byte* Create()
     {

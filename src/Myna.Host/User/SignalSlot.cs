@@ -13,7 +13,7 @@ public sealed unsafe class SignalSlot : IDisposable
     private const long Sigaltstack = 131;
 
     // Layout of a slot; NativeStubs.s knows it too.
-    private const int ExitRequestAt = 0, PendingAt = 8, InfoAt = 16;
+    private const int ExitRequestAt = 0, PendingAt = 8, InfoAt = 16, StateAt = 192;
 
     /// <summary>Bytes of siginfo_t.</summary>
     public const int InfoSize = 128;
@@ -21,6 +21,7 @@ public sealed unsafe class SignalSlot : IDisposable
     [ThreadStatic] private static SignalSlot? t_current;
     private static readonly Lock s_lock = new();
     private static readonly Stack<int> s_free = new();
+    private static readonly List<SignalSlot> s_attached = [];
     private static byte* s_arena;
     private static int s_used;
 
@@ -57,9 +58,10 @@ public sealed unsafe class SignalSlot : IDisposable
             if (!s_free.TryPop(out int index))
                 index = s_used < Slots ? s_used++ : throw new IOException("too many threads");
             slot = new SignalSlot(index);
+            new Span<byte>(slot._slot, HeaderSize).Clear();
+            s_attached.Add(slot);
         }
-        // SAFETY: the slot lies in the arena and belongs to this thread from here on.
-        new Span<byte>(slot._slot, HeaderSize).Clear();
+        // SAFETY: the slot lies in the arena and belongs to this thread.
         *(nint*)(slot._slot + ExitRequestAt) = exitRequest;
         var stack = new StackDescription { Start = (ulong)slot._slot + HeaderSize, Size = Size - HeaderSize };
         StackDescription old;
@@ -81,6 +83,24 @@ public sealed unsafe class SignalSlot : IDisposable
         s_arena = (byte*)(((nuint)p + Size - 1) & ~(nuint)(Size - 1));
         NativeStubs.Data(NativeStubs.ArenaStart) = (ulong)s_arena;
         NativeStubs.Data(NativeStubs.ArenaEnd) = (ulong)s_arena + ((ulong)Size * Slots);
+    }
+
+    /// <summary>1 while the thread is not in C#, see <see cref="ForkGate"/>.</summary>
+    internal ref int State => ref *(int*)(_slot + StateAt);
+
+    internal bool IsAttached { get; private set; } = true;
+
+    internal static SignalSlot[] All()
+    {
+        lock (s_lock)
+            return [.. s_attached];
+    }
+
+    /// <summary>In a forked child: the other threads are gone.</summary>
+    public void KeepOnly()
+    {
+        s_attached.Clear();
+        s_attached.Add(this);
     }
 
     internal nint Address => (nint)_slot;
@@ -116,6 +136,10 @@ public sealed unsafe class SignalSlot : IDisposable
         _ = HostCalls.Plain(Sigaltstack, (long)&old, 0);
         t_current = null;
         lock (s_lock)
+        {
+            IsAttached = false;
+            s_attached.Remove(this);
             s_free.Push(_index);
+        }
     }
 }

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using Myna.Host.User;
 using Myna.Jit.Memory;
 using Myna.Jit.Operations;
 using Myna.Jit.X64;
@@ -116,6 +117,8 @@ internal static unsafe class Callback
     {
         JitContext* context = (JitContext*)block;
         GuestCpu cpu = Cpu(context);
+        if (cpu.UserSlot is { } slot)
+            ForkGate.Return(slot);
         try
         {
             cpu.Engine!.Counters.FlagComputations++;
@@ -127,6 +130,11 @@ internal static unsafe class Callback
             cpu.Failure = e;
             return Leave(context);
         }
+        finally
+        {
+            if (cpu.UserSlot is { } left)
+                ForkGate.Leave(left);
+        }
     }
 
     [UnmanagedCallersOnly]
@@ -134,6 +142,8 @@ internal static unsafe class Callback
     {
         JitContext* context = (JitContext*)block;
         GuestCpu cpu = Cpu(context);
+        if (cpu.UserSlot is { } slot)
+            ForkGate.Return(slot);
         try
         {
             cpu.Engine!.Counters.Interpreted++;
@@ -157,6 +167,11 @@ internal static unsafe class Callback
             cpu.Failure = e;
             return Leave(context);
         }
+        finally
+        {
+            if (cpu.UserSlot is { } left)
+                ForkGate.Leave(left);
+        }
     }
 
     /// <summary>An access of a user program's memory faulted: the result is where the block goes on.</summary>
@@ -164,10 +179,15 @@ internal static unsafe class Callback
     public static int Fault(nint block)
     {
         JitContext* context = (JitContext*)block;
-        nint target = Cpu(context).Engine!.FindFault(context->FaultRip);
+        GuestCpu cpu = Cpu(context);
+        if (cpu.UserSlot is { } slot)
+            ForkGate.Return(slot);
+        nint target = cpu.Engine!.FindFault(context->FaultRip);
         if (target == 0)
             Environment.FailFast("generated code faulted at an unknown place");
         context->Result = (ulong)target;
+        if (cpu.UserSlot is { } left)
+            ForkGate.Leave(left);
         return 0;
     }
 

@@ -1,3 +1,4 @@
+using Myna.Host.User;
 using Myna.Jit.Ir;
 using Myna.Jit.Memory;
 using Myna.Jit.Operations;
@@ -102,6 +103,9 @@ public abstract class GuestCpu(CpuBlock block)
     /// <see cref="JitEngine.Forget"/> after the set changed.
     /// </summary>
     public virtual bool IsBreakpoint(ulong pc) => false;
+
+    /// <summary>Of a user program's thread: where it says whether it is in C#. Set before the first run.</summary>
+    public SignalSlot? UserSlot { get; set; }
 
     // The engine's own state of this CPU.
     internal volatile bool InCode;

@@ -145,7 +145,11 @@ public sealed unsafe class JitEngine : ICodeListener, IDisposable
         if (!EnterCache(cpu, generation))
             return;
         // SAFETY: code is a live block's entry; it keeps to the CPU block and to pages in the soft-TLB.
+        if (cpu.UserSlot is { } slot)
+            ForkGate.Leave(slot);
         ExitKind kind = (ExitKind)_thunks.Enter(@base, (nint)code);
+        if (cpu.UserSlot is { } back)
+            ForkGate.Return(back);
         cpu.InCode = false;
         switch (kind)
         {
@@ -438,6 +442,27 @@ public sealed unsafe class JitEngine : ICodeListener, IDisposable
             foreach (TranslationUnit unit in _units)
                 unit.Faults.Find(at, ref nearest, ref to);
             return to < 0 ? 0 : (nint)_cache + to;
+        }
+    }
+
+    /// <summary>
+    /// Forks the process by <paramref name="fork"/> at a moment when the engine's structures are consistent. In the child,
+    /// where the result is 0, only the CPU of <paramref name="block"/> is left.
+    /// </summary>
+    public long Fork(CpuBlock block, Func<long> fork)
+    {
+        lock (_flushGate)
+        {
+            lock (_options.Direct!.Space.Sync)
+            {
+                lock (_pages.Sync)
+                {
+                    long result = fork();
+                    if (result == 0)
+                        Forked(_cpus.First(c => c.Block == block));
+                    return result;
+                }
+            }
         }
     }
 

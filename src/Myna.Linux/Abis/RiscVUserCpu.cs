@@ -33,6 +33,8 @@ internal sealed class RiscVUserCpu(Hart hart, IGuestSpace space, ulong trampolin
         set => _hart.Registers64.X[Tp] = value;
     }
 
+    public override void Attach(SignalSlot slot) => _hart.Engine!.Slot = slot;
+
     public override UserEvent Run()
     {
         if (_hart.Run() != StopReason.Trap)

@@ -1,4 +1,5 @@
 using Myna.Cpu;
+using Myna.Host.User;
 using Myna.Linux.Signals;
 
 namespace Myna.Linux.Abis;
@@ -73,6 +74,9 @@ public abstract class UserCpu : IDisposable
 
     /// <summary>After <see cref="UserEvent.Fault"/>.</summary>
     public SignalFault Fault { get; protected set; }
+
+    /// <summary>Names the slot of the thread that is going to run this CPU.</summary>
+    public abstract void Attach(SignalSlot slot);
 
     public abstract UserEvent Run();
 

@@ -9,6 +9,8 @@ public static partial class CallTable
         new("clone3", 435, 435, "ptr uint", ThreadCalls.Clone3, CallFlags.NoReturn),
         new("fork", None, 57, "", ThreadCalls.Fork, CallFlags.NoReturn),
         new("vfork", None, 58, "", ThreadCalls.VFork, CallFlags.NoReturn),
+        new("execve", 221, 59, "path ptr ptr", ExecCalls.Execute, CallFlags.NoReturn),
+        new("execveat", 281, 322, "dirfd path ptr ptr hex", ExecCalls.ExecuteAt, CallFlags.NoReturn),
         new("exit", 93, 60, "int", ThreadCalls.Exit, CallFlags.NoReturn),
         new("exit_group", 94, 231, "int", ThreadCalls.ExitGroup, CallFlags.NoReturn),
         new("set_tid_address", 96, 218, "ptr", ThreadCalls.SetTidAddress),
@@ -20,5 +22,6 @@ public static partial class CallTable
         new("rt_sigreturn", 139, 15, "", ThreadCalls.SignalReturn, CallFlags.NoReturn),
         new("sigaltstack", 132, 131, "ptr ptr", ThreadCalls.SignalStack),
         new("pause", None, 34, ""),
+        new("arch_prctl", None, 158, "hex ptr", ThreadCalls.ArchControl),
     ];
 }

@@ -58,6 +58,16 @@ public sealed class SignalActions
         }
     }
 
+    /// <summary>All handlers become the default (CLONE_CLEAR_SIGHAND); what is ignored stays so.</summary>
+    public void Clear()
+    {
+        for (int signal = 1; signal <= SignalNumbers.Count; signal++)
+        {
+            if (Get(signal).Handler > SignalAction.Ignore)
+                Set(signal, default);
+        }
+    }
+
     /// <summary>The action for a signal that is delivered now; one with SA_RESETHAND is used up.</summary>
     public SignalAction Take(int signal)
     {

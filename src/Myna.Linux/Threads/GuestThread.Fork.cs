@@ -1,10 +1,124 @@
+using Myna.Host.User;
+using Myna.Linux.Signals;
+
 namespace Myna.Linux.Threads;
 
+/// <summary>
+/// Processes made by a guest: a raw fork of this process, the runtime included (docs/user-mode.md).
+/// LIMIT: a child of vfork has a copy of the memory; the parent waits for it as it should, but sees none of its stores.
+/// LIMIT: clone(2) makes no namespaces, and the signal at the child's end is always SIGCHLD.
+/// </summary>
 public sealed partial class GuestThread
 {
+    private const long Read = 0, Close = 3, Pipe2 = 293, Fcntl = 72, PidfdOpen = 434;
+    private const int O_CLOEXEC = 0x80000, F_DUPFD_CLOEXEC = 1030, PrivateDescriptors = 700;
+    private const ulong Namespaces = 0x7E02_0000;
+
+    /// <summary>In a child of vfork: closed by its execve or end, which lets the parent go on.</summary>
+    private int _vforkDescriptor = -1;
+
     private long Fork(in CloneRequest request)
     {
-        _ = request;
-        return -Errno.ENOSYS;
+        if ((request.Flags & Namespaces) != 0)
+            return -Errno.EPERM;
+        bool waits = (request.Flags & CloneRequest.VFork) != 0;
+        int readEnd = -1, writeEnd = -1;
+        if (waits && !TryMakePipe(out readEnd, out writeEnd))
+            return -Errno.EMFILE;
+        ForkGate.Close(_slot);
+        HostSignals.SetMask(ulong.MaxValue);
+        if (_slot.Pending != 0)
+        {
+            ForkGate.Open();
+            CloseBoth(readEnd, writeEnd);
+            return HostCalls.NotBegun;
+        }
+        long child = Process.Translation.Fork(Cpu, HostFork.Fork);
+        if (child == 0)
+            _slot.KeepOnly();
+        ForkGate.Open();
+        if (child == 0)
+        {
+            BecomeProcess(request, readEnd, writeEnd);
+            return 0;
+        }
+        if (child > 0)
+        {
+            if ((request.Flags & CloneRequest.ParentSetTid) != 0)
+                SafeMemory.TryStore(request.ParentTid, 2, (ulong)child);
+            if ((request.Flags & CloneRequest.PidFd) != 0)
+                SafeMemory.TryStore(request.PidDescriptor, 2, (ulong)HostCalls.Plain(PidfdOpen, child, 0));
+        }
+        if (writeEnd >= 0)
+            _ = HostCalls.Plain(Close, writeEnd);
+        if (waits && child > 0)
+            WaitForEnd(readEnd);
+        if (readEnd >= 0)
+            _ = HostCalls.Plain(Close, readEnd);
+        SetHostMask(Mask);
+        return child;
+    }
+
+    // Nothing is ever written: the read ends when the last copy of the other end is closed.
+    private void WaitForEnd(int descriptor)
+    {
+        Scratch.Take(16, out long address);
+        ForkGate.Leave(_slot);
+        while (HostCalls.Plain(Read, descriptor, address, 1) == -Errno.EINTR)
+        {
+        }
+        ForkGate.Return(_slot);
+    }
+
+    private void BecomeProcess(in CloneRequest request, int readEnd, int writeEnd)
+    {
+        Tid = (int)HostCalls.Plain(Gettid);
+        HostSignals.Lead();
+        Process.Threads.KeepOnly(this);
+        if (_vforkDescriptor >= 0)
+            _ = HostCalls.Plain(Close, _vforkDescriptor);
+        if (readEnd >= 0)
+            _ = HostCalls.Plain(Close, readEnd);
+        _vforkDescriptor = writeEnd;
+        ClearChildTid = (request.Flags & CloneRequest.ChildClearTid) != 0 ? request.ChildTid : 0;
+        if ((request.Flags & CloneRequest.ChildSetTid) != 0)
+            SafeMemory.TryStore(request.ChildTid, 2, (ulong)Tid);
+        if ((request.Flags & CloneRequest.SetTls) != 0)
+            Cpu.ThreadPointer = request.Tls;
+        if (request.StackPointer != 0)
+            Cpu.StackPointer = request.StackPointer;
+        if ((request.Flags & CloneRequest.ClearSignals) != 0)
+            Process.Signals.Clear();
+        SetHostMask(Mask);
+    }
+
+    private static bool TryMakePipe(out int readEnd, out int writeEnd)
+    {
+        using var pair = new Host.HostScratch(4096);
+        ref ulong both = ref pair.Take<ulong>(out long address);
+        readEnd = writeEnd = -1;
+        if (HostCalls.Plain(Pipe2, address, O_CLOEXEC) != 0)
+            return false;
+        readEnd = Move((int)(both & uint.MaxValue));
+        writeEnd = Move((int)(both >> 32));
+        return true;
+    }
+
+    // Out of the way of the numbers that programs expect to get.
+    private static int Move(int descriptor)
+    {
+        long high = HostCalls.Plain(Fcntl, descriptor, F_DUPFD_CLOEXEC, PrivateDescriptors);
+        if (high < 0)
+            return descriptor;
+        _ = HostCalls.Plain(Close, descriptor);
+        return (int)high;
+    }
+
+    private static void CloseBoth(int readEnd, int writeEnd)
+    {
+        if (readEnd >= 0)
+            _ = HostCalls.Plain(Close, readEnd);
+        if (writeEnd >= 0)
+            _ = HostCalls.Plain(Close, writeEnd);
     }
 }

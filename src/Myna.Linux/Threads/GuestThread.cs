@@ -22,6 +22,7 @@ public sealed partial class GuestThread
         Process = process;
         Cpu = cpu;
         _slot = SignalSlot.Attach(cpu.ExitRequestAddress);
+        cpu.Attach(_slot);
         Tid = (int)HostCalls.Plain(Gettid);
     }
 

@@ -1,5 +1,6 @@
 using Myna.Cpu.Engines;
 using Myna.Cpu.RiscV;
+using Myna.Cpu.X86;
 using Myna.Jit.User;
 using Myna.Linux.Abis;
 using Myna.Linux.Loading;
@@ -15,6 +16,8 @@ public sealed class UserTranslation
     private readonly Hardware.Memory.AddressSpace _none = new();
     private readonly UserClock _clock = new();
     private readonly HartTranslator? _harts;
+    private readonly X86Translator? _cpus;
+    private readonly CpuModel? _model;
     private ulong _trampoline;
 
     public UserTranslation(LinuxProcess process)
@@ -28,6 +31,12 @@ public sealed class UserTranslation
             if (!interpret)
                 _harts = new HartTranslator(_none, user: _memory);
         }
+        else if (process.Target.Abi == AbiKind.X64)
+        {
+            _model = CpuModel.Parse(CpuModel.Default);
+            if (!interpret)
+                _cpus = new X86Translator(_memory.Pages, user: _memory);
+        }
     }
 
     /// <summary>A CPU in its initial state.</summary>
@@ -37,15 +46,35 @@ public sealed class UserTranslation
         {
             case AbiKind.RiscV64:
                 var hart = new Hart(new HartOptions { Memory = _none, Clock = _clock, User = _memory });
-                var interpreter = new Interpreter(hart);
+                var interpreter = new Cpu.RiscV.Interpreter(hart);
                 ICpuEngine engine = _harts?.CreateEngine(hart, interpreter) ?? interpreter;
                 hart.Stepper = interpreter;
                 hart.Engine = engine;
                 return new RiscVUserCpu(hart, _process.Memory, Trampoline(), _ => { _harts?.Remove(engine); });
+            case AbiKind.X64:
+                var cpu = new X86Cpu(new X86CpuOptions { Model = _model!, Memory = _none, Ports = _none, Clock = _clock, User = _memory, Random = NextRandom });
+                var stepper = new Cpu.X86.Interpreter(cpu, _memory.Pages);
+                ICpuEngine runner = _cpus?.CreateEngine(cpu, stepper) ?? stepper;
+                cpu.Stepper = stepper;
+                cpu.Engine = runner;
+                return new X86UserCpu(cpu, _process.Memory, _ => { _cpus?.Remove(runner); });
             default:
                 throw new NotSupportedException($"programs for {_process.Target.Name} do not run yet");
         }
     }
+
+    /// <summary>Forks the process while nothing of the translator's is in the middle of a change.</summary>
+    internal long Fork(UserCpu cpu, Func<long> fork)
+    {
+        if (_harts is not null && cpu is RiscVUserCpu riscv)
+            return _harts.Fork(riscv.Hart, fork);
+        if (_cpus is not null && cpu is X86UserCpu x86)
+            return _cpus.Fork(x86.X86, fork);
+        lock (_process.Memory.Sync)
+            return fork();
+    }
+
+    private static ulong NextRandom() => BitConverter.ToUInt64(System.Security.Cryptography.RandomNumberGenerator.GetBytes(8));
 
     // Where handlers return to: li a7, __NR_rt_sigreturn; ecall.
     private ulong Trampoline()

@@ -1,0 +1,108 @@
+using Myna.Host;
+using Myna.Linux.Loading;
+using static Myna.Linux.Errno;
+
+namespace Myna.Linux.Calls;
+
+/// <summary>
+/// execve(2): a guest program is executed by Myna again, in the same process; a program for the host as it is.
+/// LIMIT: a guest program's start knows nothing of a SIGPIPE that was ignored.
+/// </summary>
+internal static class ExecCalls
+{
+    /// <summary>Names of the variables that the launcher set for the runtime, separated by spaces; they go along.</summary>
+    private const string SettingsName = "MYNA_RUNTIME_SETTINGS";
+    private const int StringLimit = 128 * 1024, TotalLimit = 8 << 20, AT_FDCWD = -100;
+    private const ulong AT_EMPTY_PATH = 0x1000;
+
+    public static long Execute(in Call call) => Execute(call, AT_FDCWD, call.A0, call.A1, call.A2, 0);
+
+    public static long ExecuteAt(in Call call) => Execute(call, (int)call.A0, call.A1, call.A2, call.A3, call.A4);
+
+    private static long Execute(in Call call, int directory, ulong pathAddress, ulong argv, ulong envp, ulong flags)
+    {
+        LinuxProcess process = call.Process;
+        long result = Paths.Read(pathAddress, out string path);
+        if (result < 0)
+            return result;
+        if (path.Length == 0 && (flags & AT_EMPTY_PATH) == 0)
+            return -ENOENT;
+        if (directory != AT_FDCWD && !path.StartsWith('/'))
+            path = path.Length == 0 ? $"/proc/self/fd/{directory}" : $"/proc/self/fd/{directory}/{path}";
+        int total = 0;
+        if ((result = ReadStrings(argv, ref total, out List<string> arguments)) < 0 || (result = ReadStrings(envp, ref total, out List<string> environment)) < 0)
+            return result;
+        Target target;
+        bool self = process.ProcFiles.IsExecutableLink(path);
+        try
+        {
+            target = self ? process.Target : Loader.TargetOf(process.Sysroot, path);
+        }
+        catch (LoadException e)
+        {
+            return -e.Errno;
+        }
+        if (self)
+            path = process.Image.Path;
+        IReadOnlyList<string> relaunch = process.Options.Relaunch;
+        if ((target == Target.X64 && process.Target != Target.X64) || relaunch.Count == 0)
+            return Replace(Paths.ToHost(call, path, follow: true), arguments, environment);
+        if (Environment.GetEnvironmentVariable(SettingsName) is { } names)
+        {
+            foreach (string name in (string[])[SettingsName, .. names.Split(' ', StringSplitOptions.RemoveEmptyEntries)])
+            {
+                if (Environment.GetEnvironmentVariable(name) is { } value)
+                    environment.Add($"{name}={value}");
+            }
+        }
+        List<string> words = [.. relaunch, "--argv0", arguments.Count == 0 ? "" : arguments[0], "--", path, .. arguments.Skip(1)];
+        return Replace(relaunch[0], words, environment);
+    }
+
+    private static long ReadStrings(ulong address, ref int total, out List<string> strings)
+    {
+        strings = [];
+        if (address == 0)
+            return 0;
+        byte[] buffer = new byte[StringLimit];
+        for (; ; address += 8)
+        {
+            if (!GuestMemory.TryRead(address, out ulong pointer))
+                return -EFAULT;
+            if (pointer == 0)
+                return 0;
+            int length = GuestMemory.ReadString(pointer, buffer, StringLimit);
+            if (length < 0)
+                return length == -ENAMETOOLONG ? -E2BIG : length;
+            total += length + 1 + 8;
+            if (total > TotalLimit)
+                return -E2BIG;
+            strings.Add(GuestText.Decode(buffer.AsSpan(0, length)));
+        }
+    }
+
+    // Comes back only when it fails.
+    private static long Replace(string path, List<string> arguments, List<string> environment)
+    {
+        const long SysExecve = 59;
+        int size = path.Length + 64;
+        foreach (string s in arguments.Concat(environment))
+            size += s.Length + 32;
+        size += 8 * (arguments.Count + environment.Count + 2);
+        using var scratch = new HostScratch(size + 4096);
+        long file = scratch.Put(path);
+        long argv = Vector(scratch, arguments), envp = Vector(scratch, environment);
+        return HostSyscall.Invoke(SysExecve, file, argv, envp);
+    }
+
+    private static long Vector(HostScratch scratch, List<string> strings)
+    {
+        long[] addresses = new long[strings.Count + 1];
+        for (int i = 0; i < strings.Count; i++)
+            addresses[i] = scratch.Put(strings[i]);
+        Span<byte> vector = scratch.Take(8 * addresses.Length, out long address);
+        for (int i = 0; i < addresses.Length; i++)
+            _ = BitConverter.TryWriteBytes(vector[(8 * i)..], addresses[i]);
+        return address;
+    }
+}
