@@ -14,11 +14,29 @@ public sealed class Descriptors
 
     private readonly Lock _lock = new();
     private int[] _hidden = [];
+    /// <summary>Of the hidden ones: files that the runtime has mapped long since and does not read again.</summary>
+    private int[] _spare = [];
 
     /// <summary>In order.</summary>
     public ReadOnlySpan<int> Hidden => _hidden;
 
     public bool IsHidden(int descriptor) => descriptor > 2 && Array.BinarySearch(_hidden, descriptor) >= 0;
+
+    /// <summary>The guest wants to have a number for itself.</summary>
+    /// <returns>False: the runtime needs it.</returns>
+    public bool TryYield(int descriptor)
+    {
+        lock (_lock)
+        {
+            if (!IsHidden(descriptor))
+                return true;
+            if (!_spare.Contains(descriptor))
+                return false;
+            _hidden = [.. _hidden.Where(h => h != descriptor)];
+            _spare = [.. _spare.Where(s => s != descriptor)];
+            return true;
+        }
+    }
 
     /// <summary>Keeps one more from the guest.</summary>
     public void Hide(int descriptor)
@@ -36,7 +54,7 @@ public sealed class Descriptors
     /// </summary>
     public void HideRuntime()
     {
-        var found = new List<int>();
+        List<int> found = [], spare = [];
         foreach (string link in Directory.GetFiles("/proc/self/fd"))
         {
             int fd = int.Parse(Path.GetFileName(link), CultureInfo.InvariantCulture);
@@ -45,17 +63,18 @@ public sealed class Descriptors
             long flags = HostSyscall.Invoke(SysFcntl, fd, F_GETFD);
             if (flags < 0)
                 continue;
-            if ((flags & FD_CLOEXEC) != 0)
-            {
-                found.Add(fd);
-            }
-            else if (new FileInfo(link).LinkTarget is { } target && target.EndsWith(".dll", StringComparison.Ordinal))
-            {
+            bool assembly = new FileInfo(link).LinkTarget is { } target && target.EndsWith(".dll", StringComparison.Ordinal);
+            if (assembly)
+                spare.Add(fd);
+            if (assembly && (flags & FD_CLOEXEC) == 0)
                 _ = HostSyscall.Invoke(SysFcntl, fd, F_SETFD, FD_CLOEXEC);
+            if (assembly || (flags & FD_CLOEXEC) != 0)
                 found.Add(fd);
-            }
         }
         lock (_lock)
+        {
+            _spare = [.. spare];
             _hidden = [.. _hidden.Concat(found).Distinct().Order()];
+        }
     }
 }

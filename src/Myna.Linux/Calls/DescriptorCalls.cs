@@ -15,11 +15,16 @@ internal static class DescriptorCalls
 
     public static long Duplicate(in Call call)
     {
+        const long SysFcntl = 72, F_GETFD = 1;
         Descriptors descriptors = call.Process.Descriptors;
         if (descriptors.IsHidden((int)call.A0))
             return -EBADF;
-        // LIMIT: a number that the runtime has cannot be the guest's.
-        return descriptors.IsHidden((int)call.A1) ? -EBUSY : call.Pass();
+        if (!descriptors.IsHidden((int)call.A1))
+            return call.Pass();
+        // LIMIT: a number that the runtime needs cannot be the guest's.
+        if (HostSyscall.Invoke(SysFcntl, (int)call.A0, F_GETFD) < 0)
+            return -EBADF;
+        return descriptors.TryYield((int)call.A1) ? call.Pass() : -EBUSY;
     }
 
     public static long CloseRange(in Call call)
