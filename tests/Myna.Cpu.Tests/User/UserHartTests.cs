@@ -1,0 +1,119 @@
+using System.Runtime.InteropServices;
+using Myna.Cpu.Engines;
+using Myna.Cpu.RiscV;
+using Myna.Hardware.Memory;
+using Myna.Hardware.Time;
+using Myna.Jit.Memory;
+using Myna.Jit.User;
+
+namespace Myna.Cpu.Tests.User;
+
+/// <summary>Exceptions end the run, with pc at the instruction and all registers as they were before it.</summary>
+[Collection("user memory")]
+public sealed class UserHartTests
+{
+    private const uint Ecall = 0x0000_0073;
+
+    private static void Run(bool translate, uint[] code, Action<Hart, UserSpace> check, PageRights? rights = null)
+    {
+        if (translate && !HartTranslator.IsSupported)
+            return;
+        using var space = new UserSpace();
+        if (rights is { } r)
+            space.CodeRights = r;
+        space.Put(0, MemoryMarshal.AsBytes<uint>(code));
+        var memory = new DirectMemory(space);
+        AddressSpace none = new();
+        using var hart = new Hart(new HartOptions { Memory = none, Clock = new ManualClock(), User = memory });
+        using HartTranslator? translator = translate ? new HartTranslator(none, user: memory) : null;
+        var interpreter = new Interpreter(hart);
+        ICpuEngine engine = translator?.CreateEngine(hart, interpreter) ?? interpreter;
+        hart.Stepper = interpreter;
+        hart.Engine = engine;
+        hart.Pc = space.Code;
+        hart.Registers64.X[10] = space.Data;
+        Assert.Equal(StopReason.Trap, hart.Run());
+        check(hart, space);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Ecall_stops_at_the_instruction(bool translate)
+        // li a1, 7; sd a1, 8(a0); ld a2, 8(a0); ecall
+        => Run(translate, [0x0070_0593, 0x00B5_3423, 0x0085_3603, Ecall], (hart, space) =>
+        {
+            Assert.Equal(Cause.EcallFromU, hart.TrapCause);
+            Assert.Equal(space.Code + 12, hart.Pc);
+            Assert.Equal(7u, hart.Registers64.X[12]);
+            Assert.Equal(7u, space.Word(8));
+        });
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void A_load_from_nowhere_leaves_the_registers_of_the_instruction_before(bool translate)
+        // li a1, 7; li a2, 9; addi a1, a1, 1; ld a2, 16(zero); li a1, 0
+        => Run(translate, [0x0070_0593, 0x0090_0613, 0x0015_8593, 0x0100_3603, 0x0000_0593], (hart, space) =>
+        {
+            Assert.Equal(Cause.LoadPageFault, hart.TrapCause);
+            Assert.Equal(16u, hart.TrapValue);
+            Assert.Equal(space.Code + 12, hart.Pc);
+            Assert.Equal(8u, hart.Registers64.X[11]);
+            Assert.Equal(9u, hart.Registers64.X[12]);
+        });
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void A_misaligned_atomic_is_reported_and_changes_nothing(bool translate)
+        // addi a0, a0, 4; li a1, 1; amoadd.d a2, a1, (a0)
+        => Run(translate, [0x0045_0513, 0x0010_0593, 0x00B5_362F], (hart, space) =>
+        {
+            Assert.Equal(Cause.StoreAddressMisaligned, hart.TrapCause);
+            Assert.Equal(space.Data + 4, hart.TrapValue);
+            Assert.Equal(0u, space.Word(0));
+        });
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Atomics_work_on_the_processs_memory(bool translate)
+        // li a1, -5; amoadd.w a2, a1, (a0); amomaxu.w a3, zero, (a0); lr.w a4, (a0); sc.w a5, a1, (a0); ecall
+        => Run(translate, [0xFFB0_0593, 0x00B5_262F, 0xE005_26AF, 0x1005_272F, 0x18B5_27AF, Ecall], (hart, space) =>
+        {
+            Assert.Equal(Cause.EcallFromU, hart.TrapCause);
+            Assert.Equal(0u, hart.Registers64.X[12]);
+            Assert.Equal(unchecked((ulong)-5L), hart.Registers64.X[13]);
+            Assert.Equal(unchecked((ulong)-5L), hart.Registers64.X[14]);
+            Assert.Equal(0u, hart.Registers64.X[15]);
+            Assert.Equal(0xFFFF_FFFBu, space.Word(0));
+        });
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Code_that_the_program_changes_is_executed_as_it_is_then(bool translate)
+    {
+        // auipc a2, 0; lw a3, 32(a2); li a1, 1; beqz a4, +8; ecall; li a4, 1; sw a3, 8(a2); j -20; (li a1, 2)
+        // The second pass finds li a1, 2 where li a1, 1 was.
+        uint[] code = [0x0000_0617, 0x0206_2683, 0x0010_0593, 0x0007_0463, Ecall, 0x0010_0713, 0x00D6_2423, 0xFEDF_F06F, 0x0020_0593];
+        Run(translate, code, (hart, space) =>
+        {
+            Assert.Equal(Cause.EcallFromU, hart.TrapCause);
+            Assert.Equal(2u, hart.Registers64.X[11]);
+        }, PageRights.Read | PageRights.Write | PageRights.Execute);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Data_is_not_executed(bool translate)
+        // jr a0
+        => Run(translate, [0x0005_0067], (hart, space) =>
+        {
+            Assert.Equal(Cause.InstructionPageFault, hart.TrapCause);
+            Assert.Equal(space.Data, hart.TrapValue);
+            Assert.Equal(space.Data, hart.Pc);
+        });
+}

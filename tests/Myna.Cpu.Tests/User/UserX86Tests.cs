@@ -1,0 +1,84 @@
+using Myna.Cpu.Engines;
+using Myna.Cpu.X86;
+using Myna.Hardware.Memory;
+using Myna.Hardware.Time;
+using Myna.Jit.User;
+
+namespace Myna.Cpu.Tests.User;
+
+/// <summary>As <see cref="UserHartTests"/>.</summary>
+[Collection("user memory")]
+public sealed class UserX86Tests
+{
+    private static void Run(bool translate, byte[] code, Action<X86Cpu, UserSpace> check)
+    {
+        if (translate && !CpuTranslator.IsSupported)
+            return;
+        using var space = new UserSpace();
+        space.Put(0, code);
+        var memory = new DirectMemory(space);
+        AddressSpace none = new();
+        using var cpu = new X86Cpu(new X86CpuOptions { Model = CpuModel.Parse(CpuModel.Default), Memory = none, Ports = none, Clock = new ManualClock(), User = memory });
+        using X86Translator? translator = translate ? new X86Translator(memory.Pages, user: memory) : null;
+        var interpreter = new Interpreter(cpu, memory.Pages);
+        ICpuEngine engine = translator?.CreateEngine(cpu, interpreter) ?? interpreter;
+        cpu.Stepper = interpreter;
+        cpu.Engine = engine;
+        cpu.Pc = space.Code;
+        cpu.State.General[7] = space.Data;
+        Assert.Equal(StopReason.Trap, cpu.Run());
+        check(cpu, space);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Syscall_stops_behind_the_instruction(bool translate)
+        // mov eax, 7; mov [rdi+8], rax; lock xadd [rdi+8], rax; syscall
+        => Run(translate, [0xB8, 7, 0, 0, 0, 0x48, 0x89, 0x47, 8, 0xF0, 0x48, 0x0F, 0xC1, 0x47, 8, 0x0F, 0x05], (cpu, space) =>
+        {
+            Assert.Equal(-1, cpu.TrapVector);
+            Assert.Equal(space.Code + 17, cpu.Pc);
+            Assert.Equal(cpu.Pc, cpu.State.General[1]);
+            Assert.Equal(14u, space.Word(8));
+        });
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void A_page_fault_has_address_and_registers(bool translate)
+        // mov eax, 7; inc eax; mov ecx, [0x10]
+        => Run(translate, [0xB8, 7, 0, 0, 0, 0xFF, 0xC0, 0x8B, 0x0C, 0x25, 0x10, 0, 0, 0], (cpu, space) =>
+        {
+            Assert.Equal(14, cpu.TrapVector);
+            Assert.Equal(0x10u, cpu.TrapAddress);
+            Assert.Equal(8u, cpu.State.General[0]);
+            Assert.Equal(space.Code + 7, cpu.Pc);
+        });
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void A_division_by_zero_is_a_fault_and_a_breakpoint_is_a_trap(bool translate)
+    {
+        // xor ecx, ecx; div ecx
+        Run(translate, [0x31, 0xC9, 0xF7, 0xF1], (cpu, space) =>
+        {
+            Assert.Equal(0, cpu.TrapVector);
+            Assert.Equal(space.Code + 2, cpu.Pc);
+        });
+        // int3
+        Run(translate, [0xCC], (cpu, space) =>
+        {
+            Assert.Equal(3, cpu.TrapVector);
+            Assert.Equal(space.Code + 1, cpu.Pc);
+        });
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void An_aligned_move_of_a_misaligned_address_is_a_protection_fault(bool translate)
+        // movaps xmm0, [rdi+8]
+        => Run(translate, [0x0F, 0x28, 0x47, 8], (cpu, _) => Assert.Equal(13, cpu.TrapVector));
+}
