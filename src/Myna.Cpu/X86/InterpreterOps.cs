@@ -124,6 +124,15 @@ internal ref partial struct InterpreterOps : IX86Ops<ulong, Vector128<byte>>
     public readonly ulong PopCount(ulong a) => (ulong)BitOperations.PopCount(a);
     public readonly ulong ByteSwap(ulong a) => global::System.Buffers.Binary.BinaryPrimitives.ReverseEndianness(a);
 
+    public readonly void MultiplyWide(ulong a, ulong b, out ulong low, out ulong high) => high = Math.BigMul(a, b, out low);
+    public readonly ulong AddCarry(MemSize width, bool subtract, ulong a, ulong b, ulong carry) => subtract ? a - b - carry : a + b + carry;
+
+    public readonly bool TryCarryOf(ulong sum, out ulong carry)
+    {
+        carry = 0;
+        return false;
+    }
+
     public readonly ulong Deposit(ulong value, ulong mask)
     {
         if (Bmi2.X64.IsSupported)

@@ -20,6 +20,9 @@ internal readonly partial struct TranslatorOps(Translator translator, IrBuilder 
     public Value Set(Cond cond, MemSize width, Value a, Value b) => _ir.Set(cond, width, a, b);
     public Value Select(Cond cond, MemSize width, Value a, Value b, Value whenTrue, Value whenFalse) => _ir.Select(cond, width, a, b, whenTrue, whenFalse);
     public Value ComputeFlags() => builder.ComputeFlags();
+    public void MultiplyWide(Value a, Value b, out Value low, out Value high) => _ir.MultiplyWide(a, b, out low, out high);
+    public Value AddCarry(MemSize width, bool subtract, Value a, Value b, Value carry) => _ir.AddCarry(width, subtract, a, b, carry);
+    public bool TryCarryOf(Value sum, out Value carry) => builder.TryCarryOf(sum, out carry);
     public Value Deposit(Value value, Value mask) => _ir.Deposit(value, mask);
     public Value Extract(Value value, Value mask) => _ir.Extract(value, mask);
     public Value Crc32(Value crc, Value value, MemSize size) => _ir.Crc32(crc, value, size);

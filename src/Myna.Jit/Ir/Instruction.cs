@@ -18,6 +18,10 @@ internal enum Op : byte
     Field, Deposit, Extract, Crc32,
     // Of the double-width A:B by C.
     Divide,
+    // The unsigned product; its upper half is the second result.
+    MulWide,
+    // A plus or minus B and a carry, which is that of the comparison C < D of Size's width, without D bit 0 of C; the carry out is the second result.
+    AddCarry,
     // The second result of the instruction before.
     Second,
     SetCond, Select, CountLeadingZeros, CountTrailingZeros, PopCount, ByteSwap, OrCombineBytes, ClMul, ClMulHigh,
@@ -74,6 +78,9 @@ internal struct Instruction
 
     /// <summary>In Mode of integer arithmetic: of the low 32 bits, the result zero-extended.</summary>
     public const int Narrow = 1;
+
+    /// <summary>In Aux of an AddCarry: a subtraction with borrow.</summary>
+    public const int Subtract = 1;
 
     /// <summary>In Aux of a load or store of 16 bytes: a misaligned one is left to the interpreter.</summary>
     public const int Aligned = 2;

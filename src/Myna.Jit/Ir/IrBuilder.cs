@@ -77,6 +77,7 @@ public sealed class IrBuilder
         Chunks = 0;
         SecondPage = null;
         CountInstructions = false;
+        _summed = -1;
         SlotValue.AsSpan().Fill(-1);
     }
 
@@ -122,6 +123,7 @@ public sealed class IrBuilder
             SlotValue[_undoSlot[_undo]] = _undoValue[_undo];
         }
         Count = _start;
+        _summed = -1;
         HasJumped = HasEnded = false;
     }
 
@@ -151,6 +153,17 @@ public sealed class IrBuilder
     /// <summary>A value with the same low 32 bits and the others zero that this instruction has computed already, or <paramref name="value"/> itself.</summary>
     public Value Narrowed(Value value) => value.Id == _wide && _narrow >= 0 ? new Value(_narrow) : value;
 
+    private int _summed, _carry;
+
+    internal void RememberCarry(int sum, int carry) => (_summed, _carry) = (sum, carry);
+
+    /// <summary>The carry out of <see cref="IrOps.AddCarry"/>, if <paramref name="sum"/> is the result of the last one.</summary>
+    public bool TryCarryOf(Value sum, out Value carry)
+    {
+        carry = new Value(_carry);
+        return sum.Id == _summed;
+    }
+
     /// <summary>Whether a value is known while translating.</summary>
     public bool TryConst(Value value, out ulong constant) => IsConst(value.Id, out constant);
 
@@ -175,6 +188,7 @@ public sealed class IrBuilder
         ulong mask = ((1UL << kept) - 1) << (firstKept >> 3);
         Append(Op.Interpret, size: length);
         _zeroVector = Capacity;
+        _summed = -1;
         for (int i = 0; i < MaxSlots; i++)
         {
             // Only constants outlive the block's registers.

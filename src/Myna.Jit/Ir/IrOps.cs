@@ -475,6 +475,32 @@ public readonly partial struct IrOps(IrBuilder builder) : IOps<Value>
         remainder = new(_b.Narrow(_b.Append(Op.Second, q), 64, bits));
     }
 
+    /// <summary>The unsigned product of 128 bits.</summary>
+    public void MultiplyWide(Value a, Value b, out Value low, out Value high)
+    {
+        low = Two(Op.MulWide, a, b);
+        high = new(_b.Append(Op.Second, low.Id));
+    }
+
+    /// <summary>
+    /// a + b + carry, or a - b - carry, of 32 or 64 bits, zero-extended; <see cref="IrBuilder.TryCarryOf"/> then knows the carry out.
+    /// </summary>
+    /// <param name="carry">0 or 1.</param>
+    public Value AddCarry(MemSize width, bool subtract, Value a, Value b, Value carry)
+    {
+        ref Instruction c = ref _b.Code[carry.Id];
+        int x = carry.Id, y = -1, of = 0;
+        if (c.Op == Op.SetCond && c.Aux == (int)Cond.LtU)
+            (x, y, of) = (c.A, c.B, c.Size);
+        else if (c.Op == Op.And && _b.IsConst(c.B, 1))
+            x = c.A;
+        int sum = _b.Append(Op.AddCarry, a.Id, b.Id, x, y, size: of, aux: subtract ? Instruction.Subtract : 0, mode: width == MemSize.B8 ? 0 : Instruction.Narrow);
+        _b.Narrow(sum, 64, 8 << (int)width);
+        int second = _b.Narrow(_b.Append(Op.Second, sum), 2, 1);
+        _b.RememberCarry(sum, second);
+        return new Value(sum);
+    }
+
     public Value CountLeadingZeros(Value a) => new(_b.Narrow(_b.Append(Op.CountLeadingZeros, a.Id), 8, 7));
     public Value CountTrailingZeros(Value a) => new(_b.Narrow(_b.Append(Op.CountTrailingZeros, a.Id), 8, 7));
     public Value PopCount(Value a) => new(_b.Narrow(_b.Append(Op.PopCount, a.Id), 8, 7));

@@ -177,7 +177,7 @@ internal sealed unsafe class Assembler
     }
 
     // Arithmetic: n is the operation's number in the 80/81/83 group (ADD OR ADC SBB AND SUB XOR CMP).
-    public const int Add = 0, Or = 1, And = 4, Sub = 5, Xor = 6, Cmp = 7;
+    public const int Add = 0, Or = 1, Adc = 2, Sbb = 3, And = 4, Sub = 5, Xor = 6, Cmp = 7;
 
     public void Alu(int n, int dst, int src, bool w = true) => RR(n << 3 | 3, dst, src, w);
     public void Alu(int n, int dst, in Mem m, bool w = true) => RM(n << 3 | 3, dst, m, w);

@@ -291,6 +291,98 @@ internal sealed partial class Compiler
             Place(i + 1, Reg.Rdx);
     }
 
+    private bool NeedsSecond(int i) => _code[i + 1].Op == Op.Second && _code[i + 1].LastUse >= 0;
+
+    private void EmitMulWide(in Instruction n, int i)
+    {
+        if (!NeedsSecond(i))
+        {
+            EmitMul(n, i);
+            return;
+        }
+        Claim(Reg.Rdx);
+        int a = n.A, b = n.B;
+        if (!IsMemory(a) && IsMemory(b))
+            (a, b) = (b, a);
+        // MULX reads RDX before it writes anything.
+        if (IsMemory(a) && a != b)
+            _hot.Load(Reg.Rdx, MemoryOf(a));
+        else
+            _hot.Mov(Reg.Rdx, Use(a));
+        int rb = Use(b);
+        int low = Destination(n, rb);
+        _locked |= 1u << low;
+        int high = HintedOr(_code[i + 1], Reg.Rdx);
+        if (high == low)
+            high = Reg.Rdx;
+        _hot.VexRR(2, 3, 0xF6, high, low, rb, w: true);
+        Define(n, i, low);
+        DefineSecond(i, high);
+    }
+
+    private void EmitAddCarry(in Instruction n, int i)
+    {
+        bool wide = IsWide(n), subtract = (n.Aux & Instruction.Subtract) != 0;
+        // Once the carry flag is set, only moves follow.
+        if (n.D >= 0)
+        {
+            Prepare(n.C);
+            Prepare(n.D);
+            CC cc = Compare(Cond.LtU, (MemSize)n.Size, n.C, n.D);
+            if (cc != CC.B)
+            {
+                // The operands were exchanged: above.
+                int t = Allocate(false);
+                _hot.SetCC(cc, t);
+                TestBit0(t);
+            }
+        }
+        else
+        {
+            TestBit0(Use(n.C));
+        }
+        _locked = 0;
+        int ra = Use(n.A);
+        bool isImm = IsImm(n.B, wide, out int imm);
+        int rb = isImm ? -1 : Use(n.B);
+        int dst = Destination(n, ra);
+        int sum = dst == rb && dst != ra ? Allocate(false) : dst;
+        Move(sum, ra, wide);
+        int op = subtract ? Assembler.Sbb : Assembler.Adc;
+        if (isImm)
+            _hot.AluImm(op, sum, imm, wide);
+        else
+            _hot.Alu(op, sum, rb, wide);
+        int carry = -1;
+        if (NeedsSecond(i))
+        {
+            _locked |= 1u << sum | 1u << dst;
+            carry = Allocate(false);
+            _hot.MovImm(carry, 0);
+            _hot.SetCC(CC.B, carry);
+        }
+        _hot.Mov(dst, sum);
+        Define(n, i, dst);
+        if (carry >= 0)
+            DefineSecond(i, carry);
+    }
+
+    // BT: the carry flag becomes the bit.
+    private void TestBit0(int reg)
+    {
+        _hot.RR(Assembler.Esc | 0xBA, 4, reg, w: false);
+        _hot.Byte(0);
+    }
+
+    private void DefineSecond(int i, int reg)
+    {
+        if (_slotOfReg[reg] >= 0)
+            Vacate(reg);
+        else if (_regValue[reg] >= 0)
+            Drop(reg);
+        Place(i + 1, reg);
+    }
+
     private void EmitDeposit(in Instruction n, int i)
     {
         int ra = Use(n.A), rb = Use(n.B);

@@ -182,6 +182,8 @@ internal sealed unsafe partial class Compiler : IDisposable
             case Op.Deposit or Op.Extract: EmitDeposit(n, i); break;
             case Op.Crc32: EmitCrc32(n, i); break;
             case Op.Divide: EmitDivideWide(n, i); break;
+            case Op.MulWide: EmitMulWide(n, i); break;
+            case Op.AddCarry: EmitAddCarry(n, i); break;
             case Op.Second: ReleaseOperands(n); break;
             case Op.Argument: break;
             case Op.SetCond: EmitSetCond(n, i); break;

@@ -35,6 +35,11 @@ internal static class Arithmetic<TOps, T, V>
     {
         if (!Operands<TOps, T, V>.Read(ref ops, in insn, in insn.Op1, out T b))
             return;
+        if (insn.Op0.Width >= MemSize.B4 && !insn.HasLock)
+        {
+            AddCarry(ref ops, in insn, subtract: false, b);
+            return;
+        }
         T addend = ops.Add(b, Flags<TOps, T, V>.Carry(ref ops));
         if (!Update(ref ops, in insn, AtomicOp.Add, addend, out T a, out T linear))
             return;
@@ -48,12 +53,27 @@ internal static class Arithmetic<TOps, T, V>
     {
         if (!Operands<TOps, T, V>.Read(ref ops, in insn, in insn.Op1, out T b))
             return;
+        if (insn.Op0.Width >= MemSize.B4 && !insn.HasLock)
+        {
+            AddCarry(ref ops, in insn, subtract: true, b);
+            return;
+        }
         T subtrahend = ops.Add(b, Flags<TOps, T, V>.Carry(ref ops));
         if (!Update(ref ops, in insn, AtomicOp.Add, insn.HasLock ? ops.Sub(ops.Const(0), subtrahend) : subtrahend, out T a, out T linear))
             return;
         T r = ops.Sub(a, subtrahend);
         if (Finish(ref ops, in insn, linear, r))
             Flags<TOps, T, V>.SetFull(ref ops, FlagKind.Sbb, insn.Op0.Width, a, b, r);
+    }
+
+    private static void AddCarry(ref TOps ops, in Insn insn, bool subtract, T b)
+    {
+        MemSize width = insn.Op0.Width;
+        if (!Operands<TOps, T, V>.ReadTarget(ref ops, in insn, in insn.Op0, out T a, out T linear))
+            return;
+        T r = ops.AddCarry(width, subtract, a, b, Flags<TOps, T, V>.Carry(ref ops));
+        if (Operands<TOps, T, V>.WriteTarget(ref ops, in insn.Op0, linear, r))
+            Flags<TOps, T, V>.SetFull(ref ops, subtract ? FlagKind.Sbb : FlagKind.Adc, width, a, b, r);
     }
 
     [X86Instruction(Mnemonic.Cmp)]

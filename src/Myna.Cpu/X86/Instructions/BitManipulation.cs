@@ -139,8 +139,7 @@ internal static class BitManipulation<TOps, T, V>
         T low, high;
         if (insn.Op0.Width == MemSize.B8)
         {
-            low = ops.Mul(a, b);
-            high = ops.MulHighU(a, b);
+            ops.MultiplyWide(a, b, out low, out high);
         }
         else
         {

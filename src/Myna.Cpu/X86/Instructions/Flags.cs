@@ -133,6 +133,8 @@ internal static class Flags<TOps, T, V>
                 return ops.And(ops.Get(X86Registers.FlagB), ops.Const(1));
             case FlagKind.Logic:
                 return ops.Const(0);
+            case FlagKind.Adc or FlagKind.Sbb when ops.TryCarryOf(ops.Get(X86Registers.FlagR), out T carry):
+                return carry;
             default:
                 CompareCarry(ref ops, kind, ref width, out Cond cond, out T a, out T b);
                 return ops.Set(cond, width, a, b);
@@ -363,6 +365,11 @@ internal static class Flags<TOps, T, V>
                 break;
             case FlagKind.Parts:
                 a = ops.And(slotB, ops.Const(1));
+                cond = Cond.Ne;
+                width = MemSize.B4;
+                break;
+            case FlagKind.Adc or FlagKind.Sbb when ops.TryCarryOf(r, out T carry):
+                a = carry;
                 cond = Cond.Ne;
                 width = MemSize.B4;
                 break;

@@ -67,6 +67,15 @@ public interface IX86Ops<T, V> : IOps<T>, IVectorOps<T, V> where T : struct wher
     /// </summary>
     bool Divide(MemSize width, bool signed, T high, T low, T divisor, out T quotient, out T remainder);
 
+    /// <summary>The unsigned product of 128 bits.</summary>
+    void MultiplyWide(T a, T b, out T low, out T high);
+
+    /// <summary>a + b + carry, or a - b - carry; the carry is 0 or 1. Bits above the width, at least B4, are unspecified.</summary>
+    T AddCarry(MemSize width, bool subtract, T a, T b, T carry);
+
+    /// <summary>The carry out, 0 or 1, of the <see cref="AddCarry"/> that made <paramref name="sum"/>, when it is still known.</summary>
+    bool TryCarryOf(T sum, out T carry);
+
     /// <summary>PDEP: the low bits of value, at the positions set in mask.</summary>
     T Deposit(T value, T mask);
 

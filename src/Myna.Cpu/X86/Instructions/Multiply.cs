@@ -38,8 +38,16 @@ internal static class Multiply<TOps, T, V>
         T a = ops.Get(Operands<TOps, T, V>.Rax);
         if (width == MemSize.B8)
         {
-            T low = ops.Mul(a, b);
-            T high = signed ? ops.MulHighS(a, b) : ops.MulHighU(a, b);
+            T low, high;
+            if (signed)
+            {
+                low = ops.Mul(a, b);
+                high = ops.MulHighS(a, b);
+            }
+            else
+            {
+                ops.MultiplyWide(a, b, out low, out high);
+            }
             ops.Set(Operands<TOps, T, V>.Rax, low);
             ops.Set(Operands<TOps, T, V>.Rdx, high);
             if (signed)
