@@ -13,7 +13,7 @@ public static unsafe class HostSignals
     public const int Runtime = 34;
 
     private const int SIGILL = 4, SIGTRAP = 5, SIGBUS = 7, SIGFPE = 8, SIGSEGV = 11;
-    private const ulong SA_SIGINFO = 4, SA_ONSTACK = 0x0800_0000, SA_RESTORER = 0x0400_0000;
+    private const ulong SA_SIGINFO = 4, SA_ONSTACK = 0x0800_0000, SA_RESTORER = 0x0400_0000, SA_RESTART = 0x1000_0000;
     private const long RtSigaction = 13, RtSigprocmask = 14, Getpid = 39, Gettid = 186, Tgkill = 234;
     private const int SIG_SETMASK = 2;
     private static readonly Lock s_lock = new();
@@ -62,6 +62,43 @@ public static unsafe class HostSignals
     {
         NativeStubs.Data(NativeStubs.Process) = (ulong)HostCalls.Plain(Getpid);
         NativeStubs.Data(NativeStubs.Leader) = (ulong)HostCalls.Plain(Gettid);
+    }
+
+    /// <summary>
+    /// Has the runtime's threads block all signals, so that the kernel gives those for the process to guest threads alone. Call
+    /// it before signals have dispositions of the guest's; SIGURG's is lost.
+    /// </summary>
+    public static void QuietRuntime()
+    {
+        const int SIGURG = 23, Tries = 10_000;
+        var action = new KernelAction { Handler = (ulong)NativeStubs.Block, Flags = SA_SIGINFO | SA_ONSTACK | SA_RESTORER | SA_RESTART, Restorer = (ulong)NativeStubs.Restorer, Mask = ~Unblockable };
+        // SAFETY: one structure.
+        _ = HostCalls.Plain(RtSigaction, SIGURG, (long)&action, 0, 8);
+        long process = HostCalls.Plain(Getpid), self = HostCalls.Plain(Gettid);
+        foreach (string folder in Directory.GetDirectories("/proc/self/task"))
+        {
+            int thread = int.Parse(Path.GetFileName(folder.AsSpan()), System.Globalization.CultureInfo.InvariantCulture);
+            if (thread == self || HostCalls.Plain(Tgkill, process, thread, SIGURG) != 0)
+                continue;
+            for (int i = 0; i < Tries && !Blocks(folder, SIGURG); i++)
+                _ = HostCalls.Plain(24);
+        }
+    }
+
+    private static bool Blocks(string folder, int signal)
+    {
+        const string Field = "SigBlk:\t";
+        try
+        {
+            string status = File.ReadAllText(folder + "/status");
+            int at = status.IndexOf(Field, StringComparison.Ordinal);
+            return at < 0 || (ulong.Parse(status.AsSpan(at + Field.Length, 16), System.Globalization.NumberStyles.HexNumber, System.Globalization.CultureInfo.InvariantCulture) >> (signal - 1) & 1) != 0;
+        }
+        catch (IOException)
+        {
+            // It has ended.
+            return true;
+        }
     }
 
     /// <summary>Faults inside [start, end) go on at <paramref name="thunk"/>, the address of the instruction in the word <paramref name="field"/> bytes from RBP.</summary>

@@ -27,11 +27,12 @@ internal static unsafe class NativeStubs
         "890631C0C366662E0F1F840000000000B901000000488B0666F00FB1170FB7C048890631C0C3662E" +
         "0F1F840000000000B901000000488B06F00FB11789C048890631C0C366662E0F1F84000000000090" +
         "B901000000488B06F0480FB11748890631C0C366662E0F1F8400000000006690B9010000000F1007" +
-        "0F110631C0C36690B9010000000F10060F110731C0C366904889C8C366662E0F1F84000000000090";
+        "0F110631C0C36690B9010000000F10060F110731C0C366904889C8C366662E0F1F84000000000090" +
+        "488B0D690D000048898A28010000C3";
 
     // Offsets of routines.
     private const int RestorerAt = 0x0, FaultAt = 0x10, RecordAt = 0x80, InterruptibleAt = 0x130, PlainAt = 0x170, CopyAt = 0x190,
-        LoadAt = 0x1A0, StoreAt = 0x1E0, ExchangeAt = 0x220, Load16At = 0x2A0, Store16At = 0x2B0;
+        LoadAt = 0x1A0, StoreAt = 0x1E0, ExchangeAt = 0x220, Load16At = 0x2A0, Store16At = 0x2B0, BlockAt = 0x2D0;
     private const int LoadSize = 16, ExchangeSize = 32;
 
     // Offsets in the data behind the code.
@@ -46,6 +47,7 @@ internal static unsafe class NativeStubs
 
     public static nint Restorer => (nint)(s_base + RestorerAt);
     public static nint Fault => (nint)(s_base + FaultAt);
+    public static nint Block => (nint)(s_base + BlockAt);
     public static nint Record => (nint)(s_base + RecordAt);
 
     // SAFETY (all routines): offsets of the code that Create has put there, with the signatures that its source says.

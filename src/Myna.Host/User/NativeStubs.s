@@ -244,6 +244,10 @@ failed:
   mov rax, rcx
   ret
 .balign 16
-# int exchange16(address rdi, UInt128* expected rsi, UInt128* desired rdx): its own, since rbx and rcx are taken
+# signal handler: blocks all signals of the thread from now on
+block:
+  mov rcx, [rip+data+BLOCKED]
+  mov [rdx+296], rcx
+  ret
 .globl end
 end:

@@ -50,6 +50,7 @@ public sealed partial class GuestThread
         cpu.StackPointer = stackPointer;
         var thread = new GuestThread(process, cpu) { Mask = SignalNumbersOf(mask) };
         HostSignals.Lead();
+        HostSignals.QuietRuntime();
         process.Signals.Inherit(pipeIgnored);
         process.Threads.Add(thread);
         HostSignals.SetMask(mask);
