@@ -73,7 +73,11 @@ internal static class ThreadCalls
     }
 
     // Nothing of the runtime's own end: the guest has written what it wanted written.
-    public static long ExitGroup(in Call call) => HostCalls.Plain(231, (long)(call.A0 & 0xFF));
+    public static long ExitGroup(in Call call)
+    {
+        call.Thread.TellParent();
+        return HostCalls.Plain(231, (long)(call.A0 & 0xFF));
+    }
 
     public static long ArchControl(in Call call) => call.Thread.Cpu is Abis.X86UserCpu cpu ? cpu.SetBase((int)call.A0, call.A1) : -EINVAL;
 

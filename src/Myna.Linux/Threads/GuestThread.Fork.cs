@@ -5,7 +5,6 @@ namespace Myna.Linux.Threads;
 
 /// <summary>
 /// Processes made by a guest: a raw fork of this process, the runtime included (docs/user-mode.md).
-/// LIMIT: a child of vfork has a copy of the memory; the parent waits for it as it should, but sees none of its stores.
 /// LIMIT: clone(2) makes no namespaces, and the signal at the child's end is always SIGCHLD.
 /// </summary>
 public sealed partial class GuestThread
@@ -25,6 +24,8 @@ public sealed partial class GuestThread
         int readEnd = -1, writeEnd = -1;
         if (waits && !TryMakePipe(out readEnd, out writeEnd))
             return -Errno.EMFILE;
+        if (waits)
+            RememberStack();
         ForkGate.Close(_slot);
         HostSignals.SetMask(ulong.MaxValue);
         if (_slot.Pending != 0)
@@ -59,17 +60,6 @@ public sealed partial class GuestThread
         return child;
     }
 
-    // Nothing is ever written: the read ends when the last copy of the other end is closed.
-    private void WaitForEnd(int descriptor)
-    {
-        Scratch.Take(16, out long address);
-        ForkGate.Leave(_slot);
-        while (HostCalls.Plain(Read, descriptor, address, 1) == -Errno.EINTR)
-        {
-        }
-        ForkGate.Return(_slot);
-    }
-
     private void BecomeProcess(in CloneRequest request, int readEnd, int writeEnd)
     {
         Tid = (int)HostCalls.Plain(Gettid);
@@ -80,6 +70,8 @@ public sealed partial class GuestThread
         if (readEnd >= 0)
             _ = HostCalls.Plain(Close, readEnd);
         _vforkDescriptor = writeEnd;
+        if (writeEnd < 0)
+            _stackBefore = [];
         ClearChildTid = (request.Flags & CloneRequest.ChildClearTid) != 0 ? request.ChildTid : 0;
         if ((request.Flags & CloneRequest.ChildSetTid) != 0)
             SafeMemory.TryStore(request.ChildTid, 2, (ulong)Tid);
