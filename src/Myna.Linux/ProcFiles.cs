@@ -111,7 +111,8 @@ internal sealed class ProcFiles(LinuxProcess process)
         int open = host.IndexOf('('), close = host.LastIndexOf(')');
         string[] fields = host[(close + 2)..].TrimEnd('\n').Split(' ');
         // Fields are counted from 1, and the first here is the third.
-        const int VirtualSize = 23 - 3, StartCode = 26 - 3, EndCode = 27 - 3, StartStack = 28 - 3;
+        const int ThreadCount = 20 - 3, VirtualSize = 23 - 3, StartCode = 26 - 3, EndCode = 27 - 3, StartStack = 28 - 3;
+        fields[ThreadCount] = process.Threads.Count.ToString(CultureInfo.InvariantCulture);
         fields[VirtualSize] = process.Memory.Size.ToString(CultureInfo.InvariantCulture);
         fields[StartCode] = process.Image.ProgramBase.ToString(CultureInfo.InvariantCulture);
         fields[EndCode] = process.Image.ProgramBase.ToString(CultureInfo.InvariantCulture);

@@ -11,6 +11,7 @@ namespace Myna.Linux;
 public static class RuntimeSettings
 {
     private const string Made = "MYNA_RUNTIME_SETTINGS", Placeholders = "MYNA_PLACEHOLDERS";
+    private const string GuestPrefix = "MYNA_GUEST_";
     private const long SysExecve = 59, SysClose = 3;
 
     private static readonly string[] Names = ["DOTNET_EnableWriteXorExecute", "DOTNET_EnableDiagnostics", "DOTNET_TieredCompilation"];
@@ -21,11 +22,21 @@ public static class RuntimeSettings
     public static IEnumerable<string> VariablesToDrop
         => [Made, Placeholders, .. (Environment.GetEnvironmentVariable(Made) ?? "").Split(' ', StringSplitOptions.RemoveEmptyEntries)];
 
+    /// <summary>A variable as the guest has it, from the environment that <see cref="EnvironmentFor"/> made.</summary>
+    public static string Unwrap(string variable)
+        => variable.StartsWith(GuestPrefix + "LD_", StringComparison.Ordinal) ? variable[GuestPrefix.Length..] : variable;
+
     /// <summary>The environment of a new Myna for a guest with this one.</summary>
     /// <param name="guest">Strings as in <see cref="GuestText"/>.</param>
     public static List<string> EnvironmentFor(IEnumerable<string> guest)
     {
         List<string> all = [.. guest.Where(v => !Names.Append(Made).Append(Placeholders).Any(n => v.StartsWith(n + "=", StringComparison.Ordinal)))];
+        // The host's dynamic loader, which starts the new Myna, would take the guest's instructions for its own.
+        for (int i = 0; i < all.Count; i++)
+        {
+            if (all[i].StartsWith("LD_", StringComparison.Ordinal))
+                all[i] = GuestPrefix + all[i];
+        }
         all.AddRange(Names.Select(n => n + "=0"));
         all.Add($"{Made}={string.Join(' ', Names)}");
         return all;
@@ -39,7 +50,7 @@ public static class RuntimeSettings
     {
         const string shell = "/bin/sh";
         const string script = """
-            for n in 3 4 5 6 7 8 9; do [ -e "/proc/$$/fd/$n" ] || { eval "exec $n</dev/null"; p="$p $n"; }; done
+            for n in 0 1 2 3 4 5 6 7 8 9; do [ -e "/proc/$$/fd/$n" ] || { eval "exec $n<>/dev/null"; p="$p $n"; }; done
             export MYNA_PLACEHOLDERS="$p"
             exec "$@"
             """;
@@ -48,7 +59,7 @@ public static class RuntimeSettings
 
     /// <summary>Descriptors that were occupied for the guest and stay so until it asks for one.</summary>
     public static int[] PlaceholderNumbers { get; } = [.. (Environment.GetEnvironmentVariable(Placeholders) ?? "").Split(' ', StringSplitOptions.RemoveEmptyEntries)
-        .Select(n => int.TryParse(n, NumberStyles.None, CultureInfo.InvariantCulture, out int descriptor) ? descriptor : 0).Where(d => d > 2)];
+        .Select(n => int.TryParse(n, NumberStyles.None, CultureInfo.InvariantCulture, out int descriptor) ? descriptor : -1).Where(d => d >= 0)];
 
     /// <summary>Gives the guest the descriptors that were occupied for it.</summary>
     public static void ClosePlaceholders()

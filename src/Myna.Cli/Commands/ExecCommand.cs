@@ -126,6 +126,8 @@ internal static class ExecCommand
         drop.AddRange(RuntimeSettings.VariablesToDrop);
         drop.AddRange(options.Set.Select(s => s.Name));
         _ = environment.RemoveAll(e => drop.Any(d => e.StartsWith(GuestText.FromHost(d) + "=", StringComparison.Ordinal)));
+        for (int i = 0; i < environment.Count; i++)
+            environment[i] = RuntimeSettings.Unwrap(environment[i]);
         environment.AddRange(options.Set.Select(s => GuestText.FromHost($"{s.Name}={s.Value}")));
         return environment;
     }

@@ -10,8 +10,6 @@ namespace Myna.Linux.Calls;
 /// </summary>
 internal static class ExecCalls
 {
-    /// <summary>Names of the variables that the launcher set for the runtime, separated by spaces; they go along.</summary>
-    private const string SettingsName = "MYNA_RUNTIME_SETTINGS";
     private const int StringLimit = 128 * 1024, TotalLimit = 8 << 20, AT_FDCWD = -100;
     private const ulong AT_EMPTY_PATH = 0x1000;
 
@@ -28,7 +26,12 @@ internal static class ExecCalls
         if (path.Length == 0 && (flags & AT_EMPTY_PATH) == 0)
             return -ENOENT;
         if (directory != AT_FDCWD && !path.StartsWith('/'))
-            path = path.Length == 0 ? $"/proc/self/fd/{directory}" : $"/proc/self/fd/{directory}/{path}";
+        {
+            string link = $"/proc/self/fd/{directory}";
+            // The descriptor may be one that execve closes: its file's name is what lasts.
+            string folder = new FileInfo(link).LinkTarget is ['/', ..] file ? GuestText.FromHost(file) : link;
+            path = path.Length == 0 ? folder : $"{folder}/{path}";
+        }
         int total = 0;
         if ((result = ReadStrings(argv, ref total, out List<string> arguments)) < 0 || (result = ReadStrings(envp, ref total, out List<string> environment)) < 0)
             return result;
@@ -47,16 +50,9 @@ internal static class ExecCalls
         IReadOnlyList<string> relaunch = process.Options.Relaunch;
         if ((target == Target.X64 && process.Target != Target.X64) || relaunch.Count == 0)
             return Replace(Paths.ToHost(call, path, follow: true), arguments, environment);
-        if (Environment.GetEnvironmentVariable(SettingsName) is { } names)
-        {
-            foreach (string name in (string[])[SettingsName, .. names.Split(' ', StringSplitOptions.RemoveEmptyEntries)])
-            {
-                if (Environment.GetEnvironmentVariable(name) is { } value)
-                    environment.Add($"{name}={value}");
-            }
-        }
         List<string> words = [.. relaunch, "--argv0", arguments.Count == 0 ? "" : arguments[0], "--", path, .. arguments.Skip(1)];
-        return Replace(relaunch[0], words, environment);
+        words = RuntimeSettings.WithPlaceholders(words);
+        return Replace(words[0], words, RuntimeSettings.EnvironmentFor(environment));
     }
 
     private static long ReadStrings(ulong address, ref int total, out List<string> strings)
