@@ -10,6 +10,9 @@ public static class ForkGate
     private const long Futex = 202, SchedYield = 24;
     private const int FutexWait = 0, FutexWake = 1;
 
+    /// <summary>Address of the word that is 1 while a thread forks: routines in machine code wait for it themselves (futex(2)).</summary>
+    public static nint Address => (nint)NativeStubs.GateAddress;
+
     /// <summary>The calling thread leaves C#; it may be doubled at any moment from now on.</summary>
     public static void Leave(SignalSlot slot) => Volatile.Write(ref slot.State, 1);
 

@@ -24,9 +24,6 @@ public static unsafe class HostCalls
             return Plain(number, a0, a1, a2, a3, a4, a5);
         long* arguments = stackalloc long[7] { number, a0, a1, a2, a3, a4, a5 };
         // SAFETY: the routine reads seven words and the slot, which is this thread's.
-        ForkGate.Leave(slot);
-        long result = NativeStubs.Interruptible((byte*)slot.Address, arguments);
-        ForkGate.Return(slot);
-        return result;
+        return NativeStubs.Interruptible((byte*)slot.Address, arguments);
     }
 }

@@ -12,6 +12,7 @@ base:
 .set PID, 48
 .set LEADER, 56
 .set BLOCKED, 64
+.set GATE, 128
 .set OLD, 0x200
 
 # 0: restorer
@@ -95,6 +96,7 @@ foreign:
 # long interruptible(slot rdi, long* arguments rsi)
 interruptible:
   push rbx
+  push r12
   mov rbx, rdi
   mov rax, [rsi]
   mov rdi, [rsi+8]
@@ -103,17 +105,35 @@ interruptible:
   mov r8, [rsi+40]
   mov r9, [rsi+48]
   mov rsi, [rsi+16]
+  # not in C# from here on: the process may be forked
+  mov dword ptr [rbx+192], 1
 window:
   cmp dword ptr [rbx+8], 0
   jne interrupted
   syscall
 window_end:
+  mov r12, rax
+again:
+  xor ecx, ecx
+  xchg [rbx+192], ecx
+  cmp dword ptr [rip+data+GATE], 0
+  jne wait
+  mov rax, r12
+  pop r12
   pop rbx
   ret
+wait:
+  mov dword ptr [rbx+192], 1
+  lea rdi, [rip+data+GATE]
+  xor esi, esi
+  mov edx, 1
+  xor r10d, r10d
+  mov eax, 202
+  syscall
+  jmp again
 interrupted:
   mov rax, -512
-  pop rbx
-  ret
+  jmp window_end
 .balign 16
 # long plain(long* arguments rdi)
 plain:

@@ -88,6 +88,9 @@ public sealed unsafe class SignalSlot : IDisposable
     /// <summary>1 while the thread is not in C#, see <see cref="ForkGate"/>.</summary>
     internal ref int State => ref *(int*)(_slot + StateAt);
 
+    /// <summary>Address of the word that machine code sets to 1 before it leaves C# alone, and to 0 behind the gate of forks.</summary>
+    public nint StateAddress => (nint)(_slot + StateAt);
+
     internal bool IsAttached { get; private set; } = true;
 
     internal static SignalSlot[] All()

@@ -1,6 +1,5 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
-using Myna.Host.User;
 using Myna.Jit.Memory;
 using Myna.Jit.Operations;
 using Myna.Jit.X64;
@@ -117,8 +116,6 @@ internal static unsafe class Callback
     {
         JitContext* context = (JitContext*)block;
         GuestCpu cpu = Cpu(context);
-        if (cpu.UserSlot is { } slot)
-            ForkGate.Return(slot);
         try
         {
             cpu.Engine!.Counters.FlagComputations++;
@@ -130,11 +127,6 @@ internal static unsafe class Callback
             cpu.Failure = e;
             return Leave(context);
         }
-        finally
-        {
-            if (cpu.UserSlot is { } left)
-                ForkGate.Leave(left);
-        }
     }
 
     [UnmanagedCallersOnly]
@@ -142,8 +134,6 @@ internal static unsafe class Callback
     {
         JitContext* context = (JitContext*)block;
         GuestCpu cpu = Cpu(context);
-        if (cpu.UserSlot is { } slot)
-            ForkGate.Return(slot);
         try
         {
             cpu.Engine!.Counters.Interpreted++;
@@ -167,11 +157,6 @@ internal static unsafe class Callback
             cpu.Failure = e;
             return Leave(context);
         }
-        finally
-        {
-            if (cpu.UserSlot is { } left)
-                ForkGate.Leave(left);
-        }
     }
 
     /// <summary>An access of a user program's memory faulted: the result is where the block goes on.</summary>
@@ -180,14 +165,10 @@ internal static unsafe class Callback
     {
         JitContext* context = (JitContext*)block;
         GuestCpu cpu = Cpu(context);
-        if (cpu.UserSlot is { } slot)
-            ForkGate.Return(slot);
         nint target = cpu.Engine!.FindFault(context->FaultRip);
         if (target == 0)
             Environment.FailFast("generated code faulted at an unknown place");
         context->Result = (ulong)target;
-        if (cpu.UserSlot is { } left)
-            ForkGate.Leave(left);
         return 0;
     }
 

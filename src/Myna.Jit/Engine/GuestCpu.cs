@@ -104,8 +104,11 @@ public abstract class GuestCpu(CpuBlock block)
     /// </summary>
     public virtual bool IsBreakpoint(ulong pc) => false;
 
-    /// <summary>Of a user program's thread: where it says whether it is in C#. Set before the first run.</summary>
-    public SignalSlot? UserSlot { get; set; }
+    /// <summary>Of a user program's thread: where generated code says whether the thread is in C#. Set before the first run.</summary>
+    public SignalSlot? UserSlot
+    {
+        set => Block.Context.State = value?.StateAddress ?? Block.Context.State;
+    }
 
     // The engine's own state of this CPU.
     internal volatile bool InCode;

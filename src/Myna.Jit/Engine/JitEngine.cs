@@ -145,11 +145,7 @@ public sealed unsafe class JitEngine : ICodeListener, IDisposable
         if (!EnterCache(cpu, generation))
             return;
         // SAFETY: code is a live block's entry; it keeps to the CPU block and to pages in the soft-TLB.
-        if (cpu.UserSlot is { } slot)
-            ForkGate.Leave(slot);
         ExitKind kind = (ExitKind)_thunks.Enter(@base, (nint)code);
-        if (cpu.UserSlot is { } back)
-            ForkGate.Return(back);
         cpu.InCode = false;
         switch (kind)
         {

@@ -33,6 +33,7 @@ public sealed class CpuBlock : IDisposable
         ref JitContext context = ref Context;
         context.Mxcsr = context.HostMxcsr = 0x1F80;
         context.Base = _memory.Address + Bias;
+        context.State = _memory.Address + 92;
         context.JumpTag = 1u << 16;
         context.Constants = Constants.Create();
         context.FlagTables = FlagTables.Create();

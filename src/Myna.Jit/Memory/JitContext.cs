@@ -64,6 +64,10 @@ public struct JitContext
     /// <summary>Address in the code cache of an instruction that faulted.</summary>
     [FieldOffset(112)] internal nint FaultRip;
 
+    /// <summary>Address of a word that is 1 while a user program's thread is not in C# (ForkGate); without a thread of <see cref="NoState"/>.</summary>
+    [FieldOffset(120)] internal nint State;
+    [FieldOffset(92)] internal int NoState;
+
     // Constants of floating point, 16 bytes each; the offsets are repeated in the compiler.
     [FieldOffset(128)] internal Constants Constants;
     // 256 and up: registers saved around calls.

@@ -1,3 +1,4 @@
+using Myna.Host.User;
 using Myna.Jit.Engine;
 using Myna.Jit.Memory;
 
@@ -55,6 +56,7 @@ internal sealed unsafe class Thunks
             a.Push(r);
         a.AluImm(Assembler.Sub, Reg.Rsp, Compiler.FrameSize + 8);
         a.Mov(Reg.Rbp, Reg.Rdi);
+        LeaveManaged();
         a.Ldmxcsr(Context(24));
         Pins(load: true);
         a.JmpReg(Reg.Rsi);
@@ -65,6 +67,7 @@ internal sealed unsafe class Thunks
         a.Stmxcsr(Context(24));
         a.Ldmxcsr(Context(88));
         byte* leaveAsIs = Here();
+        ReturnToManaged();
         a.AluImm(Assembler.Add, Reg.Rsp, Compiler.FrameSize + 8);
         foreach (int r in (int[])[Reg.R15, Reg.R14, Reg.R13, Reg.R12, Reg.Rbp, Reg.Rbx])
             a.Pop(r);
@@ -109,14 +112,55 @@ internal sealed unsafe class Thunks
         Pins(load: false);
         a.Stmxcsr(Context(24));
         a.Ldmxcsr(Context(88));
+        ReturnToManaged();
         a.Lea(Reg.Rdi, new Mem(Reg.Rbp, -CpuBlock.Bias));
         a.MovImm(Reg.Rax, (ulong)target);
         a.CallReg(Reg.Rax);
+        LeaveManaged();
         a.Ldmxcsr(Context(24));
         Pins(load: true);
         Temps(load: true);
         a.JmpMem(Context(64));
         return start;
+    }
+
+    // The process may be forked from here on. Only rcx is changed.
+    private void LeaveManaged()
+    {
+        if (_options.Direct is null)
+            return;
+        _a.Load(Reg.Rcx, Context(120));
+        _a.Store32Imm(new Mem(Reg.Rcx, 0), 1);
+    }
+
+    // Waits while another thread forks (futex(2)), still outside of C#. Keeps rax, in r12, which is free here.
+    private void ReturnToManaged()
+    {
+        if (_options.Direct is null)
+            return;
+        Assembler a = _a;
+        const int Futex = 202;
+        a.Mov(Reg.R12, Reg.Rax);
+        byte* again = a.P;
+        a.Load(Reg.Rcx, Context(120));
+        a.Alu(Assembler.Xor, Reg.Rdx, Reg.Rdx, w: false);
+        a.RM(0x87, Reg.Rdx, new Mem(Reg.Rcx, 0), w: false);
+        a.MovImm(Reg.Rdi, (ulong)ForkGate.Address);
+        a.AluImm(Assembler.Cmp, new Mem(Reg.Rdi, 0), 0, w: false);
+        a.Jcc(CC.E);
+        byte* open = a.P;
+        a.Store32Imm(new Mem(Reg.Rcx, 0), 1);
+        a.Alu(Assembler.Xor, Reg.Rsi, Reg.Rsi, w: false);
+        a.MovImm(Reg.Rdx, 1);
+        a.Alu(Assembler.Xor, Reg.R10, Reg.R10, w: false);
+        a.MovImm(Reg.Rax, Futex);
+        // SYSCALL.
+        a.Byte(0x0F);
+        a.Byte(0x05);
+        a.JmpTo(again);
+        // SAFETY: patches the displacement just written.
+        *(int*)(open - 4) = (int)(a.P - open);
+        a.Mov(Reg.Rax, Reg.R12);
     }
 
     private static Mem Context(int offset) => new(Reg.Rbp, offset - CpuBlock.Bias);
@@ -186,8 +230,11 @@ internal sealed unsafe class Thunks
         a.Ldmxcsr(Context(88));
         a.Lea(Reg.Rdi, new Mem(Reg.Rbp, -CpuBlock.Bias));
         a.AluImm(Assembler.Sub, Reg.Rsp, 8);
+        ReturnToManaged();
+        a.Lea(Reg.Rdi, new Mem(Reg.Rbp, -CpuBlock.Bias));
         a.MovImm(Reg.Rax, (ulong)target);
         a.CallReg(Reg.Rax);
+        LeaveManaged();
         a.AluImm(Assembler.Add, Reg.Rsp, 8);
         a.Test(Reg.Rax, Reg.Rax, w: false);
         a.Jcc(CC.NE);
