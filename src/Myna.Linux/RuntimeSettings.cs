@@ -11,6 +11,8 @@ namespace Myna.Linux;
 public static class RuntimeSettings
 {
     private const string Made = "MYNA_RUNTIME_SETTINGS", Placeholders = "MYNA_PLACEHOLDERS";
+    private static readonly System.Buffers.SearchValues<char> NameCharacters =
+        System.Buffers.SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_");
     private const string GuestPrefix = "MYNA_GUEST_";
     private const long SysExecve = 59, SysClose = 3;
 
@@ -46,7 +48,8 @@ public static class RuntimeSettings
     /// A command that starts another one with all low descriptors occupied. This process cannot do it: those that its runtime has
     /// become free by the execve itself.
     /// </summary>
-    public static List<string> WithPlaceholders(IEnumerable<string> command)
+    /// <remarks>A shell keeps no variables whose names are not its own kind: with such ones it is left out.</remarks>
+    public static List<string> WithPlaceholders(IEnumerable<string> command, IEnumerable<string> environment)
     {
         const string shell = "/bin/sh";
         const string script = """
@@ -54,7 +57,7 @@ public static class RuntimeSettings
             export MYNA_PLACEHOLDERS="$p"
             exec "$@"
             """;
-        return File.Exists(shell) ? [shell, "-c", script, "myna", .. command] : [.. command];
+        return File.Exists(shell) && environment.All(IsShellVariable) ? [shell, "-c", script, "myna", .. command] : [.. command];
     }
 
     /// <summary>Descriptors that were occupied for the guest and stay so until it asks for one.</summary>
@@ -74,8 +77,15 @@ public static class RuntimeSettings
     {
         List<string> command = GuestText.Split(File.ReadAllBytes("/proc/self/cmdline"));
         command[0] = GuestText.FromHost(Environment.ProcessPath ?? "/proc/self/exe");
-        command = WithPlaceholders(command);
-        return Errno.Name((int)-Execve(command[0], command, EnvironmentFor(GuestText.Split(File.ReadAllBytes("/proc/self/environ")))));
+        List<string> environment = EnvironmentFor(GuestText.Split(File.ReadAllBytes("/proc/self/environ")));
+        command = WithPlaceholders(command, environment);
+        return Errno.Name((int)-Execve(command[0], command, environment));
+    }
+
+    private static bool IsShellVariable(string variable)
+    {
+        int equals = variable.IndexOf('=', StringComparison.Ordinal);
+        return equals > 0 && !char.IsAsciiDigit(variable[0]) && variable.AsSpan(0, equals).IndexOfAnyExcept(NameCharacters) < 0;
     }
 
     /// <summary>The host's execve.</summary>

@@ -51,8 +51,9 @@ internal static class ExecCalls
         if ((target == Target.X64 && process.Target != Target.X64) || relaunch.Count == 0)
             return Replace(Paths.ToHost(call, path, follow: true), arguments, environment);
         List<string> words = [.. relaunch, "--argv0", arguments.Count == 0 ? "" : arguments[0], "--", path, .. arguments.Skip(1)];
-        words = RuntimeSettings.WithPlaceholders(words);
-        return Replace(words[0], words, RuntimeSettings.EnvironmentFor(environment));
+        environment = RuntimeSettings.EnvironmentFor(environment);
+        words = RuntimeSettings.WithPlaceholders(words, environment);
+        return Replace(words[0], words, environment);
     }
 
     private static long ReadStrings(ulong address, ref int total, out List<string> strings)
