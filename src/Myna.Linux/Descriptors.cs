@@ -48,6 +48,13 @@ public sealed class Descriptors
         }
     }
 
+    /// <summary>Gives a number back to the guest.</summary>
+    public void Show(int descriptor)
+    {
+        lock (_lock)
+            _hidden = [.. _hidden.Where(h => h != descriptor)];
+    }
+
     /// <summary>
     /// Hides what the runtime has opened before the guest begins: what would not survive an execve cannot be inherited, and the
     /// runtime opens its assemblies in its own ways.

@@ -66,10 +66,16 @@ public sealed partial class GuestThread
         HostSignals.Lead();
         Process.Threads.KeepOnly(this);
         if (_vforkDescriptor >= 0)
+        {
             _ = HostCalls.Plain(Close, _vforkDescriptor);
+            Process.Descriptors.Show(_vforkDescriptor);
+        }
         if (readEnd >= 0)
             _ = HostCalls.Plain(Close, readEnd);
         _vforkDescriptor = writeEnd;
+        // A child that closes all descriptors from 3 on must not let its parent go on.
+        if (writeEnd >= 0)
+            Process.Descriptors.Hide(writeEnd);
         if (writeEnd < 0)
             _stackBefore = [];
         ClearChildTid = (request.Flags & CloneRequest.ChildClearTid) != 0 ? request.ChildTid : 0;
