@@ -57,22 +57,17 @@ internal static class Stack<TOps, T, V>
     {
         MemSize size = insn.Mnemonic == Mnemonic.Popa ? MemSize.B2 : MemSize.B4;
         int bytes = 1 << (int)size;
-        // All loads come before the first change; SP is skipped.
-        if (!Operands<TOps, T, V>.LoadStack(ref ops, size, 0, out T di) || !Operands<TOps, T, V>.LoadStack(ref ops, size, bytes, out T si)
-            || !Operands<TOps, T, V>.LoadStack(ref ops, size, 2 * bytes, out T bp) || !Operands<TOps, T, V>.LoadStack(ref ops, size, 4 * bytes, out T bx)
-            || !Operands<TOps, T, V>.LoadStack(ref ops, size, 5 * bytes, out T dx) || !Operands<TOps, T, V>.LoadStack(ref ops, size, 6 * bytes, out T cx)
-            || !Operands<TOps, T, V>.LoadStack(ref ops, size, 7 * bytes, out T ax))
+        // A fault leaves the registers loaded that came before it, and the stack pointer where it was, as the processors do.
+        for (int i = 0; i < 8; i++)
         {
-            return;
+            int register = 7 - i;
+            if (!Operands<TOps, T, V>.LoadStack(ref ops, size, i * bytes, out T value))
+                return;
+            // ESP's image is read and thrown away.
+            if (register != 4)
+                Operands<TOps, T, V>.SetRegister(ref ops, register << 3, size, value);
         }
         Operands<TOps, T, V>.SetStackPointer(ref ops, Operands<TOps, T, V>.StackOffset(ref ops, 8 * bytes));
-        Operands<TOps, T, V>.SetRegister(ref ops, Operands<TOps, T, V>.Rdi, size, di);
-        Operands<TOps, T, V>.SetRegister(ref ops, Operands<TOps, T, V>.Rsi, size, si);
-        Operands<TOps, T, V>.SetRegister(ref ops, Operands<TOps, T, V>.Rbp, size, bp);
-        Operands<TOps, T, V>.SetRegister(ref ops, Operands<TOps, T, V>.Rbx, size, bx);
-        Operands<TOps, T, V>.SetRegister(ref ops, Operands<TOps, T, V>.Rdx, size, dx);
-        Operands<TOps, T, V>.SetRegister(ref ops, Operands<TOps, T, V>.Rcx, size, cx);
-        Operands<TOps, T, V>.SetRegister(ref ops, Operands<TOps, T, V>.Rax, size, ax);
     }
 
     [X86Instruction(Mnemonic.Leave)]
