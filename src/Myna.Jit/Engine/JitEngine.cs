@@ -178,24 +178,12 @@ public sealed unsafe class JitEngine : ICodeListener, IDisposable
         ulong pc = context.Pc;
         uint flags = cpu.BlockFlags & 0xFFFF;
         context.JumpTag = (context.JumpTag & 0xFFFF_0000) | flags;
-        int block;
-        if (_options.Direct is { } direct)
+        CodePage page;
+        if (_options.Direct is not null)
         {
-            CodePage own = new((nint)(pc & ~SoftTlb.PageMask));
-            block = _table.Find(pc, own.Address, flags);
-            if (block < 0)
-            {
-                block = Translate(cpu, pc, own, flags, out bool alone);
-                if (alone)
-                    cpu.InterpretOne();
-                if (block < 0)
-                    return -1;
-            }
-            code = _cache + _table.Blocks[block].Entry;
-            cpu.Block.RememberJump(pc, context.JumpTag, (nint)code);
-            return block;
+            page = new CodePage((nint)(pc & ~SoftTlb.PageMask));
         }
-        if (!cpu.Block.Tlb.TryFetchPage(cpu.FetchMode, pc, out CodePage page))
+        else if (!cpu.Block.Tlb.TryFetchPage(cpu.FetchMode, pc, out page))
         {
             switch (cpu.FillFetch(pc))
             {
@@ -210,7 +198,7 @@ public sealed unsafe class JitEngine : ICodeListener, IDisposable
                 return -1;
             }
         }
-        block = _table.Find(pc, page.Address, flags);
+        int block = _table.Find(pc, page.Address, flags);
         if (block < 0)
         {
             block = Translate(cpu, pc, page, flags, out bool interpret);
