@@ -5,6 +5,9 @@ namespace Myna.Devices.Pci;
 /// <summary>One BAR of a function: its size, its kind, and where the guest has mapped it.</summary>
 public sealed class PciBar : IMmio
 {
+    /// <summary>The index of the Expansion ROM Base Address register.</summary>
+    public const int Rom = 6;
+
     private readonly PciDevice _device;
 
     internal PciBar(PciDevice device, int index, ulong size, bool is64Bit, bool prefetchable, bool isIo = false)
@@ -17,7 +20,7 @@ public sealed class PciBar : IMmio
         IsIo = isIo;
     }
 
-    /// <summary>0 to 5; a 64-bit BAR takes the next index too.</summary>
+    /// <summary>0 to 5, a 64-bit BAR takes the next index too; <see cref="Rom"/> for the expansion ROM.</summary>
     public int Index { get; }
 
     /// <summary>Bytes, a power of two, at least 16; of I/O ports, at least 4.</summary>
@@ -37,12 +40,21 @@ public sealed class PciBar : IMmio
     {
         get
         {
+            if (Index == Rom)
+                return _device.Config.Get(PciRegister.ExpansionRom, 4) & ~0x7fful;
             int offset = PciRegister.Bar0 + Index * 4;
             ulong address = _device.Config.Get(offset, 4) & (IsIo ? ~3ul : ~0xful);
             return Is64Bit ? address | (ulong)_device.Config.Get(offset + 4, 4) << 32 : address;
         }
     }
 
-    public bool Read(ulong offset, int size, out ulong value) => _device.ReadBar(Index, offset, size, out value);
-    public bool Write(ulong offset, int size, ulong value) => _device.WriteBar(Index, offset, size, value);
+    public bool Read(ulong offset, int size, out ulong value)
+    {
+        if (Index != Rom)
+            return _device.ReadBar(Index, offset, size, out value);
+        value = _device.ReadRom(offset, size);
+        return true;
+    }
+
+    public bool Write(ulong offset, int size, ulong value) => Index == Rom || _device.WriteBar(Index, offset, size, value);
 }

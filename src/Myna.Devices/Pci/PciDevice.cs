@@ -11,7 +11,7 @@ namespace Myna.Devices.Pci;
 public abstract partial class PciDevice
 {
     [NotSaved("decided by the device's construction; mappings follow the configuration space")]
-    private readonly PciBar?[] _bars = new PciBar?[6];
+    private readonly PciBar?[] _bars = new PciBar?[PciBar.Rom + 1];
     private readonly Lock _intxLock = new();
 
     [Saved(1)]
@@ -25,6 +25,9 @@ public abstract partial class PciDevice
 
     [NotSaved("wired by the host bridge")]
     private PciHost? _host;
+
+    [NotSaved("decided by the device's construction")]
+    private ReadOnlyMemory<byte> _rom;
 
     [NotSaved("decided by the device's construction")]
     private int _msixCapability, _msixBar, _msixPendingOffset;
@@ -63,6 +66,8 @@ public abstract partial class PciDevice
     /// <summary>The function may read and write memory and send messages (Command bit 2).</summary>
     public bool BusMaster => (Command & PciCommand.BusMaster) != 0;
 
+    /// <summary>The expansion ROM decodes (bit 0 of its register).</summary>
+    internal bool RomEnabled => (Config.Get(PciRegister.ExpansionRom, 1) & 1) != 0;
     internal bool IoEnabled => (Command & PciCommand.IoSpace) != 0;
     internal bool MemoryEnabled => (Command & PciCommand.MemorySpace) != 0;
 
@@ -114,7 +119,8 @@ public abstract partial class PciDevice
         }
         if (_msix is { } msix && offset < _msixCapability + 4 && offset + size > _msixCapability + 2)
             msix.SetControl(Config.Get(_msixCapability + 2, 2));
-        bool bars = offset < PciRegister.Bar0 + 24 && offset + size > PciRegister.Bar0;
+        bool bars = offset < PciRegister.Bar0 + 24 && offset + size > PciRegister.Bar0
+            || offset < PciRegister.ExpansionRom + 4 && offset + size > PciRegister.ExpansionRom;
         if (bars || before != after)
         {
             _host?.UpdateMap();
@@ -174,6 +180,16 @@ public abstract partial class PciDevice
             | PciCommand.ParityErrorResponse | PciCommand.SerrEnable | PciCommand.InterruptDisable));
     }
 
+    /// <summary>Declares an expansion ROM (PCI 3.0, section 6.2.5.2), whose code firmware copies and runs.</summary>
+    /// <param name="image">The images of the ROM (section 6.3); the rest of the register's range reads as ones.</param>
+    protected void AddRom(ReadOnlyMemory<byte> image)
+    {
+        ulong size = Math.Max(4096, System.Numerics.BitOperations.RoundUpToPowerOf2((ulong)image.Length));
+        _rom = image;
+        _bars[PciBar.Rom] = new PciBar(this, PciBar.Rom, size, is64Bit: false, prefetchable: false);
+        Config.Define(PciRegister.ExpansionRom, 4, 0, (uint)~(size - 1) | 1);
+    }
+
     /// <summary>Declares that the function drives an interrupt wire.</summary>
     /// <param name="pin">1 for INTA, to 4 for INTD.</param>
     protected void AddIntx(int pin = 1) => Config.Define(PciRegister.InterruptPin, 1, (uint)pin);
@@ -225,6 +241,14 @@ public abstract partial class PciDevice
     }
 
     private void DriveIntx() => _host?.SetIntx(DeviceFunction, (int)Config.Get(PciRegister.InterruptPin, 1), _intx && (Command & PciCommand.InterruptDisable) == 0);
+
+    internal ulong ReadRom(ulong offset, int size)
+    {
+        ulong value = 0;
+        for (int i = 0; i < size; i++)
+            value |= (offset + (ulong)i < (ulong)_rom.Length ? _rom.Span[(int)offset + i] : 0xfful) << (8 * i);
+        return value;
+    }
 
     private bool SendMessage(ulong address, uint data) => BusMaster && _host is { } host && host.SendMessage(address, data);
 }

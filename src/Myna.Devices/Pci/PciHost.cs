@@ -151,7 +151,7 @@ public sealed class PciHost : IMmio
         {
             foreach (PciDevice? device in _functions)
             {
-                for (int i = 0; device is not null && i < 6; i++)
+                for (int i = 0; device is not null && i <= PciBar.Rom; i++)
                 {
                     if (device.Bar(i) is { Region: { } region } bar && (!IsEnabled(device, bar) || bar.Address != region.Start))
                     {
@@ -162,16 +162,17 @@ public sealed class PciHost : IMmio
             }
             foreach (PciDevice? device in _functions)
             {
-                for (int i = 0; device is not null && i < 6; i++)
+                for (int i = 0; device is not null && i <= PciBar.Rom; i++)
                 {
                     if (device.Bar(i) is { Region: null } bar && IsEnabled(device, bar) && (bar.IsIo ? bar.Address != 0 : InWindow(bar.Address, bar.Size)))
-                        bar.Region = SpaceOf(bar)?.TryMap(bar.Address, bar.Size, $"{device.Name} BAR {i}", bar);
+                        bar.Region = SpaceOf(bar)?.TryMap(bar.Address, bar.Size, i == PciBar.Rom ? $"{device.Name} ROM" : $"{device.Name} BAR {i}", bar);
                 }
             }
         }
     }
 
-    private static bool IsEnabled(PciDevice device, PciBar bar) => bar.IsIo ? device.IoEnabled : device.MemoryEnabled;
+    private static bool IsEnabled(PciDevice device, PciBar bar)
+        => bar.IsIo ? device.IoEnabled : device.MemoryEnabled && (bar.Index != PciBar.Rom || device.RomEnabled);
 
     private AddressSpace? SpaceOf(PciBar bar) => bar.IsIo ? _ports : _memory;
 

@@ -5,7 +5,7 @@ public static class PciRegister
 {
     public const int VendorId = 0x00, DeviceId = 0x02, Command = 0x04, Status = 0x06;
     public const int RevisionId = 0x08, ClassCode = 0x09, CacheLineSize = 0x0c, LatencyTimer = 0x0d, HeaderType = 0x0e;
-    public const int Bar0 = 0x10, SubsystemVendorId = 0x2c, SubsystemId = 0x2e, CapabilitiesPointer = 0x34;
+    public const int Bar0 = 0x10, SubsystemVendorId = 0x2c, SubsystemId = 0x2e, ExpansionRom = 0x30, CapabilitiesPointer = 0x34;
     public const int InterruptLine = 0x3c, InterruptPin = 0x3d;
 
     /// <summary>Where capabilities begin.</summary>

@@ -77,6 +77,28 @@ public sealed class PciHostTests
     }
 
     [Fact]
+    public void An_expansion_rom_is_read_where_its_register_enables_it()
+    {
+        byte[] image = [0x55, 0xaa, .. Enumerable.Range(0, 5000).Select(i => (byte)i)];
+        _host.Add(new TestDevice("rom", image), 5);
+        Set(5, 0x30, 4, 0xffff_fffe);
+        Assert.Equal(0xffff_e000u, Get(5, 0x30, 4));
+        Set(5, 0x30, 4, 0x4003_0000);
+        Set(5, 4, 2, 2);
+        Assert.False(_space.Load(0x4003_0000, 4, out _));
+        Set(5, 0x30, 4, 0x4003_0001);
+        Assert.True(_space.Load(0x4003_0000, 4, out ulong value));
+        Assert.Equal(0x0100_aa55u, value);
+        Assert.True(_space.Load(0x4003_1ff8, 8, out value));
+        Assert.Equal(ulong.MaxValue, value);
+        Assert.True(_space.Store(0x4003_0000, 4, 0));
+        Assert.True(_space.Load(0x4003_0000, 2, out value));
+        Assert.Equal(0xaa55u, value);
+        Set(5, 4, 2, 0);
+        Assert.False(_space.Load(0x4003_0000, 4, out _));
+    }
+
+    [Fact]
     public void A_bar_in_the_way_of_something_or_outside_the_windows_is_not_mapped()
     {
         Set(1, 4, 2, 2);
@@ -165,12 +187,14 @@ public sealed class PciHostTests
 
     private sealed class TestDevice : PciDevice
     {
-        public TestDevice(string name) : base(name, new PciIdentity(0x1111, 0x2222, 0xff0000))
+        public TestDevice(string name, byte[]? rom = null) : base(name, new PciIdentity(0x1111, 0x2222, 0xff0000))
         {
             AddBar(0, 0x2000, is64Bit: true, prefetchable: true);
             AddBar(2, 100, is64Bit: false, prefetchable: false);
             AddIntx();
             AddPciExpress();
+            if (rom is not null)
+                AddRom(rom);
         }
 
         public (int, ulong, int, ulong) LastWrite { get; private set; }
