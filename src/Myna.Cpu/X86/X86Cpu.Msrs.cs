@@ -34,7 +34,7 @@ public sealed partial class X86Cpu
             return Raise(Vector.GP);
         }
         // An interrupt controller's register may have made an interrupt deliverable, EFER a mode.
-        return msr is Msr.FsBase or Msr.GsBase or Msr.KernelGsBase or Msr.TscDeadline ? Flow.Next : Resync();
+        return msr is Msr.FsBase or Msr.GsBase or Msr.KernelGsBase ? Flow.Next : Resync();
     }
 
     /// <summary>

@@ -25,7 +25,12 @@ public sealed partial class X86Cpu
     /// <inheritdoc/>
     public void Nmi()
     {
-        Volatile.Write(ref _nmiPending, true);
+        lock (_messages)
+        {
+            // One runs and one is latched (section 7.7.1). A processor would have taken the first of two that come before the next block
+            // ends at once, so that both count.
+            _nmisPending = Math.Min(_nmisPending + 1, _nmiBlocked ? 1 : 2);
+        }
         RequestExit(ExitRequests.Interrupt);
     }
 
@@ -62,7 +67,7 @@ public sealed partial class X86Cpu
                 int startup = _startupPending;
                 ResetForInit();
                 _startupPending = startup;
-                _nmiPending = false;
+                _nmisPending = 0;
                 // INIT lets the bootstrap processor begin again (section 10.1).
                 _waitsForStartup = Index != 0;
                 FlushTranslations();
@@ -121,7 +126,7 @@ public sealed partial class X86Cpu
         return true;
     }
 
-    private bool IsInterruptDeliverable => (Volatile.Read(ref _nmiPending) && !_nmiBlocked) || (Volatile.Read(ref _intr) && (State.OtherFlags & RFlag.IF) != 0);
+    private bool IsInterruptDeliverable => (Volatile.Read(ref _nmisPending) != 0 && !_nmiBlocked) || (Volatile.Read(ref _intr) && (State.OtherFlags & RFlag.IF) != 0);
 
     // Between two instructions.
     private void TakePendingInterrupt()
@@ -137,10 +142,13 @@ public sealed partial class X86Cpu
             return;
         }
         _inhibited = false;
-        if (Volatile.Read(ref _nmiPending) && !_nmiBlocked)
+        if (Volatile.Read(ref _nmisPending) != 0 && !_nmiBlocked)
         {
-            Volatile.Write(ref _nmiPending, false);
-            _nmiBlocked = true;
+            lock (_messages)
+            {
+                _nmisPending--;
+                _nmiBlocked = true;
+            }
             Deliver((int)Vector.NMI, EventKind.External, 0, Ip);
             RequestExit(ExitRequests.Interrupt);
             return;

@@ -106,7 +106,6 @@ public sealed partial class X86Cpu : EmulatedCpu, IX86Core
     [Saved(42)] private bool _waitsForStartup;
     [Saved(43)] private bool _shutDown;
     [Saved(44)] private bool _nmiBlocked;
-    [Saved(45)] private bool _nmiPending;
     [Saved(46)] private bool _initPending;
     /// <summary>Vector of a start-up message not served yet, or -1.</summary>
     [Saved(47)] private int _startupPending = -1;
@@ -114,6 +113,7 @@ public sealed partial class X86Cpu : EmulatedCpu, IX86Core
     [Saved(48)] private ulong _debugPending;
 
     [Saved(49)] private ulong _specCtrl;
+    [Saved(50)] private int _nmisPending;
 
     [NotSaved("follows from the saved registers")] private uint _flags;
     [NotSaved("follows from the saved registers")] private int _levels;
@@ -173,7 +173,7 @@ public sealed partial class X86Cpu : EmulatedCpu, IX86Core
         _smBase = 0x30000;
         _pkru = 0;
         _debugControl = _mcgStatus = _specCtrl = 0;
-        _nmiPending = false;
+        _nmisPending = 0;
         _initPending = false;
         _cr0 = Cr0.Reset;
         ResetForInit();

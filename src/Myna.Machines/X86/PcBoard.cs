@@ -72,6 +72,7 @@ internal abstract class PcBoard : IBoard
         LogChannel cpuLog = Log[LogNames.Cpu];
         _cpus = new X86Cpu[options.Cpus];
         _engines = new CpuEngines(options.Accel, options.CountInstructions, _resetRom is null ? [_ram] : [_ram, _resetRom]);
+        var apicOptions = new LocalApicOptions(model.Has(CpuFeature.X2Apic), model.Has(CpuFeature.TscDeadlineTimer), PhysicalAddressBits: X86Cpu.PhysicalAddressBits);
         for (int i = 0; i < _cpus.Length; i++)
         {
             int index = i;
@@ -84,7 +85,7 @@ internal abstract class PcBoard : IBoard
                     power.Reset();
                 },
             });
-            var apic = new LocalApic(Apics, clock, _cpus[i], (uint)i, new LocalApicOptions());
+            var apic = new LocalApic(Apics, clock, _cpus[i], (uint)i, apicOptions);
             _cpus[i].LocalApic = apic;
             Add(new BoardDevice($"lapic{i}", apic, apic.Reset));
             _engines.Attach(_cpus[i]);
