@@ -74,14 +74,14 @@ internal ref partial struct InterpreterOps
     private bool ProbeUpdate(ulong linear, int bytes)
     {
         EnterCpu();
-        return Retires(_cpu.ProbeUpdate(linear, bytes, _mode));
+        return Retires(_cpu.ProbeWrite(linear, bytes, _mode, alignment: bytes));
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
-    public bool ProbeWrite(ulong linear, int bytes)
+    public bool ProbeWrite(ulong linear, int bytes, int alignment = 1)
     {
         EnterCpu();
-        return Retires(_cpu.ProbeWrite(linear, bytes, _mode));
+        return Retires(_cpu.ProbeWrite(linear, bytes, _mode, alignment));
     }
 
     public bool LockedUpdate(AtomicOp op, ulong linear, MemSize size, ulong operand, out ulong old)

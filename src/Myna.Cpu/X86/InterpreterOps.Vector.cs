@@ -17,7 +17,7 @@ internal ref partial struct InterpreterOps
 
     public readonly Vector128<byte> ZeroVector() => Vector128<byte>.Zero;
 
-    public bool LoadVector(ulong address, int bytes, out Vector128<byte> value, bool aligned = false)
+    public bool LoadVector(ulong address, int bytes, out Vector128<byte> value, bool aligned = false, bool pair = false)
     {
         if (aligned && !IsAligned(address))
         {
@@ -25,7 +25,7 @@ internal ref partial struct InterpreterOps
             return false;
         }
         if (bytes == 16)
-            return _tlb.TryRead(_mode, address, out value) || SlowLoadVector(address, out value);
+            return _tlb.TryRead(_mode, address, out value) || SlowLoadVector(address, pair, out value);
         bool done = Load(address, bytes == 4 ? MemSize.B4 : MemSize.B8, signed: false, out ulong low);
         value = Vector128.CreateScalar(low).AsByte();
         return done;
@@ -37,6 +37,12 @@ internal ref partial struct InterpreterOps
             return Load(linear, size, signed: false, out value);
         EnterCpu();
         return Retires(_cpu.Load(linear, size, MmuMode.User, out value));
+    }
+
+    public bool Gather(SegmentRegister segment, ulong offset, MemSize size, bool behind, out ulong value)
+    {
+        EnterCpu();
+        return Retires(_cpu.GatherElement(segment, offset, size, behind, out value));
     }
 
     public bool StoreElement(ulong linear, MemSize size, ulong value)
@@ -65,10 +71,10 @@ internal ref partial struct InterpreterOps
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private bool SlowLoadVector(ulong address, out Vector128<byte> value)
+    private bool SlowLoadVector(ulong address, bool pair, out Vector128<byte> value)
     {
         EnterCpu();
-        bool done = Retires(_cpu.SlowLoadVector(address, _mode, out ulong low, out ulong high));
+        bool done = Retires(_cpu.SlowLoadVector(address, _mode, pair, out ulong low, out ulong high));
         value = Vector128.Create(low, high).AsByte();
         return done;
     }

@@ -30,11 +30,11 @@ public sealed partial class X86Cpu
     /// <summary>As <see cref="Store"/>, for what the soft-TLB could not answer.</summary>
     public bool SlowStore(ulong linear, MemSize size, int mode, ulong value) => TrySlowStore(linear, size, mode, value) || Delivered();
 
-    /// <summary>A load of 16 bytes.</summary>
-    public bool SlowLoadVector(ulong linear, int mode, out ulong low, out ulong high)
+    /// <summary>A load of 16 bytes; of a <paramref name="pair"/>, these are the lower ones: none of 32 bytes may have an address that is none.</summary>
+    public bool SlowLoadVector(ulong linear, int mode, bool pair, out ulong low, out ulong high)
     {
         low = high = 0;
-        return (CheckAccess(linear, 16, mode, WatchKind.Read) && TryLoad(linear, MemSize.B8, mode, out low) && TryLoad(Wrap(linear + 8), MemSize.B8, mode, out high)) || Delivered();
+        return ((!pair || CheckReach(linear, 32)) && CheckAccess(linear, 16, mode, WatchKind.Read) && TryLoad(linear, MemSize.B8, mode, out low) && TryLoad(Wrap(linear + 8), MemSize.B8, mode, out high)) || Delivered();
     }
 
     /// <summary>A store of 16 bytes; a fault leaves all of them as they were.</summary>
@@ -48,10 +48,8 @@ public sealed partial class X86Cpu
     public bool WriteSystem(ulong linear, MemSize size, ulong value) => TryWriteSystem(linear, size, value) || Delivered();
 
     /// <summary>Checks that a store of up to 4096 bytes will not fault, and delivers the fault if it would.</summary>
-    public bool ProbeWrite(ulong linear, int bytes, int mode) => TryProbe(linear, bytes, mode, PageRights.Write) || Delivered();
-
-    /// <summary>As <see cref="ProbeWrite"/> for an operand that is read and written: it must be aligned where alignment is checked.</summary>
-    public bool ProbeUpdate(ulong linear, int bytes, int mode) => TryProbe(linear, bytes, mode, PageRights.Write, aligned: false) || Delivered();
+    /// <param name="alignment">What is asked of the address where alignment is checked.</param>
+    public bool ProbeWrite(ulong linear, int bytes, int mode, int alignment = 1) => TryProbe(linear, bytes, mode, PageRights.Write, alignment) || Delivered();
 
     /// <summary>As <see cref="ProbeWrite"/> for a load.</summary>
     public bool ProbeRead(ulong linear, int bytes, int mode) => TryProbe(linear, bytes, mode, PageRights.Read) || Delivered();
@@ -116,9 +114,9 @@ public sealed partial class X86Cpu
         return true;
     }
 
-    private bool TryProbe(ulong linear, int bytes, int mode, PageRights access, bool aligned = true)
+    private bool TryProbe(ulong linear, int bytes, int mode, PageRights access, int alignment = 1)
     {
-        if (!CheckAccess(linear, bytes, mode, access == PageRights.Write ? WatchKind.Write : WatchKind.Read, aligned))
+        if (!CheckAccess(linear, bytes, mode, access == PageRights.Write ? WatchKind.Write : WatchKind.Read, alignment))
             return false;
         ulong last = Wrap(linear + (ulong)(bytes - 1));
         if (_user is not null)
@@ -130,15 +128,23 @@ public sealed partial class X86Cpu
     // own accesses never reach beyond 4 GiB but in the middle of one that wraps around. LIMIT: that one goes to the bytes above.
     private ulong Wrap(ulong linear) => IsLong ? linear : (uint)linear;
 
-    // What comes before translation: canonical addresses, alignment, breakpoints.
-    private bool CheckAccess(ulong linear, int bytes, int mode, WatchKind kind, bool aligned = false)
+    // Canonical addresses, and the end of 4 GiB.
+    private bool CheckReach(ulong linear, int bytes)
     {
         if (_levels >= 4 && (!IsCanonical(linear) || !IsCanonical(linear + (ulong)(bytes - 1))))
             return Fault(UsesStackSegment() ? Vector.SS : Vector.GP);
         // Segments that allow 4 GiB do not wrap around.
         if (!Is64 && Flags.Flat && linear <= uint.MaxValue && linear + (ulong)(bytes - 1) > uint.MaxValue)
             return Fault(UsesStackSegment() ? Vector.SS : Vector.GP);
-        if (mode == MmuMode.UserAligned && !aligned && (linear & (ulong)(bytes - 1)) != 0)
+        return true;
+    }
+
+    // What comes before translation: the address itself, alignment (to its size, if nothing else is asked), breakpoints.
+    private bool CheckAccess(ulong linear, int bytes, int mode, WatchKind kind, int alignment = 0)
+    {
+        if (!CheckReach(linear, bytes))
+            return false;
+        if (mode == MmuMode.UserAligned && (linear & (ulong)((alignment == 0 ? bytes : alignment) - 1)) != 0)
             return Fault(Vector.AC);
         if (_watchesData)
         {

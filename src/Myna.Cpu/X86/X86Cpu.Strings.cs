@@ -116,10 +116,11 @@ public sealed partial class X86Cpu
         ulong mask = ulong.MaxValue >> (64 - (8 * access.Bytes));
         for (; budget > 0; budget--)
         {
+            // As without a prefix, the operand that RDI names comes first.
+            if (!StringAddress(in access, SegmentRegister.Es, 7, write: false, out ulong destination) || !StringLoad(destination, in access, out ulong b))
+                return Flow.Fault;
             ulong a = State.General[0];
             if (memory && (!StringAddress(in access, access.Source, 6, write: false, out ulong source) || !StringLoad(source, in access, out a)))
-                return Flow.Fault;
-            if (!StringAddress(in access, SegmentRegister.Es, 7, write: false, out ulong destination) || !StringLoad(destination, in access, out ulong b))
                 return Flow.Fault;
             count = StepString(in access, 1, source: memory, destination: true);
             State.LazyOp = LazyFlags.Op(FlagKind.Sub, access.Width);

@@ -1,4 +1,6 @@
 using Myna.Cpu.X86.Instructions;
+using Myna.Jit.Memory;
+using Myna.Jit.Operations;
 
 namespace Myna.Cpu.X86;
 
@@ -26,5 +28,24 @@ public sealed partial class X86Cpu
         Block.Context.Mxcsr = value;
         UpdateFlags();
         return Flags != before;
+    }
+
+    /// <summary>
+    /// Loads an element for a gather, or delivers the fault. When other elements have arrived before and a single step or their data breakpoints
+    /// are due, #DB comes instead, at the instruction and with RF set, so that it goes on behind them (Intel SDM volume 2, VPGATHERDD).
+    /// </summary>
+    internal bool GatherElement(SegmentRegister segment, ulong offset, MemSize size, bool behind, out ulong value)
+    {
+        ulong due = _debugPending | (_steppedTrap ? Debug.BS : 0);
+        value = 0;
+        int mode = DataMode == MmuMode.UserAligned ? MmuMode.User : DataMode;
+        if (TryCheckSegment(segment, offset, 1 << (int)size, write: false, out ulong linear) && TryLoad(linear, size, mode, out value))
+            return true;
+        if (!behind || due == 0 || _abandoned)
+            return Delivered();
+        State.OtherFlags |= RFlag.RF;
+        _debugPending = due;
+        DeliverPendingDebug();
+        return false;
     }
 }

@@ -5,6 +5,7 @@ using System.Runtime.Intrinsics;
 using Iced.Intel;
 using Myna.Cpu.X86.Instructions;
 using Myna.Hardware.State;
+using Myna.Jit.Memory;
 using Myna.Jit.Operations;
 using Myna.Jit.X87;
 
@@ -116,7 +117,7 @@ public sealed partial class X86Cpu
     private Flow X87StoreEnvironment(in Insn insn)
     {
         int bytes = insn.Code == Code.Fnstenv_m14byte ? 14 : 28;
-        if (!X87BeginNoWait() || !X87Linear(insn, bytes, write: true, out ulong linear))
+        if (!X87BeginNoWait() || !X87ImageAddress(insn, bytes, write: true, bytes == 28, out ulong linear))
             return Flow.Fault;
         X87PackEnvironment(Image, bytes == 28);
         if (!ProbeWrite(linear, bytes, DataMode) || !WriteImage(linear, Image[..bytes]))
@@ -129,7 +130,7 @@ public sealed partial class X86Cpu
     private Flow X87LoadEnvironment(in Insn insn)
     {
         int bytes = insn.Code == Code.Fldenv_m14byte ? 14 : 28;
-        if (!X87Begin() || !X87Linear(insn, bytes, write: false, out ulong linear) || !ReadImage(linear, Image[..bytes]))
+        if (!X87Begin() || !X87ImageAddress(insn, bytes, write: false, bytes == 28, out ulong linear) || !ReadImage(linear, Image[..bytes]))
             return Flow.Fault;
         X87UnpackEnvironment(Image, bytes == 28);
         return Flow.Next;
@@ -141,7 +142,7 @@ public sealed partial class X86Cpu
     {
         bool wide = insn.Code != Code.Fnsave_m94byte;
         int environment = wide ? 28 : 14, bytes = environment + 80;
-        if (!X87BeginNoWait() || !X87Linear(insn, bytes, write: true, out ulong linear))
+        if (!X87BeginNoWait() || !X87ImageAddress(insn, bytes, write: true, wide, out ulong linear))
             return Flow.Fault;
         Span<byte> image = Image[..bytes];
         X87PackEnvironment(image, wide);
@@ -158,7 +159,7 @@ public sealed partial class X86Cpu
     {
         bool wide = insn.Code != Code.Frstor_m94byte;
         int environment = wide ? 28 : 14, bytes = environment + 80;
-        if (!X87Begin() || !X87Linear(insn, bytes, write: false, out ulong linear) || !ReadImage(linear, Image[..bytes]))
+        if (!X87Begin() || !X87ImageAddress(insn, bytes, write: false, wide, out ulong linear) || !ReadImage(linear, Image[..bytes]))
             return Flow.Fault;
         X87UnpackEnvironment(Image, wide);
         for (int i = 0; i < 8; i++)
@@ -285,10 +286,24 @@ public sealed partial class X86Cpu
         X87SetControl(words[0]);
     }
 
+    /// <summary>Address of an environment or a whole state, which want multiples of 4 or 2 where alignment is checked (Intel SDM volume 3, table 7-7).</summary>
+    private bool X87ImageAddress(in Insn insn, int bytes, bool write, bool wide, out ulong linear)
+    {
+        if (!X87Linear(insn, bytes, write, out linear))
+            return false;
+        if (DataMode != MmuMode.UserAligned || (linear & (wide ? 3u : 1u)) == 0)
+            return true;
+        RaiseException(Vector.AC);
+        return false;
+    }
+
+    // Of images as a whole alignment has been checked.
+    private int ImageMode => DataMode == MmuMode.UserAligned ? MmuMode.User : DataMode;
+
     /// <summary>Reads guest memory into an image; false: it faulted.</summary>
     private bool ReadImage(ulong linear, Span<byte> image)
     {
-        int mode = DataMode;
+        int mode = ImageMode;
         int at = 0;
         for (; image.Length - at >= 16; at += 16)
         {
@@ -314,7 +329,7 @@ public sealed partial class X86Cpu
     /// <summary>Writes an image to guest memory that has been probed; false: it faulted all the same.</summary>
     private bool WriteImage(ulong linear, ReadOnlySpan<byte> image)
     {
-        int mode = DataMode;
+        int mode = ImageMode;
         int at = 0;
         for (; image.Length - at >= 16; at += 16)
         {

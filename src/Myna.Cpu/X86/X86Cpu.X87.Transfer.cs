@@ -116,7 +116,7 @@ public sealed partial class X86Cpu
             deliver = (_x87.Status & ~State.X87Control & Preventing) == 0;
         }
         // The FPU's state changes only when the store does not fault, or would not have.
-        if (deliver ? !X87Write(insn, bytes, value) : !X87Linear(insn, bytes, write: true, out ulong linear) || !ProbeWrite(linear, bytes, DataMode))
+        if (deliver ? !X87Write(insn, bytes, value) : !X87Linear(insn, bytes, write: true, out ulong linear) || !ProbeWrite(linear, bytes, DataMode, bytes == 10 ? 8 : bytes))
             return Flow.Fault;
         X87SetPointers(insn);
         if (empty)

@@ -199,6 +199,6 @@ public sealed partial class X86Cpu
             return false;
         if (bytes != 10)
             return Store(linear, bytes == 2 ? MemSize.B2 : bytes == 4 ? MemSize.B4 : MemSize.B8, DataMode, value[0]);
-        return ProbeWrite(linear, 10, DataMode) && Store(linear, MemSize.B8, DataMode, value[0]) && Store(linear + 8, MemSize.B2, DataMode, value[1]);
+        return ProbeWrite(linear, 10, DataMode, alignment: 8) && Store(linear, MemSize.B8, DataMode, value[0]) && Store(linear + 8, MemSize.B2, DataMode, value[1]);
     }
 }

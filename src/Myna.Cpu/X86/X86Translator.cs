@@ -68,7 +68,7 @@ public sealed class X86Translator : CpuTranslator
         public override bool SlowStore(ulong va, MemSize size, int mode, ulong value) => _cpu.SlowStore(va, size, mode, value);
         public override bool FillStore(ulong va, int bytes, int mode) => _cpu.ProbeWrite(va, bytes, mode);
 
-        public override bool SlowLoadVector(ulong va, int mode, out ulong low, out ulong high) => _cpu.SlowLoadVector(va, mode, out low, out high);
+        public override bool SlowLoadVector(ulong va, int mode, bool pair, out ulong low, out ulong high) => _cpu.SlowLoadVector(va, mode, pair, out low, out high);
         public override bool SlowStoreVector(ulong va, int mode, ulong low, ulong high) => _cpu.SlowStoreVector(va, mode, low, high);
 
         public override ulong ComputeFlags()

@@ -79,7 +79,7 @@ internal static unsafe class Callback
         try
         {
             cpu.Engine!.Counters.SlowLoads++;
-            return cpu.SlowLoadVector(context->Arg0, (context->Details >> 16) & 0xFF, out context->Vector0, out context->Vector1) ? 0 : Leave(context);
+            return cpu.SlowLoadVector(context->Arg0, (context->Details >> 16) & 0xFF, (context->Details & 0x400) != 0, out context->Vector0, out context->Vector1) ? 0 : Leave(context);
         }
         catch (Exception e)
         {

@@ -52,8 +52,8 @@ public abstract class GuestCpu(CpuBlock block)
     /// <returns>False: a fault was raised and pc is its handler's.</returns>
     public virtual bool FillStore(ulong va, int bytes, int mode) => true;
 
-    /// <summary>As <see cref="SlowLoad"/> for 16 bytes.</summary>
-    public virtual bool SlowLoadVector(ulong va, int mode, out ulong low, out ulong high)
+    /// <summary>As <see cref="SlowLoad"/> for 16 bytes, the lower half of 32 when they are of a <paramref name="pair"/>.</summary>
+    public virtual bool SlowLoadVector(ulong va, int mode, bool pair, out ulong low, out ulong high)
     {
         high = 0;
         return SlowLoad(va, MemSize.B8, mode, out low) && SlowLoad(va + 8, MemSize.B8, mode, out high);

@@ -85,6 +85,9 @@ internal struct Instruction
     /// <summary>In Aux of a load or store of 16 bytes: a misaligned one is left to the interpreter.</summary>
     public const int Aligned = 2;
 
+    /// <summary>In Aux of a load of 16 bytes: they are the lower half of 32.</summary>
+    public const int Pair = 4;
+
     /// <summary>In Aux of an FCompare: a NaN is left to the interpreter, so that the comparison raises no flag.</summary>
     public const int CheckNaN = 0x80;
 

@@ -10,10 +10,10 @@ public readonly partial struct IrOps : IVectorOps<Value, Value>
 
     public Value ZeroVector() => new(_b.ZeroVector());
 
-    public bool LoadVector(Value address, int bytes, out Value value, bool aligned = false)
+    public bool LoadVector(Value address, int bytes, out Value value, bool aligned = false, bool pair = false)
     {
         int a = Address(address, out ulong disp);
-        value = new(_b.Append(Op.LoadVector, a, imm: disp, size: BitOperations.Log2((uint)bytes), aux: aligned ? Instruction.Aligned : 0, mode: _b.MmuMode));
+        value = new(_b.Append(Op.LoadVector, a, imm: disp, size: BitOperations.Log2((uint)bytes), aux: (aligned ? Instruction.Aligned : 0) | (pair ? Instruction.Pair : 0), mode: _b.MmuMode));
         return true;
     }
 
@@ -24,8 +24,8 @@ public readonly partial struct IrOps : IVectorOps<Value, Value>
         return true;
     }
 
-    /// <summary>A store across a page border is left to the interpreter.</summary>
-    public bool ProbeWrite(Value address, int bytes)
+    /// <summary>A store across a page border is left to the interpreter, and so are checks of alignment.</summary>
+    public bool ProbeWrite(Value address, int bytes, int alignment = 1)
     {
         _b.Guard(Cond.LtU, MemSize.B4, Const(4096 - (ulong)bytes), And(address, Const(4095)));
         return true;

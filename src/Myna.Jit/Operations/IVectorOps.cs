@@ -15,13 +15,15 @@ public interface IVectorOps<T, V> where T : struct where V : struct
     V ZeroVector();
 
     /// <summary>Loads the low 4, 8 or all 16 bytes; the others are zero. At any alignment, unless 16 bytes have to be aligned.</summary>
-    bool LoadVector(T address, int bytes, out V value, bool aligned = false);
+    /// <param name="pair">The 16 bytes are the lower half of 32, all of which must have addresses before anything is translated.</param>
+    bool LoadVector(T address, int bytes, out V value, bool aligned = false, bool pair = false);
 
     /// <summary>Stores the low 4, 8 or all 16 bytes. At any alignment, unless 16 bytes have to be aligned.</summary>
     bool StoreVector(T address, int bytes, V value, bool aligned = false);
 
     /// <summary>Makes sure that a store of so many bytes (at most 64), which may cross a page border, faults before its first byte or not at all.</summary>
-    bool ProbeWrite(T address, int bytes);
+    /// <param name="alignment">Power of two that the address must be a multiple of where the guest has alignment checked.</param>
+    bool ProbeWrite(T address, int bytes, int alignment = 1);
 
     // Operations by form: Unary, ShiftImmediate, UnaryStore; Binary, Legacy; Ternary, Blend, LegacyXmm0.
     V Vector(VectorOp op, V a, byte imm = 0);

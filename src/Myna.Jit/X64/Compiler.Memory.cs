@@ -139,7 +139,7 @@ internal sealed unsafe partial class Compiler
     {
         _cold.Qword(_ir.GuestPc[n.Guest]);
         _cold.Dword(_counting ? Retired(n.Guest) : 0);
-        _cold.Dword(size | (signed ? 1 << 8 : 0) | (n.Op == Op.Load ? (n.Aux & Instruction.ForUpdate) << 8 : 0) | n.Mode << 16);
+        _cold.Dword(size | (signed ? 1 << 8 : 0) | (n.Op == Op.Load ? (n.Aux & Instruction.ForUpdate) << 8 : n.Op == Op.LoadVector ? (n.Aux & Instruction.Pair) << 8 : 0) | n.Mode << 16);
     }
 
     private void EmitStore(in Instruction n)

@@ -94,11 +94,17 @@ public interface IX86Ops<T, V> : IOps<T>, IVectorOps<T, V> where T : struct wher
     /// <summary>Raises #UD or #NM for an SSE (or AVX) instruction while <see cref="Mode"/> says that they do not execute. Ends the semantics.</summary>
     void RaiseVectorUnavailable(bool avx);
 
-    /// <summary>A load of one element by a gather or masked move: never checked for alignment. Zero-extended.</summary>
+    /// <summary>A load of one element by a masked move: never checked for alignment. Zero-extended.</summary>
     bool LoadElement(T linear, MemSize size, out T value);
 
     /// <inheritdoc cref="LoadElement"/>
     bool StoreElement(T linear, MemSize size, T value);
+
+    /// <summary>
+    /// A load of one element by a gather: never checked for alignment, zero-extended. Faults of one <paramref name="behind"/> others give way to a
+    /// debug trap that is due since those.
+    /// </summary>
+    bool Gather(SegmentRegister segment, T offset, MemSize size, bool behind, out T value);
 
     /// <summary>MXCSR.</summary>
     T GetMxcsr();

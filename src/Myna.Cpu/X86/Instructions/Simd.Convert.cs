@@ -121,7 +121,7 @@ internal static partial class Simd<TOps, T, V>
         // A store that faults leaves MXCSR alone, which generated code cannot.
         if (memory && typeof(T) != typeof(ulong))
             ops.Unsupported();
-        if (memory && (!IsAlignedFor(ref ops, target, insn.Op0.Size) || !ops.ProbeWrite(target, insn.Op0.Size)))
+        if (memory && !ops.ProbeWrite(target, insn.Op0.Size, alignment: insn.Op0.Size))
             return;
         int source = insn.Op1.Register;
         byte imm = (byte)insn.Immediate;

@@ -20,18 +20,24 @@ internal static partial class Simd<TOps, T, V>
         if (!Mask(ref ops, in insn, insn.Op1.Register, size, out uint mask))
             return;
         bool store = insn.Op0.Kind == OperandKind.Memory;
-        if (!Operands<TOps, T, V>.Address(ref ops, in insn, mask == 0 ? 0 : count * size, store, out T linear))
-            return;
+        T offset = Operands<TOps, T, V>.Reduce(ref ops, Operands<TOps, T, V>.EffectiveAddress(ref ops, in insn), insn.AddressSize);
         MemSize width = size == 4 ? MemSize.B4 : MemSize.B8;
         if (store)
         {
-            if (!Probe(ref ops, linear, mask, size, count))
-                return;
+            // A store that faults must not have stored its first elements.
+            for (int i = 0; i < count; i++)
+            {
+                if ((mask >> i & 1) != 0 && (!ElementAddress(ref ops, in insn, offset, i * size, size, write: true, out T linear) || !ops.ProbeWrite(linear, size)))
+                    return;
+            }
             for (int i = 0; i < count; i++)
             {
                 T element = Element(ref ops, insn.Op2.Register, size, i);
-                if ((mask >> i & 1) != 0 && !ops.StoreElement(ops.Add(linear, ops.Const((ulong)(i * size))), width, element))
+                if ((mask >> i & 1) != 0
+                    && (!ElementAddress(ref ops, in insn, offset, i * size, size, write: true, out T linear) || !ops.StoreElement(linear, width, element)))
+                {
                     return;
+                }
             }
             return;
         }
@@ -40,7 +46,7 @@ internal static partial class Simd<TOps, T, V>
         {
             if ((mask >> i & 1) == 0)
                 continue;
-            if (!ops.LoadElement(ops.Add(linear, ops.Const((ulong)(i * size))), width, out T element))
+            if (!ElementAddress(ref ops, in insn, offset, i * size, size, write: false, out T linear) || !ops.LoadElement(linear, width, out T element))
                 return;
             SetElement(ref ops, ref low, ref high, size, i, element);
         }
@@ -64,15 +70,13 @@ internal static partial class Simd<TOps, T, V>
         return known;
     }
 
-    // A store that faults must not have stored its first elements.
-    private static bool Probe(ref TOps ops, T linear, uint mask, int size, int count)
+    // Each element is an access of its own, also to its segment.
+    private static bool ElementAddress(ref TOps ops, in Insn insn, T offset, int at, int size, bool write, out T linear)
     {
-        for (int i = 0; i < count; i++)
-        {
-            if ((mask >> i & 1) != 0 && !ops.ProbeWrite(ops.Add(linear, ops.Const((ulong)(i * size))), size))
-                return false;
-        }
-        return true;
+        T own = ops.Add(offset, ops.Const((ulong)at));
+        if (!ops.Mode.Is64)
+            own = ops.ZeroExtend(own, MemSize.B4);
+        return ops.Linear(insn.Segment, own, size, write, out linear);
     }
 
     private static T Element(ref TOps ops, int register, int size, int index)
@@ -110,7 +114,7 @@ internal static partial class Simd<TOps, T, V>
         T offset = Operands<TOps, T, V>.Reduce(ref ops, ops.Get(Operands<TOps, T, V>.Rdi), insn.AddressSize);
         if (!Mask(ref ops, in insn, insn.Op2.Register, 1, out uint mask) || !ops.Linear(insn.Segment, offset, 16, write: true, out T linear))
             return;
-        if (!IsAlignedFor(ref ops, linear, 8) || !ops.ProbeWrite(linear, 16))
+        if (!ops.ProbeWrite(linear, 16, alignment: 8))
             return;
         for (int i = 0; i < 16; i++)
         {
@@ -121,7 +125,7 @@ internal static partial class Simd<TOps, T, V>
     }
 
     // Gathers: index size, element size. Elements arrive in order, each leaves its mask bit clear, so that a fault in between is
-    // restartable (Intel SDM volume 2, VPGATHERDD).
+    // restartable; a trap that waits since one of them comes instead of the fault (Intel SDM volume 2, VPGATHERDD).
 
     [X86Instruction(Mnemonic.Vpgatherdd, Mnemonic.Vgatherdps)]
     public static void Gather32By32(ref TOps ops, in Insn insn) => Gather(ref ops, in insn, 4, 4);
@@ -157,6 +161,7 @@ internal static partial class Simd<TOps, T, V>
         // Without an index register the address is base + displacement.
         Insn plain = insn;
         plain.Index = Insn.NoRegister;
+        bool behind = false;
         for (int i = 0; i < count; i++)
         {
             if ((mask >> i & 1) != 0)
@@ -166,11 +171,9 @@ internal static partial class Simd<TOps, T, V>
                     element = ops.SignExtend(element, MemSize.B4);
                 element = ops.Shl(element, ops.Const(insn.Scale));
                 T offset = Operands<TOps, T, V>.Reduce(ref ops, ops.Add(Operands<TOps, T, V>.EffectiveAddress(ref ops, in plain), element), insn.AddressSize);
-                if (!ops.Linear(insn.Segment, offset, size, write: false, out T linear)
-                    || !ops.LoadElement(linear, width, out T value))
-                {
+                if (!ops.Gather(insn.Segment, offset, width, behind, out T value))
                     return;
-                }
+                behind = true;
                 SetElement(ref ops, ref low, ref high, size, i, value);
             }
             SetElement(ref ops, ref maskLow, ref maskHigh, size, i, zero);

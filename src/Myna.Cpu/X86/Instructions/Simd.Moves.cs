@@ -55,9 +55,12 @@ internal static partial class Simd<TOps, T, V>
 
     private static bool IsAligned32(ref TOps ops, T linear) => ops.RaiseIf(Cond.Ne, ops.And(linear, ops.Const(31)), ops.Const(0), Vector.GP);
 
-    /// <summary>A store of 32 bytes: when it crosses a page border, both pages are checked before the first byte is written.</summary>
+    /// <summary>
+    /// A store of 32 bytes: when it crosses a page border, both pages are checked before the first byte is written. Alignment checks, where the guest
+    /// has them, want multiples of 16, as on AMD's processors.
+    /// </summary>
     private static bool StorePair(ref TOps ops, T linear, V low, V high)
-        => ops.ProbeWrite(linear, 32) && ops.StoreVector(linear, 16, low) && ops.StoreVector(ops.Add(linear, ops.Const(16)), 16, high);
+        => ops.ProbeWrite(linear, 32, alignment: 16) && ops.StoreVector(linear, 16, low) && ops.StoreVector(ops.Add(linear, ops.Const(16)), 16, high);
 
     [X86Instruction(Mnemonic.Movss, Mnemonic.Vmovss, Mnemonic.Vmovsd)]
     [X86Form(Code.Movsd_xmm_xmmm64, Code.Movsd_xmmm64_xmm)]

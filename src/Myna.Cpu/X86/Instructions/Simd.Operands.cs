@@ -83,12 +83,8 @@ internal static partial class Simd<TOps, T, V>
     private static bool LoadPair(ref TOps ops, T linear, out V low, out V high, bool aligned = false)
     {
         high = default;
-        return ops.LoadVector(linear, 16, out low, aligned) && ops.LoadVector(ops.Add(linear, ops.Const(16)), 16, out high, aligned);
+        return ops.LoadVector(linear, 16, out low, aligned, pair: true) && ops.LoadVector(ops.Add(linear, ops.Const(16)), 16, out high, aligned);
     }
-
-    /// <summary>#AC where it applies, to accesses that are made in pieces.</summary>
-    private static bool IsAlignedFor(ref TOps ops, T linear, int bytes)
-        => ops.Mode.DataMode != MmuMode.UserAligned || ops.RaiseIf(Cond.Ne, ops.And(linear, ops.Const((ulong)bytes - 1)), ops.Const(0), Vector.AC);
 
     private static V And(ref TOps ops, V a, V b) => ops.Vector(VectorOp.Pand, a, b);
     private static V AndNot(ref TOps ops, V not, V b) => ops.Vector(VectorOp.Pandn, not, b);

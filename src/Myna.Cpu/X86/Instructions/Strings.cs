@@ -33,11 +33,12 @@ internal static class Strings<TOps, T, V>
         Operands<TOps, T, V>.SetRegister(ref ops, Operands<TOps, T, V>.Rax, insn.Op0.Width, value);
     }
 
+    // The operand that RDI names is read first, with all its checks, as on AMD's processors; the manuals leave it open.
     [X86Form(Code.Cmpsb_m8_m8, Code.Cmpsw_m16_m16, Code.Cmpsd_m32_m32, Code.Cmpsq_m64_m64)]
     public static void Cmps(ref TOps ops, in Insn insn)
     {
         MemSize width = insn.Op0.Width;
-        if (!Load(ref ops, in insn, insn.Segment, Operands<TOps, T, V>.Rsi, out T a) || !Load(ref ops, in insn, SegmentRegister.Es, Operands<TOps, T, V>.Rdi, out T b))
+        if (!Load(ref ops, in insn, SegmentRegister.Es, Operands<TOps, T, V>.Rdi, out T b) || !Load(ref ops, in insn, insn.Segment, Operands<TOps, T, V>.Rsi, out T a))
             return;
         Advance(ref ops, in insn, Operands<TOps, T, V>.Rsi, width);
         Advance(ref ops, in insn, Operands<TOps, T, V>.Rdi, width);
