@@ -59,6 +59,8 @@ public abstract class EmulatedCpu : VirtualCpu
         Interlocked.Or(ref Block.Context.ExitRequest, (int)request);
         if (Volatile.Read(ref _sleeping))
             _wake.Set();
+        else
+            Engine?.Kick();
     }
 
     private ExitRequests TakeRequests() => (ExitRequests)Interlocked.Exchange(ref Block.Context.ExitRequest, 0);

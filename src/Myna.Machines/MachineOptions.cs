@@ -13,6 +13,9 @@ public enum Accel
     Interp,
     Jit,
 
+    /// <summary>The host's own processor, through /dev/kvm.</summary>
+    Kvm,
+
     /// <summary>Both, compared: a <see cref="LockstepMachine"/>, not a <see cref="Machine"/>.</summary>
     Lockstep,
 }

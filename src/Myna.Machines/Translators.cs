@@ -11,6 +11,8 @@ internal static class Translators
     {
         if (accel == Accel.Interp)
             return null;
+        if (accel == Accel.Kvm)
+            throw new MachineException("--accel kvm: KVM executes guests of the host's own instruction set; leave --accel out for this one");
         if (!CpuTranslator.IsSupported)
         {
             if (accel == Accel.Jit)

@@ -30,7 +30,7 @@ internal static class RunCommand
         Setting<int> cpus = Value("--cpus", "N", "Virtual processors, 1 to 64 (default 1).", 1, Cpus);
         Setting<ulong> memory = Value("--memory", "SIZE", "RAM, as in 512M or 2G (default 1G).", 1UL << 30,
             s => MemoryOption.Parse(s, (ulong)GC.GetGCMemoryInfo().TotalAvailableMemoryBytes));
-        Setting<Accel> accel = Value("--accel", "ENGINE", "What executes guest code: jit (translator, the default), interp (interpreter), or lockstep: both, compared after every few blocks.", Accel.Auto, AccelOf);
+        Setting<Accel> accel = Value("--accel", "ENGINE", "What executes guest code: auto (the default), kvm (the host's processor, for guests of its instruction set), jit (translator), interp (interpreter), or lockstep: the last two, compared after every few blocks.", Accel.Auto, AccelOf);
         Option<string?> kernel = Text("--kernel", "FILE", "A kernel (riscv64: Image, ELF, or one of them gzipped; x86_64: bzImage, ELF, PVH or multiboot) instead of the default guest.");
         Setting<int?> entry = Value<int?>("--kernel-entry", "16|32|64", "x86_64: the entry of a bzImage that is used; by default the widest, with --firmware 16 (real mode).", null, Entry);
         Option<string?> initrd = Text("--initrd", "FILE", "Its initial RAM disk; with a multiboot kernel modules, as in \"FILE WORDS,FILE WORDS\".");
@@ -127,9 +127,10 @@ internal static class RunCommand
     {
         "jit" => Accel.Jit,
         "interp" => Accel.Interp,
+        "kvm" => Accel.Kvm,
         "auto" => Accel.Auto,
         "lockstep" => Accel.Lockstep,
-        _ => throw new FormatException($"'{text}' is unknown; use jit, interp or lockstep"),
+        _ => throw new FormatException($"'{text}' is unknown; use auto, kvm, jit, interp or lockstep"),
     };
 
     private static string Net(string text)

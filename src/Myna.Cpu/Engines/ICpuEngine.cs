@@ -5,7 +5,7 @@ namespace Myna.Cpu.Engines;
 /// <summary>What executes a virtual CPU's instructions. Called on the CPU's thread only.</summary>
 public interface ICpuEngine
 {
-    /// <summary>"interp" or "jit".</summary>
+    /// <summary>"interp", "jit" or "kvm".</summary>
     string Name { get; }
 
     /// <summary>
@@ -24,6 +24,14 @@ public interface ICpuEngine
     /// <summary>Executes the one instruction at pc, traps included. Interrupts are not looked at.</summary>
     /// <returns>True when execution simply goes on behind the instruction.</returns>
     bool Step();
+
+    /// <summary>Whether the host's processor executes guest code: then it looks after the guest's own debug registers, and instructions are not counted.</summary>
+    bool IsNative => false;
+
+    /// <summary><c>JitContext.ExitRequest</c> is not zero any more, for an engine that does not look at it. Any thread.</summary>
+    void Kick()
+    {
+    }
 
     /// <summary>Of a user program's thread: given before it runs.</summary>
     SignalSlot? Slot

@@ -24,7 +24,7 @@ public sealed partial class CpuModel
     public const string Default = "max,-la57,-adx";
 
     /// <summary>Names of the models.</summary>
-    public static IReadOnlyList<string> Names { get; } = ["qemu64", "x86-64-v1", "x86-64-v2", "x86-64-v3", "max"];
+    public static IReadOnlyList<string> Names { get; } = ["qemu64", "x86-64-v1", "x86-64-v2", "x86-64-v3", "max", "host"];
 
     /// <summary>Names of the features that can be added or removed.</summary>
     public static IReadOnlyList<string> FeatureNames => [.. CpuFeatures.All.Where(r => s_max.Contains(r.Feature)).Select(r => r.Name)];
@@ -77,7 +77,8 @@ public sealed partial class CpuModel
             "x86-64-v1" => Create(description, "Myna x86-64-v1", []),
             "x86-64-v2" => Create(description, "Myna x86-64-v2", s_v2),
             "x86-64-v3" => Create(description, "Myna x86-64-v3", [.. s_v2, .. s_v3]),
-            "max" => Create(description, "Myna", [.. s_max]),
+            // The same: what emulation adds to the host, and what it leaves out, is the engine's to say.
+            "max" or "host" => Create(description, "Myna", [.. s_max]),
             _ => throw new FormatException($"no CPU model '{parts[0]}'; there are {string.Join(", ", Names)}"),
         };
         foreach (string part in parts.Skip(1))
@@ -89,12 +90,31 @@ public sealed partial class CpuModel
             model._features[(int)feature] = part[0] == '+';
         }
         model.RemoveWhatTheHostLacks();
+        model.RemoveDependents();
+        return model;
+    }
+
+    /// <summary>The model without some features and what depends on them.</summary>
+    public CpuModel Without(IEnumerable<CpuFeature> features)
+    {
+        CpuModel model = new(Name, Brand);
+        _features.CopyTo(model._features, 0);
+        foreach (CpuFeature feature in features)
+            model._features[(int)feature] = false;
+        model.RemoveDependents();
+        return model;
+    }
+
+    /// <summary>A feature's name in /proc/cpuinfo.</summary>
+    public static string NameOf(CpuFeature feature) => Array.Find(CpuFeatures.All, r => r.Feature == feature)!.Name;
+
+    private void RemoveDependents()
+    {
         foreach ((CpuFeature needed, CpuFeature feature) in s_dependencies)
         {
-            if (!model.Has(needed))
-                model._features[(int)feature] = false;
+            if (!Has(needed))
+                _features[(int)feature] = false;
         }
-        return model;
     }
 
     private static CpuModel Create(string name, string brand, CpuFeature[] features)

@@ -72,13 +72,16 @@ public sealed class Interpreter : ICpuEngine
         }
     }
 
+    /// <summary>Steps read each instruction anew: others than this machine's CPUs and devices write to memory, and nobody tells.</summary>
+    public bool Uncached { get; set; }
+
     /// <inheritdoc/>
     public bool Step()
     {
         ref JitContext context = ref _cpu.Block.Context;
         ulong pc = context.Pc;
         BlockFlags flags = _cpu.Flags;
-        if (_cpu.Block.Tlb.TryFetchPage(_cpu.FetchMode, pc, out CodePage code))
+        if (!Uncached && _cpu.Block.Tlb.TryFetchPage(_cpu.FetchMode, pc, out CodePage code))
         {
             X86CodeCache.Page page = _cache.Get(code, flags.CodeSize);
             int offset = (int)pc & (Ram.PageSize - 1);

@@ -87,7 +87,10 @@ public sealed partial class X86Cpu
 
     private protected override void PrepareRun() => HostX87.ClearExceptions();
 
-    internal override bool GuestSteps => Flags.Slow;
+    internal override bool GuestSteps => Flags.Slow && Engine is not { IsNative: true };
+
+    /// <summary>One instruction that KVM cannot execute.</summary>
+    internal void StepForKvm() => StepOne();
 
     private protected override void StepOne()
     {

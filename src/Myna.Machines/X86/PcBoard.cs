@@ -10,6 +10,7 @@ using Myna.Hardware.Memory;
 using Myna.Hardware.Power;
 using Myna.Hardware.State;
 using Myna.Hardware.Time;
+using Myna.Host.Kvm;
 using Myna.Machines.Firmware.Acpi;
 using Myna.Machines.Firmware.Smbios;
 using Myna.Machines.Loading.X86;
@@ -47,6 +48,8 @@ internal abstract class PcBoard : IBoard
         Log = options.Log;
         // Reading the images first: their errors are the common ones, and nothing needs to be undone.
         CpuModel model = ParseModel(options.Cpu);
+        LogChannel cpuLog = Log[LogNames.Cpu];
+        KvmHost? kvm = Virtualization.Open(options.Accel, ref model, options.Cpu, cpuLog);
         if (!HasFirmware)
         {
             if (options.Kernel is null)
@@ -69,9 +72,8 @@ internal abstract class PcBoard : IBoard
             _resetRom = ResetRom.Create();
             Memory.Map(FourGiB - _resetRom.Size, _resetRom);
         }
-        LogChannel cpuLog = Log[LogNames.Cpu];
         _cpus = new X86Cpu[options.Cpus];
-        _engines = new CpuEngines(options.Accel, options.CountInstructions, _resetRom is null ? [_ram] : [_ram, _resetRom]);
+        _engines = new CpuEngines(options.Accel, kvm, Memory, cpuLog, options.CountInstructions, _resetRom is null ? [_ram] : [_ram, _resetRom]);
         var apicOptions = new LocalApicOptions(model.Has(CpuFeature.X2Apic), model.Has(CpuFeature.TscDeadlineTimer), PhysicalAddressBits: X86Cpu.PhysicalAddressBits);
         for (int i = 0; i < _cpus.Length; i++)
         {

@@ -1,0 +1,105 @@
+using Myna.Hardware.Diagnostics;
+using Myna.Hardware.Memory;
+using Myna.Host.Kvm;
+
+namespace Myna.Cpu.X86.Kvm;
+
+/// <summary>
+/// A machine's side of KVM: the virtual machine in the kernel, its memory slots, which follow the map of physical addresses, and
+/// what this kernel can do. Interrupt controllers are the board's.
+/// </summary>
+public sealed class KvmMachine : IDisposable
+{
+    /// <summary>Three pages and one below the firmware's place, which boards leave free.</summary>
+    private const ulong IdentityMap = 0xfeff_c000, Tss = 0xfeff_d000;
+    private const ulong MsrExitInvalid = 1, MsrExitUnknown = 2;
+
+    private readonly KvmHost _host;
+    private readonly AddressSpace _memory;
+    private readonly Lock _lock = new();
+    private readonly Dictionary<Region, int> _slots = new(ReferenceEqualityComparer.Instance);
+    private readonly Stack<int> _freeSlots = new();
+    private readonly List<KvmX86Engine> _engines = [];
+    private int _nextSlot;
+
+    /// <param name="host">The kernel's interface; disposed with this.</param>
+    /// <param name="memory">The CPUs' physical addresses.</param>
+    /// <exception cref="IOException">The kernel refuses, or lacks something that cannot be done without.</exception>
+    public KvmMachine(KvmHost host, AddressSpace memory, LogChannel log)
+    {
+        _host = host;
+        _memory = memory;
+        Log = log;
+        foreach (KvmCapability needed in (ReadOnlySpan<KvmCapability>)[KvmCapability.USER_MEMORY, KvmCapability.IMMEDIATE_EXIT, KvmCapability.READONLY_MEM, KvmCapability.VCPU_EVENTS, KvmCapability.DEBUGREGS,
+            KvmCapability.XSAVE, KvmCapability.XCRS, KvmCapability.EXT_CPUID])
+        {
+            if (host.Check(needed) == 0)
+                throw new IOException($"KVM: this kernel lacks KVM_CAP_{needed}");
+        }
+        Vm = host.CreateVm();
+        try
+        {
+            Vm.SetRealModePages(IdentityMap, Tss);
+            HasSregs2 = host.Check(KvmCapability.SREGS2) != 0;
+            HasXsave2 = Vm.Check(KvmCapability.XSAVE2) > 0;
+            ExitsOnMsrs = Vm.TryEnable(KvmCapability.X86_USER_SPACE_MSR, MsrExitInvalid | MsrExitUnknown);
+            UpdateSlots();
+        }
+        catch
+        {
+            Vm.Dispose();
+            throw;
+        }
+        memory.Changed += UpdateSlots;
+    }
+
+    public KvmVm Vm { get; }
+
+    internal LogChannel Log { get; }
+    internal bool HasSregs2 { get; }
+    internal bool HasXsave2 { get; }
+
+    /// <summary>Whether MSRs that the kernel does not know come to us; otherwise they raise #GP, x2APIC's too.</summary>
+    public bool ExitsOnMsrs { get; }
+
+    /// <summary>Gives a CPU its engine.</summary>
+    /// <param name="stepper">Completes what the kernel's emulator cannot.</param>
+    public KvmX86Engine CreateEngine(X86Cpu cpu, Interpreter stepper)
+    {
+        stepper.Uncached = true;
+        var engine = new KvmX86Engine(this, Vm.CreateVcpu(cpu.Index), cpu, stepper);
+        _engines.Add(engine);
+        return engine;
+    }
+
+    // Any thread that changes the map, which by then is the new one. A CPU that meets a slot on its way out or in gets an exit, which the new map answers.
+    private void UpdateSlots()
+    {
+        lock (_lock)
+        {
+            var wanted = new HashSet<Region>(_memory.Regions.Where(r => r.Ram is not null), ReferenceEqualityComparer.Instance);
+            foreach ((Region region, int slot) in _slots.Where(s => !wanted.Contains(s.Key)).ToArray())
+            {
+                Vm.SetMemory(slot, region.Start, 0, 0, readOnly: false);
+                _slots.Remove(region);
+                _freeSlots.Push(slot);
+            }
+            foreach (Region region in wanted.Where(r => !_slots.ContainsKey(r)))
+            {
+                if (!_freeSlots.TryPop(out int slot))
+                    slot = _nextSlot++;
+                Vm.SetMemory(slot, region.Start, region.Size, region.Ram!.HostAddress + (nint)region.RamOffset, region.Ram.ReadOnly);
+                _slots.Add(region, slot);
+            }
+        }
+    }
+
+    public void Dispose()
+    {
+        _memory.Changed -= UpdateSlots;
+        foreach (KvmX86Engine engine in _engines)
+            engine.Dispose();
+        Vm.Dispose();
+        _host.Dispose();
+    }
+}

@@ -1,0 +1,120 @@
+using Myna.Host.Kvm;
+
+namespace Myna.Cpu.X86.Kvm;
+
+// The state's way into the kernel and back.
+public sealed partial class KvmX86Engine
+{
+    private readonly uint[] _msrs = new uint[X86Cpu.KvmMsrs.Length];
+    // What the kernel has in them.
+    private readonly ulong[] _msrValues = new ulong[X86Cpu.KvmMsrs.Length];
+    private readonly KvmMsr[] _msrBuffer = new KvmMsr[X86Cpu.KvmMsrs.Length];
+    private int _msrCount;
+    private ulong _xcr0;
+
+    private void Configure()
+    {
+        _configured = true;
+        _vcpu.SetCpuid(KvmCpuid.Entries(_cpu));
+        // An MSR that the model or the kernel lacks is not exchanged.
+        foreach (uint msr in X86Cpu.KvmMsrs)
+        {
+            if (!_cpu.TryGetKvmMsr(msr, out ulong value))
+                continue;
+            KvmMsr entry = new() { Index = msr };
+            if (_vcpu.ReadMsrs(new Span<KvmMsr>(ref entry)) != 1)
+                continue;
+            ulong kernels = entry.Value;
+            entry.Value = value;
+            if (_vcpu.WriteMsrs(new Span<KvmMsr>(ref entry)) != 1)
+            {
+                _machine.Log.Info($"cpu {_cpu.Index}: KVM does not take 0x{value:x} in MSR 0x{msr:x}, which holds 0x{kernels:x}");
+                continue;
+            }
+            _msrs[_msrCount] = msr;
+            _msrValues[_msrCount++] = value;
+        }
+        _xcr0 = 0;
+    }
+
+    private void PushState()
+    {
+        if (!_configured)
+            Configure();
+        _cpu.WriteKvm(out KvmSregs sregs);
+        int refused = _vcpu.TrySet(ref sregs, _machine.HasSregs2);
+        if (refused < 0)
+            throw new IOException($"KVM: this kernel does not run a CPU in the state that the guest brought about (errno {-refused}: CR0 0x{sregs.Cr0:x}, CR4 0x{sregs.Cr4:x}, EFER 0x{sregs.Efer:x})");
+        _cpu.WriteKvm(out KvmRegs regs);
+        _vcpu.Set(ref regs);
+        if (_cpu.Xcr0 != _xcr0)
+            _vcpu.Xcr0 = _xcr0 = _cpu.Xcr0;
+        _cpu.WriteKvmXsave(_vcpu.Xsave);
+        _vcpu.WriteXsave();
+        _cpu.WriteKvm(out KvmDebugRegs debug);
+        _vcpu.Set(ref debug);
+        PushMsrs();
+        _cpu.WriteKvm(out KvmVcpuEvents events);
+        _vcpu.Set(ref events);
+    }
+
+    private void PushMsrs()
+    {
+        int count = 0;
+        for (int i = 0; i < _msrCount; i++)
+        {
+            if (!_cpu.TryGetKvmMsr(_msrs[i], out ulong value))
+                continue;
+            // The counter runs: it is set only when it is far from where the kernel's must be.
+            if (i == 0 ? !IsTscMoved(value) : value == _msrValues[i])
+                continue;
+            _msrValues[i] = value;
+            _msrBuffer[count++] = new KvmMsr { Index = _msrs[i], Value = value };
+        }
+        if (count != 0)
+            _vcpu.WriteMsrs(_msrBuffer.AsSpan(0, count));
+    }
+
+    private ulong _tscOffsetPulled = ulong.MaxValue;
+
+    // MSR 10h is the first in the list.
+    private bool IsTscMoved(ulong value)
+    {
+        ulong offset = _cpu.TscOffset;
+        bool moved = offset != _tscOffsetPulled;
+        _tscOffsetPulled = offset;
+        return moved;
+    }
+
+    /// <returns>Whether an event on its way was delivered, so that pc is a handler's.</returns>
+    private bool PullState()
+    {
+        _vcpu.Get(out KvmRegs regs);
+        _vcpu.Get(out KvmSregs sregs, _machine.HasSregs2);
+        _vcpu.Get(out KvmVcpuEvents events);
+        _vcpu.Get(out KvmDebugRegs debug);
+        _xcr0 = _vcpu.Xcr0;
+        _vcpu.ReadXsave(_machine.HasXsave2);
+        PullMsrs();
+        _cpu.ReadKvm(regs, sregs);
+        _cpu.ReadKvm(debug);
+        _cpu.ReadKvmXcr0(_xcr0);
+        _cpu.ReadKvmXsave(_vcpu.Xsave);
+        bool delivered = _cpu.ReadKvm(events);
+        _cpu.RequestInterruptCheck();
+        return delivered;
+    }
+
+    private void PullMsrs()
+    {
+        for (int i = 0; i < _msrCount; i++)
+            _msrBuffer[i] = new KvmMsr { Index = _msrs[i] };
+        int count = _vcpu.ReadMsrs(_msrBuffer.AsSpan(0, _msrCount));
+        for (int i = 0; i < count; i++)
+        {
+            _msrValues[i] = _msrBuffer[i].Value;
+            _cpu.SetKvmMsr(_msrs[i], _msrBuffer[i].Value);
+        }
+        _tscOffsetPulled = _cpu.TscOffset;
+    }
+}

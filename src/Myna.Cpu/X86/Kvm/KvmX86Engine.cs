@@ -1,0 +1,241 @@
+using System.Buffers.Binary;
+using Myna.Cpu.Engines;
+using Myna.Hardware.Processor;
+using Myna.Host.Kvm;
+
+namespace Myna.Cpu.X86.Kvm;
+
+/// <summary>
+/// The engine that lets the host's processor execute a CPU's instructions, through KVM. While <see cref="Run"/> executes, the state is the
+/// kernel's; whenever it returns, it is the CPU's. Interrupts are injected here, from the CPU's own local APIC. What the kernel's
+/// emulator does not know, the interpreter executes.
+/// </summary>
+public sealed partial class KvmX86Engine : ICpuEngine, IDisposable
+{
+    private const ExitRequests Ours = ExitRequests.Interrupt | ExitRequests.Slow;
+
+    private readonly KvmMachine _machine;
+    private readonly KvmVcpu _vcpu;
+    private readonly X86Cpu _cpu;
+    private readonly Interpreter _stepper;
+    // An access whose result the kernel gets with the next entry.
+    private bool _unfinished;
+    private bool _configured;
+
+    internal KvmX86Engine(KvmMachine machine, KvmVcpu vcpu, X86Cpu cpu, Interpreter stepper)
+    {
+        _machine = machine;
+        _vcpu = vcpu;
+        _cpu = cpu;
+        _stepper = stepper;
+    }
+
+    /// <inheritdoc/>
+    public string Name => "kvm";
+
+    /// <inheritdoc/>
+    public bool IsNative => true;
+
+    /// <inheritdoc/>
+    public bool Step() => _stepper.Step();
+
+    /// <inheritdoc/>
+    public void Kick() => _vcpu.Kick();
+
+    /// <inheritdoc/>
+    public void Run(ulong limit)
+    {
+        ref int requests = ref _cpu.ExitRequestWord;
+        if (Volatile.Read(ref requests) != 0)
+            return;
+        _vcpu.ForgetThread();
+        PushState();
+        ref KvmRun run = ref _vcpu.Run;
+        run.RequestInterruptWindow = 0;
+        run.ReadyForInterruptInjection = 0;
+        while (true)
+        {
+            if (((ExitRequests)Volatile.Read(ref requests) & ~Ours) != 0)
+            {
+                Leave();
+                return;
+            }
+            Interlocked.And(ref requests, ~(int)Ours);
+            Inject(ref run);
+            ILocalApic? apic = _cpu.LocalApic;
+            ulong priority = (ulong)(apic?.TaskPriority ?? 0);
+            run.Cr8 = priority;
+            KvmEntry entry = _vcpu.Enter(ref requests);
+            _unfinished = false;
+            if (apic is not null)
+            {
+                if (run.Cr8 != priority)
+                    apic.TaskPriority = (int)(run.Cr8 & 15);
+                if (run.ApicBase != apic.ApicBase)
+                    apic.TrySetApicBase(run.ApicBase);
+            }
+            if (entry != KvmEntry.Exited)
+            {
+                _interrupted++;
+                continue;
+            }
+            if (!HandleExit(ref run))
+                return;
+        }
+    }
+
+    // INTR and NMI, as far as the CPU takes them now.
+    private void Inject(ref KvmRun run)
+    {
+        if (_cpu.TakeNmi())
+            _vcpu.Nmi();
+        if (!_cpu.IntrLevel)
+        {
+            run.RequestInterruptWindow = 0;
+            return;
+        }
+        if (run.ReadyForInterruptInjection == 0)
+        {
+            run.RequestInterruptWindow = 1;
+            return;
+        }
+        run.RequestInterruptWindow = 0;
+        run.ReadyForInterruptInjection = 0;
+        int vector = _cpu.LocalApic?.Acknowledge() ?? -1;
+        if (vector < 0)
+            return;
+        _vcpu.Interrupt((byte)vector);
+        _injected++;
+        // There may be another behind it.
+        if (_cpu.IntrLevel)
+            run.RequestInterruptWindow = 1;
+    }
+
+    /// <returns>False: the state is the CPU's again.</returns>
+    private bool HandleExit(ref KvmRun run)
+    {
+        switch (run.ExitReason)
+        {
+            case KvmExitReason.IO:
+                _portExits++;
+                PortAccess(ref run);
+                _unfinished = true;
+                return true;
+            case KvmExitReason.MMIO:
+                _memoryExits++;
+                MemoryAccess(ref run);
+                _unfinished = true;
+                return true;
+            case KvmExitReason.X86_RDMSR:
+                _msrExits++;
+                run.MsrError = _cpu.ReadKvmMsrExit(run.MsrIndex, out ulong value) ? (byte)0 : (byte)1;
+                run.MsrData = value;
+                _unfinished = true;
+                return true;
+            case KvmExitReason.X86_WRMSR:
+                _msrExits++;
+                run.MsrError = _cpu.WriteKvmMsrExit(run.MsrIndex, run.MsrData) ? (byte)0 : (byte)1;
+                _unfinished = true;
+                return true;
+            case KvmExitReason.IRQ_WINDOW_OPEN:
+            case KvmExitReason.SET_TPR:
+            case KvmExitReason.INTR:
+            case KvmExitReason.X86_BUS_LOCK:
+            case KvmExitReason.NOTIFY:
+                return true;
+            case KvmExitReason.HLT:
+                _halts++;
+                PullState();
+                _cpu.HaltByKvm();
+                return false;
+            case KvmExitReason.SHUTDOWN:
+                PullState();
+                _cpu.ShutDownByKvm();
+                return false;
+            case KvmExitReason.INTERNAL_ERROR:
+            case KvmExitReason.MEMORY_FAULT:
+                CompleteInstruction(ref run);
+                return false;
+            default:
+                throw new IOException($"KVM: cpu {_cpu.Index}: {run.Describe()}");
+        }
+    }
+
+    private void Leave()
+    {
+        // An instruction with several accesses needs several rounds.
+        while (_unfinished)
+        {
+            _unfinished = false;
+            if (_vcpu.Complete() && !HandleExit(ref _vcpu.Run))
+                return;
+        }
+        PullState();
+    }
+
+    private void PortAccess(ref KvmRun run)
+    {
+        int size = run.IoSize, port = run.IoPort;
+        Span<byte> data = _vcpu.Data(run.IoDataOffset, (int)Math.Min(run.IoCount, 4096) * size);
+        for (int at = 0; at < data.Length; at += size)
+        {
+            Span<byte> item = data.Slice(at, size);
+            if (run.IoOut != 0)
+            {
+                _cpu.WriteKvmPort(port, size, size switch { 1 => item[0], 2 => BinaryPrimitives.ReadUInt16LittleEndian(item), _ => BinaryPrimitives.ReadUInt32LittleEndian(item) });
+                continue;
+            }
+            ulong value = _cpu.ReadKvmPort(port, size);
+            for (int i = 0; i < size; i++)
+                item[i] = (byte)(value >> (8 * i));
+        }
+    }
+
+    private void MemoryAccess(ref KvmRun run)
+    {
+        int length = (int)Math.Min(run.MmioLength, 8);
+        if (run.MmioIsWrite != 0)
+            _cpu.WriteKvmMemory(run.MmioAddress, length, length == 8 ? run.MmioData : run.MmioData & ((1UL << (8 * length)) - 1));
+        else
+            run.MmioData = _cpu.ReadKvmMemory(run.MmioAddress, length);
+    }
+
+    // The kernel's emulator does not know the instruction at pc, or could not fetch it.
+    private void CompleteInstruction(ref KvmRun run)
+    {
+        if (_machine.Log.Enabled)
+            _machine.Log.Info($"cpu {_cpu.Index}: {run.Describe()}");
+        if (PullState())
+            return;
+        ulong count = _cpu.Block.Context.InstructionCount;
+        for (int i = 0; i < _streak; i++)
+        {
+            _cpu.StepForKvm();
+            if (Volatile.Read(ref _cpu.ExitRequestWord) != 0)
+                break;
+        }
+        _completed += _cpu.Block.Context.InstructionCount - count;
+        _completions++;
+    }
+
+    private int _streak = 1;
+
+    // Statistics.
+
+    private ulong _portExits, _memoryExits, _msrExits, _halts, _interrupted, _injected, _completions, _completed;
+
+    /// <inheritdoc/>
+    public IEnumerable<(string Name, ulong Value)> Counters =>
+    [
+        ("kvm port exits", _portExits),
+        ("kvm memory exits", _memoryExits),
+        ("kvm MSR exits", _msrExits),
+        ("kvm halts", _halts),
+        ("kvm interrupted entries", _interrupted),
+        ("kvm interrupts injected", _injected),
+        ("kvm emulation failures", _completions),
+        ("kvm instructions completed", _completed),
+    ];
+
+    public void Dispose() => _vcpu.Dispose();
+}

@@ -1,0 +1,259 @@
+using System.Runtime.CompilerServices;
+
+namespace Myna.Host.Kvm;
+
+/// <summary>How <see cref="KvmVcpu.Enter"/> ended.</summary>
+public enum KvmEntry
+{
+    /// <summary><see cref="KvmVcpu.Run"/> says why.</summary>
+    Exited,
+    /// <summary>A signal, or <see cref="KvmRun.ImmediateExit"/>.</summary>
+    Interrupted,
+    /// <summary>The CPU in the kernel waits for INIT or a start-up message.</summary>
+    NotRunnable,
+}
+
+/// <summary>
+/// A virtual CPU of the kernel's. One thread at a time enters it and asks for its state; <see cref="Kick"/> is for any thread.
+/// Members throw <see cref="IOException"/> when the kernel refuses.
+/// </summary>
+public sealed unsafe class KvmVcpu : KvmDescriptor
+{
+    private const int XsaveSize = 4096;
+
+    private readonly int _runSize;
+    private readonly NativeBlock _xsave = new(4 * XsaveSize);
+    private byte* _run;
+    private int _thread;
+
+    internal KvmVcpu(int descriptor, int runSize) : base(descriptor)
+    {
+        _runSize = runSize;
+        // SAFETY: a fresh mapping of the size that the kernel asks for.
+        void* p = runSize < sizeof(KvmRun) ? Libc.MAP_FAILED : Libc.mmap(null, (nuint)runSize, Libc.PROT_READ | Libc.PROT_WRITE, Libc.MAP_SHARED, descriptor, 0);
+        if (p == Libc.MAP_FAILED)
+            throw Libc.Error("KVM: cannot map a CPU's communication page");
+        _run = (byte*)p;
+        KvmKick.Initialize();
+    }
+
+    /// <summary>The page shared with the kernel; valid until <see cref="Dispose"/>.</summary>
+    public ref KvmRun Run
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        // SAFETY: the constructor made sure that the mapping is as large as the structure.
+        get => ref *(KvmRun*)_run;
+    }
+
+    /// <summary>Bytes of the mapping: data of port accesses.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">They do not lie inside.</exception>
+    public Span<byte> Data(ulong offset, int length)
+    {
+        if (length < 0 || offset > (ulong)_runSize || (ulong)length > (ulong)_runSize - offset)
+            throw new ArgumentOutOfRangeException(nameof(offset));
+        // SAFETY: bounds checked above.
+        return new Span<byte>(_run + offset, length);
+    }
+
+    /// <summary>
+    /// Executes guest code until the guest needs this process. <paramref name="interrupted"/> is looked at after the CPU has become
+    /// one that <see cref="Kick"/> reaches: a request made before it is seen there, a later one ends the stay in the guest.
+    /// </summary>
+    public KvmEntry Enter(ref int interrupted)
+    {
+        if (_thread == 0)
+            _thread = KvmKick.CurrentThread;
+        Volatile.Write(ref Run.ImmediateExit, 0);
+        Interlocked.Exchange(ref _inside, _thread);
+        int result;
+        if (Volatile.Read(ref interrupted) != 0)
+            result = -EINTR;
+        else
+            result = Call(KvmIoctl.RUN);
+        Volatile.Write(ref _inside, 0);
+        return result switch
+        {
+            >= 0 => KvmEntry.Exited,
+            -EINTR => KvmEntry.Interrupted,
+            -EAGAIN => KvmEntry.NotRunnable,
+            _ => Run.ExitReason == KvmExitReason.MEMORY_FAULT ? KvmEntry.Exited : (KvmEntry)Check(result, "cannot run the guest"),
+        };
+    }
+
+    private int _inside;
+
+    /// <summary>The thread that calls <see cref="Enter"/> is another from now on.</summary>
+    public void ForgetThread() => _thread = 0;
+
+    /// <summary>Makes <see cref="Enter"/> return soon. Whoever calls it has made <c>interrupted</c> true first.</summary>
+    public void Kick()
+    {
+        Volatile.Write(ref Run.ImmediateExit, 1);
+        Interlocked.MemoryBarrier();
+        int thread = Volatile.Read(ref _inside);
+        if (thread != 0)
+            KvmKick.Send(thread);
+    }
+
+    /// <summary>Completes what the last exit left half done (results of port and memory accesses) without executing anything.</summary>
+    /// <returns>True: that needed another exit, which <see cref="Run"/> holds.</returns>
+    public bool Complete()
+    {
+        Volatile.Write(ref Run.ImmediateExit, 1);
+        int result = Call(KvmIoctl.RUN);
+        Volatile.Write(ref Run.ImmediateExit, 0);
+        return result >= 0;
+    }
+
+    public void Get(out KvmRegs value)
+    {
+        value = default;
+        _ = Check(Call(KvmIoctl.GET_REGS, ref value), "cannot read registers");
+    }
+
+    public void Set(ref KvmRegs value) => _ = Check(Call(KvmIoctl.SET_REGS, ref value), "cannot write registers");
+
+    /// <param name="second">Use KVM_GET_SREGS2: with PDPTEs.</param>
+    public void Get(out KvmSregs value, bool second)
+    {
+        value = default;
+        _ = Check(Call(second ? KvmIoctl.GET_SREGS2 : KvmIoctl.GET_SREGS, ref value), "cannot read system registers");
+    }
+
+    public void Set(ref KvmSregs value, bool second) => _ = Check(TrySet(ref value, second), "cannot write system registers");
+
+    /// <returns>0, or -errno: this kernel does not run a CPU in such a state.</returns>
+    public int TrySet(ref KvmSregs value, bool second) => Call(second ? KvmIoctl.SET_SREGS2 : KvmIoctl.SET_SREGS, ref value);
+
+    public void Get(out KvmVcpuEvents value)
+    {
+        value = default;
+        _ = Check(Call(KvmIoctl.GET_VCPU_EVENTS, ref value), "cannot read pending events");
+    }
+
+    public void Set(ref KvmVcpuEvents value) => _ = Check(Call(KvmIoctl.SET_VCPU_EVENTS, ref value), "cannot write pending events");
+
+    public void Get(out KvmDebugRegs value)
+    {
+        value = default;
+        _ = Check(Call(KvmIoctl.GET_DEBUGREGS, ref value), "cannot read debug registers");
+    }
+
+    public void Set(ref KvmDebugRegs value) => _ = Check(Call(KvmIoctl.SET_DEBUGREGS, ref value), "cannot write debug registers");
+
+    /// <summary>XCR0.</summary>
+    public ulong Xcr0
+    {
+        get
+        {
+            KvmXcrs value = default;
+            _ = Check(Call(KvmIoctl.GET_XCRS, ref value), "cannot read XCR0");
+            return value.Count != 0 ? value.Value : 1;
+        }
+        set
+        {
+            var xcrs = new KvmXcrs { Count = 1, Value = value };
+            _ = Check(Call(KvmIoctl.SET_XCRS, ref xcrs), "cannot write XCR0");
+        }
+    }
+
+    /// <summary>The XSAVE area in the standard format: of the kernel's after <see cref="ReadXsave"/>, for it in <see cref="WriteXsave"/>.</summary>
+    public Span<byte> Xsave => _xsave.Span<byte>(0, XsaveSize);
+
+    /// <param name="second">Use KVM_GET_XSAVE2, which also knows areas of more than 4096 bytes.</param>
+    public void ReadXsave(bool second) => _ = Check(Call(second ? KvmIoctl.GET_XSAVE2 : KvmIoctl.GET_XSAVE, _xsave.Address), "cannot read floating-point state");
+
+    public void WriteXsave() => _ = Check(Call(KvmIoctl.SET_XSAVE, _xsave.Address), "cannot write floating-point state");
+
+    public void SetCpuid(ReadOnlySpan<KvmCpuidEntry> entries)
+    {
+        using var block = new NativeBlock(8 + entries.Length * sizeof(KvmCpuidEntry));
+        block.At<int>() = entries.Length;
+        entries.CopyTo(block.Span<KvmCpuidEntry>(8, entries.Length));
+        _ = Check(Call(KvmIoctl.SET_CPUID2, block.Address), "cannot set CPUID");
+    }
+
+    /// <summary>What CPUID says in the guest now: what was set, and what the kernel made of it.</summary>
+    public KvmCpuidEntry[] GetCpuid()
+    {
+        const int Maximum = 256;
+        using var block = new NativeBlock(8 + Maximum * sizeof(KvmCpuidEntry));
+        block.At<int>() = Maximum;
+        _ = Check(Call(KvmIoctl.GET_CPUID2, block.Address), "cannot read CPUID");
+        return block.Span<KvmCpuidEntry>(8, Math.Clamp(block.At<int>(), 0, Maximum)).ToArray();
+    }
+
+    /// <summary>Reads MSRs in order until one fails.</summary>
+    /// <returns>How many were read.</returns>
+    public int ReadMsrs(Span<KvmMsr> msrs) => Msrs(KvmIoctl.GET_MSRS, msrs);
+
+    /// <summary>Writes MSRs in order until one fails.</summary>
+    /// <returns>How many were written.</returns>
+    public int WriteMsrs(Span<KvmMsr> msrs) => Msrs(KvmIoctl.SET_MSRS, msrs);
+
+    private int Msrs(uint request, Span<KvmMsr> msrs)
+    {
+        const int Maximum = 64;
+        if (msrs.Length > Maximum)
+            throw new ArgumentException("too many MSRs", nameof(msrs));
+        byte* buffer = stackalloc byte[8 + Maximum * sizeof(KvmMsr)];
+        *(ulong*)buffer = (ulong)msrs.Length;
+        // SAFETY: the buffer has room for as many as were admitted above.
+        var list = new Span<KvmMsr>(buffer + 8, msrs.Length);
+        msrs.CopyTo(list);
+        int result = Call(request, (nint)buffer);
+        list.CopyTo(msrs);
+        return Math.Max(0, result);
+    }
+
+    /// <summary>Queues an external interrupt, as INTR and its acknowledge cycle do. Without interrupt controllers in the kernel, or with an 8259 outside.</summary>
+    public void Interrupt(byte vector)
+    {
+        uint number = vector;
+        _ = Check(Call(KvmIoctl.INTERRUPT, ref number), "cannot inject an interrupt");
+    }
+
+    public void Nmi() => _ = Check(Call(KvmIoctl.NMI), "cannot inject an NMI");
+
+    /// <summary>KVM_MP_STATE_*.</summary>
+    public uint MpState
+    {
+        get
+        {
+            uint state = 0;
+            _ = Check(Call(KvmIoctl.GET_MP_STATE, ref state), "cannot read the CPU's state");
+            return state;
+        }
+        set => _ = Check(Call(KvmIoctl.SET_MP_STATE, ref value), "cannot set the CPU's state");
+    }
+
+    public void Get(out KvmLapicState value)
+    {
+        value = default;
+        _ = Check(Call(KvmIoctl.GET_LAPIC, ref value), "cannot read the local APIC");
+    }
+
+    public void Set(ref KvmLapicState value) => _ = Check(Call(KvmIoctl.SET_LAPIC, ref value), "cannot write the local APIC");
+
+    /// <summary>Breakpoints and single steps for a debugger outside the guest.</summary>
+    /// <returns>False: the kernel cannot do that.</returns>
+    public bool TrySetGuestDebug(ref KvmGuestDebug value) => Call(KvmIoctl.SET_GUEST_DEBUG, ref value) >= 0;
+
+    /// <summary>Frequency of the guest's time stamp counter; 0 when unknown.</summary>
+    public uint TscKilohertz => (uint)Math.Max(0, Call(KvmIoctl.GET_TSC_KHZ));
+
+    /// <returns>False: the processor cannot scale it so.</returns>
+    public bool TrySetTscKilohertz(uint value) => Call(KvmIoctl.SET_TSC_KHZ, (nint)value) >= 0;
+
+    /// <summary>Tells a guest's kvmclock that it was paused, so that its watchdogs stay calm.</summary>
+    public void NotePause() => _ = Call(KvmIoctl.KVMCLOCK_CTRL);
+
+    public override void Dispose()
+    {
+        if (_run is not null)
+            _ = Libc.munmap(_run, (nuint)_runSize);
+        _run = null;
+        _xsave.Dispose();
+        base.Dispose();
+    }
+}
