@@ -1,11 +1,16 @@
+using System.Globalization;
+using Myna.Machines;
+
 namespace Myna.Cli;
 
 /// <summary>A disk of the guest.</summary>
 /// <param name="Serial">At most 20 ASCII characters.</param>
 /// <param name="Mmio">On a virtio-mmio slot instead of PCI.</param>
-public sealed record DiskOption(string Path, bool ReadOnly = false, string Serial = "", bool Mmio = false)
+/// <param name="Interface">The controller.</param>
+/// <param name="BootIndex">Its place in the boot order.</param>
+public sealed record DiskOption(string Path, bool ReadOnly = false, string Serial = "", bool Mmio = false, DiskInterface Interface = DiskInterface.Auto, int? BootIndex = null)
 {
-    /// <summary>Reads <c>FILE[,readonly][,serial=TEXT][,bus=pci|mmio][,format=raw]</c>; two commas in FILE stand for one.</summary>
+    /// <summary>Reads <c>FILE[,readonly][,serial=TEXT][,if=virtio|ahci][,bootindex=N][,bus=pci|mmio][,format=raw]</c>; two commas in FILE stand for one.</summary>
     /// <exception cref="FormatException">Names the part that is wrong.</exception>
     public static DiskOption Parse(string text)
     {
@@ -23,13 +28,27 @@ public sealed record DiskOption(string Path, bool ReadOnly = false, string Seria
                 ("readonly" or "ro", "off") => disk with { ReadOnly = false },
                 ("serial", string serial) when serial.Length is > 0 and <= 20 && serial.All(char.IsAscii) => disk with { Serial = serial },
                 ("serial", _) => throw new FormatException("serial takes 1 to 20 ASCII characters"),
+                ("if", string name) => disk with { Interface = InterfaceOf(name) },
+                ("bootindex", string number) => disk with { BootIndex = IndexOf(number) },
                 ("bus", "pci") => disk with { Mmio = false },
                 ("bus", "mmio") => disk with { Mmio = true },
                 ("format", "raw") => disk,
                 ("format", string format) => throw new FormatException($"disk format '{format}' is unknown; only raw is supported"),
-                _ => throw new FormatException($"disk option '{part}' is unknown; known are readonly, serial=TEXT, bus=pci|mmio, format=raw"),
+                _ => throw new FormatException($"disk option '{part}' is unknown; known are readonly, serial=TEXT, if=virtio|ahci, bootindex=N, bus=pci|mmio, format=raw"),
             };
         }
+        if (disk.Mmio && disk.Interface is not (DiskInterface.Auto or DiskInterface.Virtio))
+            throw new FormatException("bus=mmio is for virtio disks; leave out if=");
         return disk;
     }
+
+    internal static DiskInterface InterfaceOf(string name) => name switch
+    {
+        "virtio" => DiskInterface.Virtio,
+        "ahci" or "sata" => DiskInterface.Ahci,
+        _ => throw new FormatException($"there are no disks of if={name}; use virtio or ahci"),
+    };
+
+    internal static int IndexOf(string text) => int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int index)
+        ? index : throw new FormatException($"bootindex takes a number, not '{text}'");
 }

@@ -3,11 +3,11 @@ namespace Myna.Machines;
 /// <summary>The components that have something to say about the guest, as logs name them.</summary>
 public static class LogNames
 {
-    public const string Cpu = "cpu", Hart = "hart", Firmware = "firmware",
+    public const string Cpu = "cpu", Hart = "hart", Firmware = "firmware", Ahci = "ahci",
         VirtioBlock = "virtio-blk", VirtioNet = "virtio-net", VirtioConsole = "virtio-console", VirtioEntropy = "virtio-rng";
 
     /// <summary>All of them at once.</summary>
     public const string All = "all";
 
-    public static IReadOnlyList<string> Known { get; } = [Cpu, Hart, Firmware, VirtioBlock, VirtioNet, VirtioConsole, VirtioEntropy];
+    public static IReadOnlyList<string> Known { get; } = [Cpu, Hart, Firmware, Ahci, VirtioBlock, VirtioNet, VirtioConsole, VirtioEntropy];
 }

@@ -35,15 +35,38 @@ public abstract record DeviceOptions(DeviceBus Bus)
 {
     /// <summary>The host's side, if it has one; the machine disposes it at its end if it is <see cref="IDisposable"/>.</summary>
     public virtual object? Peer => null;
+
+    /// <summary>Its place in the order in which firmware tries devices, smallest first; null when it is not named there.</summary>
+    public int? BootIndex { get; init; }
 }
 
-/// <summary>A virtio block device.</summary>
+/// <summary>The controller that a disk or CD drive is attached to.</summary>
+public enum DiskInterface
+{
+    /// <summary>A virtio block device for a disk; for a CD drive the controller that the board has.</summary>
+    Auto,
+    Virtio,
+
+    /// <summary>SATA: on q35, six drives.</summary>
+    Ahci,
+}
+
+/// <summary>A disk.</summary>
 /// <param name="Backend">The disk.</param>
 /// <param name="Serial">Up to 20 ASCII bytes that the guest reads as the disk's serial number.</param>
-public sealed record DiskDevice(IBlockBackend Backend, string Serial = "", int Queues = 1, DeviceBus Bus = DeviceBus.Auto) : DeviceOptions(Bus)
+/// <param name="Queues">Request queues of a virtio disk.</param>
+public sealed record DiskDevice(IBlockBackend Backend, string Serial = "", int Queues = 1, DeviceBus Bus = DeviceBus.Auto, DiskInterface Interface = DiskInterface.Auto) : DeviceOptions(Bus)
 {
     /// <inheritdoc/>
     public override object? Peer => Backend;
+}
+
+/// <summary>A CD and DVD drive.</summary>
+/// <param name="Medium">The disc, or null for none.</param>
+public sealed record CdromDevice(IBlockBackend? Medium, string Serial = "", DiskInterface Interface = DiskInterface.Auto) : DeviceOptions(DeviceBus.Auto)
+{
+    /// <inheritdoc/>
+    public override object? Peer => Medium;
 }
 
 /// <summary>A virtio network device.</summary>

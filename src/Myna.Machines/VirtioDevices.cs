@@ -19,13 +19,17 @@ internal static class VirtioDevices
     /// <summary>Makes the devices and says which bus each goes to, in the user's order.</summary>
     /// <param name="slots">virtio-mmio slots of the board.</param>
     /// <param name="pci">Whether the board has PCI.</param>
+    /// <param name="origins">Gets what each device was made for.</param>
     /// <exception cref="MachineException">There is no room for a device.</exception>
-    public static (List<VirtioDevice> Pci, List<VirtioDevice> Mmio) Create(AddressSpace memory, MachineOptions options, int slots, bool pci = true)
+    public static (List<VirtioDevice> Pci, List<VirtioDevice> Mmio) Create(AddressSpace memory, MachineOptions options, int slots, bool pci = true,
+        IDictionary<VirtioDevice, DeviceOptions>? origins = null)
     {
         List<VirtioDevice> functions = [], registers = [];
         int cards = 0;
         foreach (DeviceOptions wanted in options.Devices)
         {
+            if (Drives.IsOthers(wanted))
+                continue;
             if (wanted.Bus == DeviceBus.Pci && !pci)
                 throw new MachineException($"the board {options.Board} has no PCI bus; attach the device as virtio-mmio");
             bool mmio = wanted.Bus == DeviceBus.Mmio || !pci;
@@ -34,7 +38,10 @@ internal static class VirtioDevices
                 throw new MachineException($"the board {options.Board} has {slots} virtio-mmio slots, and more devices want one; "
                     + (pci ? "attach some to PCI" : "leave some out, or take another board"));
             }
-            (mmio ? registers : functions).Add(Create(wanted, memory, options, ref cards));
+            VirtioDevice device = Create(wanted, memory, options, ref cards);
+            (mmio ? registers : functions).Add(device);
+            if (origins is not null)
+                origins[device] = wanted;
         }
         return (functions, registers);
     }

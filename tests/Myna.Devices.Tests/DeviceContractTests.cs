@@ -1,10 +1,12 @@
 using System.Text;
+using Myna.Devices.Ata;
 using Myna.Devices.Input;
 using Myna.Devices.Interrupts;
 using Myna.Devices.Pci;
 using Myna.Devices.Ports;
 using Myna.Devices.Power;
 using Myna.Devices.Tests.Support;
+using Myna.Devices.Tests.Virtio.Kit;
 using Myna.Devices.Timers;
 using Myna.Hardware.Memory;
 using Myna.Hardware.State;
@@ -20,6 +22,9 @@ public sealed class DeviceContractTests
 {
     /// <summary>A device, its register ranges and its reset.</summary>
     private sealed record Subject(IStateful State, Action Reset, ManualClock Clock, params IMmio[] Blocks);
+
+    // Zeroes that devices may read and write.
+    private static readonly Ram s_ram = new("ram", 1 << 20);
 
     private static readonly Dictionary<string, Func<Subject>> Subjects = new()
     {
@@ -106,6 +111,14 @@ public sealed class DeviceContractTests
             ports.Map(0xcf8, 8, "pci", config);
             config.Write(0, 4, 0x8000_0100);
             return new(lpc, lpc.Reset, new(), lpc.Rcrb, new PciPage(lpc), new Lines(lpc, 8));
+        },
+        ["ahci"] = () =>
+        {
+            var memory = new AddressSpace();
+            memory.Map(0, s_ram);
+            var hba = new Ahci(memory, [new AtaDisk(new TestDisk(1 << 16)), new AtapiCdrom(new TestDisk(1 << 16, readOnly: true))]);
+            new PciHost(memory, [], Enumerable.Repeat(default(Hardware.Interrupts.InterruptLine), 4)).Add(hba);
+            return new(hba, hba.Reset, new(), new PciBarOf(hba, 5), new PciPage(hba));
         },
         ["config-ports"] = () => Simple(new PciConfigPorts(new PciHost(new AddressSpace(), [], Enumerable.Repeat(default(Hardware.Interrupts.InterruptLine), 4)), null), static d => d.Reset()),
         ["rtc"] = () =>
@@ -243,6 +256,12 @@ public sealed class DeviceContractTests
             controller.Key((int)(value & 0x7f) | ((offset & 1) != 0 ? 0xe000 : 0), (offset & 2) != 0);
             return true;
         }
+    }
+
+    private sealed class PciBarOf(PciDevice device, int bar) : IMmio
+    {
+        public bool Read(ulong offset, int size, out ulong value) => device.ReadBar(bar, offset, size, out value);
+        public bool Write(ulong offset, int size, ulong value) => device.WriteBar(bar, offset, size, value);
     }
 
     private sealed class PciPage(PciDevice device) : IMmio

@@ -16,19 +16,41 @@ internal sealed class DeviceSet : IDisposable
 
     public void Add(DeviceOptions device) => _devices.Add(device);
 
-    public void AddDisks(IEnumerable<DiskOption> disks)
+    public void AddDisks(IReadOnlyList<DiskOption> disks, BootOption? boot)
     {
-        foreach (DiskOption disk in disks)
+        for (int i = 0; i < disks.Count; i++)
         {
-            IBlockBackend image = DiskImage.Open(disk.Path, DiskFormat.Raw, disk.ReadOnly);
-            if (image is IDisposable disposable)
-                _backends.Add(disposable);
-            _devices.Add(new DiskDevice(image, disk.Serial, Bus: disk.Mmio ? DeviceBus.Mmio : DeviceBus.Auto));
+            DiskOption disk = disks[i];
+            IBlockBackend image = Open(disk.Path, disk.ReadOnly);
+            _devices.Add(new DiskDevice(image, disk.Serial, Bus: disk.Mmio ? DeviceBus.Mmio : DeviceBus.Auto, Interface: disk.Interface)
+            {
+                BootIndex = disk.BootIndex ?? boot?.IndexOf('c', i),
+            });
         }
     }
 
+    public void AddCdroms(IReadOnlyList<CdromOption> drives, BootOption? boot)
+    {
+        for (int i = 0; i < drives.Count; i++)
+        {
+            CdromOption drive = drives[i];
+            _devices.Add(new CdromDevice(drive.Path is null ? null : Open(drive.Path, readOnly: true), Interface: drive.Interface)
+            {
+                BootIndex = drive.BootIndex ?? boot?.IndexOf('d', i),
+            });
+        }
+    }
+
+    private IBlockBackend Open(string path, bool readOnly)
+    {
+        IBlockBackend image = DiskImage.Open(path, DiskFormat.Raw, readOnly);
+        if (image is IDisposable disposable)
+            _backends.Add(disposable);
+        return image;
+    }
+
     /// <summary>One user-mode network unless the user said otherwise.</summary>
-    public void AddNetworks(IReadOnlyList<string> networks, Clock clock)
+    public void AddNetworks(IReadOnlyList<string> networks, Clock clock, BootOption? boot)
     {
         foreach (string text in networks.Count > 0 ? networks : ["user"])
         {
@@ -36,7 +58,7 @@ internal sealed class DeviceSet : IDisposable
                 continue;
             var network = new UserNetwork(UserNetworkOptions.Parse(text), clock);
             _backends.Add(network);
-            _devices.Add(new NetDevice(network));
+            _devices.Add(new NetDevice(network) { BootIndex = boot?.IndexOf('n', _devices.Count) });
         }
     }
 

@@ -44,7 +44,9 @@ internal static class RunCommand
             Description = "x86_64: a write of N to this I/O port (default 0xf4) ends the machine with status 2N+1; multiboot kernels have it without this.",
             Arity = ArgumentArity.ZeroOrOne,
         };
-        Option<DiskOption[]> disks = Many("--disk", "FILE[,readonly]", "A raw disk image as a virtio disk; may be repeated.", DiskOption.Parse);
+        Option<DiskOption[]> disks = Many("--disk", "FILE[,readonly][,if=...]", "A raw disk image as a virtio disk, or on another controller of q35 (if=ahci); may be repeated.", DiskOption.Parse);
+        Option<CdromOption[]> cdroms = Many("--cdrom", "FILE|none", "x86_64: a CD drive with that ISO image, or an empty one; may be repeated.", CdromOption.Parse);
+        Setting<BootOption?> boot = Value<BootOption?>("--boot", "order=LETTERS", "x86_64: what the firmware tries, in this order: c disks, d CDs, n network.", null, BootOption.Parse);
         Option<string[]> nets = Many("--net", "user[,hostfwd=...]|none", "The network (default user); hostfwd=tcp:HOSTADDR:PORT-:GUESTPORT opens a port to the guest.", Net);
         Option<string?> gdb = Text("--gdb", "[HOST]:PORT", "Waits for gdb there before the guest starts.");
         Option<string?> monitor = Text("--monitor", "unix:PATH|stdio", "A prompt that shows and drives the machine.");
@@ -64,7 +66,7 @@ internal static class RunCommand
 
         var command = new Command("run", "Boots a virtual machine.")
         {
-            arch.Option, board.Option, cpu, cpus.Option, memory.Option, accel.Option, kernel, entry.Option, initrd, append, firmware.Option, disks, nets,
+            arch.Option, board.Option, cpu, cpus.Option, memory.Option, accel.Option, kernel, entry.Option, initrd, append, firmware.Option, disks, cdroms, boot.Option, nets,
             gdb, monitor, log, serial, trace, debugExit, signature, granularity.Option, suite, noReboot, verbose,
         };
         command.SetAction((result, cancellation) =>
@@ -84,6 +86,8 @@ internal static class RunCommand
                 Append = result.GetValue(append),
                 Firmware = firmware.Of(result),
                 Disks = result.GetValue(disks) ?? [],
+                Cdroms = result.GetValue(cdroms) ?? [],
+                Boot = boot.Of(result),
                 Networks = result.GetValue(nets) ?? [],
                 Gdb = result.GetValue(gdb),
                 Monitor = result.GetValue(monitor),

@@ -18,6 +18,10 @@ internal sealed record RunSettings
     public string? Append { get; init; }
     public string? Firmware { get; init; }
     public IReadOnlyList<DiskOption> Disks { get; init; } = [];
+    public IReadOnlyList<CdromOption> Cdroms { get; init; } = [];
+
+    /// <summary>The firmware's boot order; null for its own.</summary>
+    public BootOption? Boot { get; init; }
     public IReadOnlyList<string> Networks { get; init; } = [];
     /// <summary>Where gdb may attach; the guest waits for it.</summary>
     public string? Gdb { get; init; }

@@ -27,6 +27,7 @@ internal sealed class VirtMachine : IBoard
     {
         _options = options;
         // Reading the images first: their errors are the common ones, and nothing needs to be undone.
+        Drives.Refuse(options);
         _layout = new BootLayout(options);
         try
         {

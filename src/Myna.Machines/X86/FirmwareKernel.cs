@@ -17,6 +17,9 @@ internal sealed class FirmwareKernel
 
     private const string RomName = "genroms/myna-linuxboot.bin";
 
+    /// <summary>Its name in the boot order.</summary>
+    public const string BootPath = $"/rom@{RomName}";
+
     /// <param name="commandLine">What the board puts in front of the user's words, unless they name a console.</param>
     /// <exception cref="MachineException">An image is missing, wrong, or does not fit.</exception>
     public FirmwareKernel(MachineOptions options, PcMemory memory, string commandLine)
@@ -58,7 +61,7 @@ internal sealed class FirmwareKernel
             new(FwCfg.CMDLINE_DATA, (uint)LinuxSetup.CommandLine, (uint)words.Length),
             .. initrd is { } ramdisk ? [new((ushort)FwCfg.INITRD_DATA, (uint)ramdisk.Start, (uint)ramdisk.Size)] : Array.Empty<LinuxBootRom.Transfer>(),
         ]);
-        Files = [new(RomName, rom), new("bootorder", new ByteWriter().CString($"/rom@{RomName}").ToArray())];
+        Files = [new(RomName, rom)];
     }
 
     public IReadOnlyList<KeyValuePair<ushort, byte[]>> Items { get; }

@@ -21,6 +21,7 @@ internal sealed class MicrovmBoard : PcBoard
     public MicrovmBoard(MachineOptions options, Clock clock, IPowerControl power)
         : base(options, clock, power, MicrovmMemoryMap.Memory(options.Memory), "console=ttyS0", Announcement(options))
     {
+        Drives.Refuse(options);
         Interrupts = new GsiRouter(null, IoApic);
         AddSerial(Interrupts.Line(MicrovmMemoryMap.Com1Irq), Interrupts.Line(MicrovmMemoryMap.Com2Irq));
         var rtc = new Mc146818(clock, WallClock, Interrupts.Line(MicrovmMemoryMap.RtcIrq));

@@ -92,15 +92,19 @@ internal sealed class Q35Board : PcBoard
         var configuration = new PciConfigPorts(pci, reset);
         Ports.Map(PciConfigPorts.Port, PciConfigPorts.Ports, "pci-config", configuration);
         Add(new BoardDevice("pci-config", configuration, configuration.Reset));
-        (List<VirtioDevice> devices, _) = VirtioDevices.Create(Memory, options, 0);
+        Dictionary<VirtioDevice, DeviceOptions> origins = [];
+        (List<VirtioDevice> devices, _) = VirtioDevices.Create(Memory, options, 0, origins: origins);
+        Dictionary<DeviceOptions, string> paths = new(ReferenceEqualityComparer.Instance);
         foreach (VirtioDevice device in devices)
             VirtioDevices.Plug(pci, device);
+        Drives.NameVirtio(pci, origins, paths);
+        Drives.AddAhci(pci, Memory, options, paths);
         foreach (PciDevice device in pci.Devices)
             Add(BoardDevice.Of(device));
 
         AcpiTableSet tables = Q35Tables.Build(options.Cpus, Layout.End, hpet.BlockId, SerialPorts);
         UseTables(tables);
-        var fwCfg = new FwCfg(Memory, options.FwCfg.Concat(FirmwareFiles(tables)), options.Cpus, options.Memory, FirmwareItems());
+        var fwCfg = new FwCfg(Memory, options.FwCfg.Concat(FirmwareFiles(tables, paths)), options.Cpus, options.Memory, FirmwareItems());
         MapPorts(Q35MemoryMap.FwCfg, fwCfg.Ports, "fw_cfg");
         Add(new BoardDevice("fw_cfg", fwCfg, fwCfg.Reset));
         AddTestDevices(Gsi);
@@ -178,7 +182,7 @@ internal sealed class Q35Board : PcBoard
         (_rtc[0x38], _rtc[0x3d]) = (0x01, 0x32); // boot from disk, CD, network; no floppy check
     }
 
-    private IEnumerable<KeyValuePair<string, byte[]>> FirmwareFiles(AcpiTableSet tables)
+    private IEnumerable<KeyValuePair<string, byte[]>> FirmwareFiles(AcpiTableSet tables, Dictionary<DeviceOptions, string> paths)
     {
         if (!HasFirmware)
             return [];
@@ -190,6 +194,7 @@ internal sealed class Q35Board : PcBoard
         [
             .. tables.LoaderFiles(),
             .. _kernel?.Files ?? [],
+            .. Drives.BootOrder(paths, _kernel is null ? [] : [FirmwareKernel.BootPath]),
             new("etc/e820", map.ToArray()),
             new("etc/smbios/smbios-anchor", Myna.Machines.Firmware.Smbios.SmbiosTables.EntryPoint(0, smbios.Length)),
             new("etc/smbios/smbios-tables", smbios),
