@@ -1,5 +1,6 @@
 using System.Globalization;
 using Myna.Host;
+using Myna.Host.User;
 
 namespace Myna.Linux;
 
@@ -10,7 +11,7 @@ namespace Myna.Linux;
 public sealed class Descriptors
 {
     private const long SysFcntl = 72;
-    private const int F_GETFD = 1, F_SETFD = 2, FD_CLOEXEC = 1;
+    private const int F_GETFD = 1, F_SETFD = 2, FD_CLOEXEC = 1, F_DUPFD_CLOEXEC = 1030, PrivateNumbers = 700;
 
     private readonly Lock _lock = new();
     private int[] _hidden = [];
@@ -55,6 +56,24 @@ public sealed class Descriptors
             _hidden = [.. _hidden.Where(h => h != descriptor)];
     }
 
+    /// <summary>Opens this process's own program for a later execve, also from inside a chroot.</summary>
+    /// <returns>The descriptor, -1 if the file cannot be found.</returns>
+    public static int OpenSelf()
+    {
+        const long SysOpenAt = 257, SysClose = 3, AT_FDCWD = -100, O_PATH = 0x200000, O_CLOEXEC = 0x80000;
+        using var scratch = new HostScratch(16 * 1024);
+        long file = HostSyscall.Invoke(SysOpenAt, AT_FDCWD, scratch.Put("/proc/self/exe"), O_PATH | O_CLOEXEC);
+        if (file < 0)
+            file = HostSyscall.Invoke(SysOpenAt, AT_FDCWD, scratch.Put(InitialStrings.Path), O_PATH | O_CLOEXEC);
+        if (file < 0)
+            return -1;
+        long high = HostSyscall.Invoke(SysFcntl, file, F_DUPFD_CLOEXEC, PrivateNumbers);
+        if (high < 0)
+            return (int)file;
+        _ = HostSyscall.Invoke(SysClose, file);
+        return (int)high;
+    }
+
     /// <summary>
     /// Hides what the runtime has opened before the guest begins: what would not survive an execve cannot be inherited, and the
     /// runtime opens its assemblies in its own ways.
@@ -62,6 +81,9 @@ public sealed class Descriptors
     public void HideRuntime()
     {
         List<int> found = [], spare = [];
+        // In a chroot that is being made.
+        if (!Directory.Exists("/proc/self/fd"))
+            return;
         foreach (string link in Directory.GetFiles("/proc/self/fd"))
         {
             int fd = int.Parse(Path.GetFileName(link), CultureInfo.InvariantCulture);

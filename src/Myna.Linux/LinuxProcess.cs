@@ -34,6 +34,9 @@ public sealed record ProgramOptions
     /// "--argv0 NAME -- PATH ARGUMENTS" behind it.
     /// </summary>
     public IReadOnlyList<string> Relaunch { get; init; } = [];
+
+    /// <summary>An open file of Myna's program of native code, to which <see cref="Relaunch"/> is given; -1 to execute its first word.</summary>
+    public int RelaunchDescriptor { get; init; } = -1;
 }
 
 /// <summary>A guest process: its memory, its files, and what the kernel keeps for it. Threads share it.</summary>

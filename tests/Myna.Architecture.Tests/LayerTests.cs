@@ -11,7 +11,7 @@ public sealed partial class LayerTests
     private static readonly string[] Layers =
     [
         "Myna.Generators", "Myna.Host", "Myna.Hardware", "Myna.Jit", "Myna.Cpu", "Myna.Devices", "Myna.Storage",
-        "Myna.Network", "Myna.Machines", "Myna.Linux", "Myna.Control", "Myna.Cli",
+        "Myna.Network", "Myna.Machines", "Myna.Linux", "Myna.Control", "Myna.Exec", "Myna.Cli",
     ];
 
     private static readonly string[] Unsafe = ["Myna.Host", "Myna.Jit"];

@@ -20,7 +20,8 @@ internal static class RootCommands
         var root = new RootCommand("Runs virtual machines.")
         {
             RunCommand.Create(guest),
-            ExecCommand.Create(),
+            ForeignCommands.CreateExec(),
+            ForeignCommands.CreateBinfmt(),
             GuestsCommand.Create(),
             CacheCommand.Create(),
             CompletionCommand.Create(),

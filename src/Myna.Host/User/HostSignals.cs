@@ -75,6 +75,9 @@ public static unsafe class HostSignals
         // SAFETY: one structure.
         _ = HostCalls.Plain(RtSigaction, SIGURG, (long)&action, 0, 8);
         long process = HostCalls.Plain(Getpid), self = HostCalls.Plain(Gettid);
+        // Without /proc the runtime's threads send signals on, as they do where this comes too late.
+        if (!Directory.Exists("/proc/self/task"))
+            return;
         foreach (string folder in Directory.GetDirectories("/proc/self/task"))
         {
             int thread = int.Parse(Path.GetFileName(folder.AsSpan()), System.Globalization.CultureInfo.InvariantCulture);

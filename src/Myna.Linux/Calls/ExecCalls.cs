@@ -51,6 +51,8 @@ internal static class ExecCalls
         if ((target == Target.X64 && process.Target != Target.X64) || relaunch.Count == 0)
             return Replace(Paths.ToHost(call, path, follow: true), arguments, environment);
         List<string> words = [.. relaunch, "--argv0", arguments.Count == 0 ? "" : arguments[0], "--", path, .. arguments.Skip(1)];
+        if (process.Options.RelaunchDescriptor >= 0)
+            return Replace(process.Options.RelaunchDescriptor, "", words, environment);
         environment = RuntimeSettings.EnvironmentFor(environment);
         words = RuntimeSettings.WithPlaceholders(words, environment);
         return Replace(words[0], words, environment);
@@ -79,9 +81,11 @@ internal static class ExecCalls
     }
 
     // Comes back only when it fails.
-    private static long Replace(string path, List<string> arguments, List<string> environment)
+    private static long Replace(string path, List<string> arguments, List<string> environment) => Replace(AT_FDCWD, path, arguments, environment);
+
+    private static long Replace(int directory, string path, List<string> arguments, List<string> environment)
     {
-        const long SysExecve = 59;
+        const long SysExecveAt = 322;
         int size = path.Length + 64;
         foreach (string s in arguments.Concat(environment))
             size += s.Length + 32;
@@ -89,7 +93,7 @@ internal static class ExecCalls
         using var scratch = new HostScratch(size + 4096);
         long file = scratch.Put(path);
         long argv = Vector(scratch, arguments), envp = Vector(scratch, environment);
-        return HostSyscall.Invoke(SysExecve, file, argv, envp);
+        return HostSyscall.Invoke(SysExecveAt, directory, file, argv, envp, directory == AT_FDCWD ? 0 : (long)AT_EMPTY_PATH);
     }
 
     private static long Vector(HostScratch scratch, List<string> strings)

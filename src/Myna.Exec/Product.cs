@@ -1,6 +1,6 @@
 using System.Reflection;
 
-namespace Myna.Cli;
+namespace Myna.Exec;
 
 /// <summary>What this program is.</summary>
 internal static class Product

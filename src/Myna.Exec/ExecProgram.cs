@@ -1,42 +1,27 @@
-using System.CommandLine;
 using Myna.Host;
+using Myna.Host.User;
 using Myna.Linux;
 using Myna.Linux.Calls;
 using Myna.Linux.Loading;
 using Myna.Linux.Threads;
 
-namespace Myna.Cli.Commands;
+namespace Myna.Exec;
 
 /// <summary>
 /// <c>myna exec PROGRAM</c>: a Linux program built for another processor, as a process of this host. Its exit status is the
 /// program's; 126 and 127 say what a shell says with them, 125 that Myna itself could not.
 /// </summary>
-internal static class ExecCommand
+internal static class ExecProgram
 {
-    /// <summary>For the list of commands and its help: the words are read by <see cref="ExecOptions"/>.</summary>
-    public static Command Create()
-    {
-        var command = new Command("exec", "Runs a Linux program built for another processor.");
-        foreach (ExecOptions.Option option in ExecOptions.All)
-        {
-            Option shown = option.Value is null
-                ? new Option<bool>(option.Names[0], option.Names[1..]) { Description = option.Description }
-                : new Option<string[]>(option.Names[0], option.Names[1..]) { Description = option.Description, HelpName = option.Value };
-            command.Options.Add(shown);
-        }
-        command.Arguments.Add(new Argument<string[]>("program") { Description = "The program and its arguments.", Arity = ArgumentArity.OneOrMore });
-        return command;
-    }
-
     /// <summary>Runs the program on the calling thread, which must be the process's first.</summary>
     /// <param name="words">What follows "exec".</param>
-    /// <returns>The exit status; null to let the general parser show help.</returns>
+    /// <returns>The exit status.</returns>
     /// <exception cref="UserException">Wrong usage, or a program that cannot be started.</exception>
-    public static int? Run(string[] words)
+    public static int Run(string[] words)
     {
         ExecOptions options = ExecOptions.Parse(words);
         if (options.Help)
-            return null;
+            return Output.Result(ExecOptions.HelpText);
         if (options.Program == words.Length)
             throw new UserException("there is no program to run\nsee: myna exec --help", 2);
         try
@@ -49,13 +34,28 @@ internal static class ExecCommand
         }
     }
 
+    /// <summary>Runs a program that the kernel has given to Myna to execute.</summary>
+    /// <exception cref="UserException">A program that cannot be started.</exception>
+    public static int RunForKernel()
+    {
+        List<string> words = ProgramStart.Arguments;
+        try
+        {
+            // Without a way to start others: the kernel does it.
+            return Run(new ExecOptions(), words[1], [words[2], .. words[3..]], InitialStrings.Environment(), null);
+        }
+        catch (LoadException e)
+        {
+            throw new UserException(e.Message, e.Status);
+        }
+    }
+
     private static int Run(ExecOptions options, string[] words)
     {
-        if (!RuntimeSettings.AreMade)
+        if (!ProgramStart.IsNative && !RuntimeSettings.AreMade)
             throw new UserException($"cannot start anew: {RuntimeSettings.StartAnew()}");
         // The words as bytes: .NET has decoded its own copy.
-        List<string> raw = Strings("/proc/self/cmdline");
-        List<string> arguments = raw.Count >= words.Length ? raw[^(words.Length - options.Program)..] : [.. words[options.Program..].Select(GuestText.FromHost)];
+        List<string> arguments = ProgramStart.Arguments[^(words.Length - options.Program)..];
         if (options.Directory is { } directory)
         {
             if (!Directory.Exists(directory))
@@ -68,7 +68,14 @@ internal static class ExecCommand
         if (options.Argv0 is { } name)
             arguments[0] = GuestText.FromHost(name);
         Check(Loader.TargetOf(sysroot, path), options.Arch, GuestText.Show(path));
+        return Run(options, path, arguments, environment, sysroot);
+    }
+
+    private static int Run(ExecOptions options, string path, List<string> arguments, List<string> environment, Sysroot? sysroot)
+    {
         SystemCallTrace? trace = options.Trace ? new SystemCallTrace(2) : null;
+        bool byKernel = ProgramStart.IsByKernel;
+        int self = ProgramStart.IsNative && !byKernel ? Descriptors.OpenSelf() : -1;
         var process = new LinuxProcess(new ProgramOptions
         {
             Path = path,
@@ -78,10 +85,13 @@ internal static class ExecCommand
             Translate = options.Translate,
             Trace = trace,
             Log = static text => Output.Note("myna: " + text),
-            Relaunch = Relaunch(options),
+            Relaunch = byKernel ? [] : Relaunch(options),
+            RelaunchDescriptor = self,
         });
         if (trace is not null)
             process.Descriptors.Hide(trace.Descriptor);
+        if (self >= 0)
+            process.Descriptors.Hide(self);
         return GuestThread.RunMain(process, process.Image.Entry, process.Image.StackPointer);
     }
 
@@ -121,7 +131,7 @@ internal static class ExecCommand
 
     private static List<string> EnvironmentOf(ExecOptions options)
     {
-        List<string> environment = Strings("/proc/self/environ");
+        List<string> environment = InitialStrings.Environment();
         var drop = new List<string>(options.Unset);
         drop.AddRange(RuntimeSettings.VariablesToDrop);
         drop.AddRange(options.Set.Select(s => s.Name));
@@ -137,9 +147,8 @@ internal static class ExecCommand
     {
         string host = Environment.ProcessPath ?? "/proc/self/exe";
         var words = new List<string> { host };
-        string library = Path.Combine(AppContext.BaseDirectory, "myna.dll");
-        if (Path.GetFileName(host) != "myna")
-            words.Add(library);
+        if (!ProgramStart.IsNative)
+            words.Add(Path.Combine(AppContext.BaseDirectory, "myna.dll"));
         words.Add("exec");
         if (options.Sysroot is { } sysroot)
             words.AddRange(["--sysroot", Path.GetFullPath(sysroot)]);
@@ -150,7 +159,4 @@ internal static class ExecCommand
         if (!options.Translate)
             words.AddRange(["--accel", "interp"]);
         return [.. words.Select(GuestText.FromHost)];
-    }
-
-    private static List<string> Strings(string file) => GuestText.Split(File.ReadAllBytes(file));
-}
+    }}

@@ -1,6 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 
-namespace Myna.Cli.Commands;
+namespace Myna.Exec;
 
 /// <summary>
 /// The options of <c>myna exec</c>, which end at the program's name: what follows is the program's. Read without the general
@@ -23,6 +23,27 @@ internal sealed class ExecOptions
         new(["--strace"], null, "Writes its system calls to standard error.", static (o, _) => o.Trace = true),
         new(["--accel"], "ENGINE", "What executes it: jit (translator, the default) or interp (interpreter).", static (o, v) => o.SetAccel(v)),
     ];
+
+    /// <summary>What --help says.</summary>
+    public static string HelpText
+    {
+        get
+        {
+            string[] left = [.. All.Select(o => string.Join(", ", o.Names) + (o.Value is null ? "" : $" {o.Value}"))];
+            int width = left.Max(l => l.Length);
+            return $"""
+                Runs a Linux program built for another processor.
+
+                Usage:
+                  myna exec [OPTION...] PROGRAM [ARGUMENT...]
+
+                Options:
+                {string.Join('\n', All.Select((o, i) => $"  {left[i].PadRight(width)}  {o.Description}"))}
+
+                Its exit status is the program's; 125 to 127 say that it could not be started.
+                """;
+        }
+    }
 
     public string? Sysroot { get; private set; }
     public string? Arch { get; private set; }

@@ -1,4 +1,4 @@
-namespace Myna.Cli;
+namespace Myna.Exec;
 
 /// <summary>Something the user can mend; the message (one or two lines) says what and how.</summary>
 /// <param name="status">Exit status: 1, or 2 for wrong usage.</param>
