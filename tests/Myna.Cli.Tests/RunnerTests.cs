@@ -1,4 +1,5 @@
 using Myna.Cli.Commands;
+using Myna.Exec;
 using Myna.Machines;
 
 namespace Myna.Cli.Tests;
