@@ -131,8 +131,9 @@ public sealed partial class X86Cpu
     // Type, privilege and presence of a gate or TSS that JMP or CALL names.
     private bool TryCheckGate(ushort selector, in Descriptor d)
     {
+        // The second half of a gate of 16 bytes has a type of 0, so that nobody takes it for a descriptor (section 6.8.3.1).
         bool valid = IsLong
-            ? d.Type == SystemType.CallGate32
+            ? d.Type == SystemType.CallGate32 && (d.High >> 40 & 0x1F) == 0
             : d.Type is SystemType.CallGate16 or SystemType.CallGate32 or SystemType.TaskGate or SystemType.Tss16 or SystemType.Tss32;
         if (!valid || d.Dpl < _cpl || d.Dpl < (selector & 3))
             return Fault(Vector.GP, SelectorError(selector));

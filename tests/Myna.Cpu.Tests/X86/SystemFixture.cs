@@ -74,6 +74,9 @@ internal sealed class SystemFixture : IDisposable, ILocalApic
     public ManualClock Clock { get; } = new();
     public X86Cpu Cpu { get; }
     public int ShutDowns { get; private set; }
+
+    /// <summary>Limit of the TSS; 67h is the least of 32 and 64 bits.</summary>
+    public uint TssLimit { get; set; } = 0x67;
     public Queue<int> Interrupts { get; } = new();
 
     public void Descriptor(int selector, ulong value) => Poke(Gdt + (ulong)(selector & ~7), value);
@@ -122,7 +125,7 @@ internal sealed class SystemFixture : IDisposable, ILocalApic
         Cpu.Reset();
         Cpu.Apply(new X86BootState(Mode, Code) { Rsp = Stack, Cr3 = Tables, CodeSelector = Code0, DataSelector = Data0, GdtBase = Gdt, GdtLimit = 0x7F });
         // LTR has made the TSS busy in a run before.
-        Descriptor(TssSelector, 0x0000_8900_0000_0067 | (Tss << 16));
+        Descriptor(TssSelector, 0x0000_8900_0000_0000 | (Tss << 16) | TssLimit);
         Poke(0x4000, 0x0FFF | (Idt << 16));
         Poke(0x4008, 0);
         Assemble(Code, Is64 ? 64 : 32, a =>
