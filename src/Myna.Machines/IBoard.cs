@@ -1,5 +1,6 @@
 using Myna.Cpu;
 using Myna.Hardware.Memory;
+using Myna.Hardware.Screens;
 using Myna.Hardware.State;
 
 namespace Myna.Machines;
@@ -20,6 +21,11 @@ internal interface IBoard : IDisposable
 
     /// <summary>Symbols of the kernel, if it is an ELF file: addresses by name.</summary>
     IReadOnlyDictionary<string, ulong> Symbols { get; }
+
+    /// <summary>What the user can look at; the last active one is preferred. Likewise keyboards and pointers.</summary>
+    IReadOnlyList<IScreen> Screens => [];
+    IReadOnlyList<IKeyboard> Keyboards => [];
+    IReadOnlyList<IPointer> Pointers => [];
 
     /// <summary>Power-on state of everything, with the images loaded. The CPUs stand still.</summary>
     /// <exception cref="MachineException">An image cannot be read any more.</exception>

@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using Myna.Cpu;
 using Myna.Hardware.Memory;
 using Myna.Hardware.Power;
+using Myna.Hardware.Screens;
 using Myna.Hardware.State;
 using Myna.Hardware.Time;
 
@@ -38,6 +39,7 @@ public sealed class Machine : IPowerControl, IDisposable
         }
         foreach (VirtualCpu cpu in Cpus)
             cpu.Failed += (failed, error) => Ask(() => End(new MachineExit(ExitReason.InternalError, 1, $"cpu {failed.Index}: {error}")));
+        Input = new InputRouter(_board.Keyboards, _board.Pointers);
         _board.PowerOn();
         _control = new Thread(Control) { IsBackground = true, Name = "machine" };
         _control.Start();
@@ -60,6 +62,24 @@ public sealed class Machine : IPowerControl, IDisposable
 
     /// <summary>Symbols of the kernel, if it is an ELF file: addresses by name.</summary>
     public IReadOnlyDictionary<string, ulong> Symbols => _board.Symbols;
+
+    /// <summary>The display devices, and where the user's keys and pointer go.</summary>
+    public IReadOnlyList<IScreen> Screens => _board.Screens;
+    public InputRouter Input { get; }
+
+    /// <summary>The screen that the guest shows something on; null when the machine has none.</summary>
+    public IScreen? Screen
+    {
+        get
+        {
+            for (int i = Screens.Count - 1; i > 0; i--)
+            {
+                if (Screens[i].IsActive)
+                    return Screens[i];
+            }
+            return Screens.Count == 0 ? null : Screens[0];
+        }
+    }
 
     public MachineState State { get; private set; }
 

@@ -29,6 +29,21 @@ public enum DeviceBus
     Mmio,
 }
 
+/// <summary>The display device of a machine.</summary>
+public enum ScreenKind
+{
+    None,
+
+    /// <summary>QEMU's standard VGA (bochs-display where there are no I/O ports).</summary>
+    Std,
+
+    /// <summary>virtio-gpu, beside a standard VGA on PCs, with virtio-input keyboard and tablet.</summary>
+    Virtio,
+
+    /// <summary>A frame buffer in the guest's RAM that firmware sets up.</summary>
+    Ramfb,
+}
+
 /// <summary>A device that the user adds to a board.</summary>
 /// <param name="Bus">PCI, or a virtio-mmio slot of the board.</param>
 public abstract record DeviceOptions(DeviceBus Bus)
@@ -154,6 +169,12 @@ public sealed record MachineOptions
     public ICharBackend? SecondConsole { get; init; }
 
     public IReadOnlyList<DeviceOptions> Devices { get; init; } = [];
+
+    /// <summary>What the guest shows pictures with.</summary>
+    public ScreenKind Screen { get; init; }
+
+    /// <summary>x86: path of the VGA BIOS that goes with <see cref="ScreenKind.Std"/>; null for none.</summary>
+    public string? VgaBios { get; init; }
 
     /// <summary>Extra fw_cfg files by name, as in "opt/org.example/file".</summary>
     public IReadOnlyDictionary<string, byte[]> FwCfg { get; init; } = new Dictionary<string, byte[]>();

@@ -3,6 +3,7 @@ using Myna.Cli.Consoles;
 using Myna.Control;
 using Myna.Control.Gdb;
 using Myna.Control.Monitor;
+using Myna.Control.Rfb;
 using Myna.Devices.Virtio.Console;
 using Myna.Devices.Virtio.Transport;
 using Myna.Host;
@@ -115,6 +116,12 @@ internal sealed class MachineSession : IDisposable
                 _attached.Add(server);
                 _waitsForGdb = true;
                 Output.Note($"myna: waiting for gdb: target remote {server.Address}");
+            }
+            if (settings.Display?.Rfb() is { } rfb)
+            {
+                var server = new RfbServer(_machine, rfb);
+                _attached.Add(server);
+                Output.Note($"myna: the screen is at vnc {server.Address}");
             }
             if (settings.Monitor is string monitor && monitor != RunSettings.MonitorStdio)
                 _attached.Add(new MonitorServer(_machine, monitor));

@@ -50,6 +50,8 @@ internal static class RunCommand
         Option<string[]> nets = Many("--net", "user[,hostfwd=...]|none", "The network (default user); hostfwd=tcp:HOSTADDR:PORT-:GUESTPORT opens a port to the guest.", Net);
         Option<string?> gdb = Text("--gdb", "[HOST]:PORT", "Waits for gdb there before the guest starts.");
         Option<string?> monitor = Text("--monitor", "unix:PATH|stdio", "A prompt that shows and drives the machine.");
+        Setting<DisplayOption?> display = Value<DisplayOption?>("--display", "vnc[=[HOST]:PORT|=unix:PATH][,password-file=FILE][,layout=NAME]|none", "Gives the machine a screen and a keyboard, shown to VNC clients (default 127.0.0.1:5900), or to nobody but the monitor's screenshot.", null, DisplayOption.Parse);
+        Setting<ScreenKind?> vga = Value<ScreenKind?>("--vga", "std|virtio|ramfb", "The display device that goes with --display (default: std).", null, Screen);
         Option<string[]> log = Many("--log", "NAME,...", $"Components that say what the guest does wrong ({string.Join(", ", LogNames.Known)}, or all).", static s => s);
         Option<string?> serial = Text("--serial2", "FILE", "x86_64: a second serial port (ttyS1); what the guest writes there goes to the file.");
         var trace = new Option<string?>("--trace")
@@ -67,7 +69,7 @@ internal static class RunCommand
         var command = new Command("run", "Boots a virtual machine.")
         {
             arch.Option, board.Option, cpu, cpus.Option, memory.Option, accel.Option, kernel, entry.Option, initrd, append, firmware.Option, disks, cdroms, boot.Option, nets,
-            gdb, monitor, log, serial, trace, debugExit, signature, granularity.Option, suite, noReboot, verbose,
+            gdb, monitor, display.Option, vga.Option, log, serial, trace, debugExit, signature, granularity.Option, suite, noReboot, verbose,
         };
         command.SetAction((result, cancellation) =>
         {
@@ -91,6 +93,8 @@ internal static class RunCommand
                 Networks = result.GetValue(nets) ?? [],
                 Gdb = result.GetValue(gdb),
                 Monitor = result.GetValue(monitor),
+                Display = display.Of(result) ?? (vga.Of(result) is null ? null : new DisplayOption(Address: null)),
+                Screen = vga.Of(result) ?? ScreenKind.Std,
                 Log = [.. (result.GetValue(log) ?? []).SelectMany(l => l.Split(',', StringSplitOptions.RemoveEmptyEntries))],
                 SecondSerial = result.GetValue(serial),
                 Trace = result.GetResult(trace) is null ? null : result.GetValue(trace) ?? "",
@@ -122,6 +126,14 @@ internal static class RunCommand
     private static int Cpus(string text) =>
         int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int n) && n is >= 1 and <= 64
             ? n : throw new FormatException($"'{text}' is not a number from 1 to 64");
+
+    private static ScreenKind? Screen(string text) => text switch
+    {
+        "std" => ScreenKind.Std,
+        "virtio" => ScreenKind.Virtio,
+        "ramfb" => ScreenKind.Ramfb,
+        _ => throw new FormatException($"'{text}' is unknown; use std, virtio or ramfb"),
+    };
 
     private static int? Entry(string text) => text is "16" or "32" or "64" ? int.Parse(text, CultureInfo.InvariantCulture) : throw new FormatException($"'{text}' is not 16, 32 or 64");
 

@@ -30,6 +30,9 @@ internal sealed record RunSettings
     public string? Monitor { get; init; }
 
     public const string MonitorStdio = "stdio";
+    /// <summary>Who looks at the screen; null for no screen.</summary>
+    public DisplayOption? Display { get; init; }
+    public ScreenKind Screen { get; init; } = ScreenKind.Std;
     public IReadOnlyList<string> Log { get; init; } = [];
 
     /// <summary>The file that the second serial port writes to.</summary>

@@ -14,6 +14,8 @@ internal static class Runner
     {
         Check(settings);
         settings = await FirmwareAsync(settings, cancellation).ConfigureAwait(false);
+        string? vgaBios = settings is { Display: not null, Arch: "x86_64", Firmware: not (null or MachineOptions.FirmwareNone), Screen: not ScreenKind.Ramfb }
+            ? await new GuestCache(GuestCache.DefaultRoot).FirmwareAsync(settings.Arch, GuestCache.VgaBios, new ConsoleProgress(), cancellation).ConfigureAwait(false) : null;
         Guest? guest = settings.BootsGuest ? await GuestAsync(settings, cancellation).ConfigureAwait(false) : null;
         if (settings.Accel == Accel.Lockstep)
             return LockstepRunner.Run(settings, guest, cancellation);
@@ -42,6 +44,8 @@ internal static class Runner
                 Clock = clock,
                 Log = new Log(line => Output.Note("myna: " + line), settings.Log),
                 SecondConsole = settings.SecondSerial is { } file ? new FilePort(file) : null,
+                Screen = settings.Display is null ? ScreenKind.None : settings.Screen,
+                VgaBios = vgaBios,
                 NoReboot = settings.NoReboot,
                 Signature = settings.Signature,
                 SignatureGranularity = settings.SignatureGranularity,

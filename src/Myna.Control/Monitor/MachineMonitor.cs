@@ -1,7 +1,9 @@
 using System.Globalization;
 using System.Text;
+using Myna.Control.Screens;
 using Myna.Cpu;
 using Myna.Hardware.Diagnostics;
+using Myna.Hardware.Screens;
 using Myna.Hardware.State;
 using Myna.Machines;
 
@@ -45,6 +47,9 @@ public sealed class MachineMonitor
             new("system_reset", "", "the same, by QEMU's name", _ => Do(_machine.Reset)),
             new("system_powerdown", "", "presses the power button: the guest may switch itself off", _ => PowerButton()),
             new("quit", "", "ends the machine", _ => Do(_machine.PowerOff)),
+            new("screenshot", "FILE", "writes what the screen shows to a PNG file", Screenshot),
+            new("screendump", "FILE", "the same, by QEMU's name", Screenshot),
+            new("sendkey", "KEYS", "presses keys together by their scan codes of set 1, in hexadecimal: sendkey 1d-38-e053", SendKey),
             new("x", "[/FORMAT] ADDRESS", "memory at a virtual address: x/8xg, x/20i, x/4db", a => Examine(a, physical: false)),
             new("xp", "[/FORMAT] ADDRESS", "memory at a physical address", a => Examine(a, physical: true)),
             new("print", "EXPRESSION", "the value of a number, $register or symbol, with + and -", Print),
@@ -101,6 +106,45 @@ public sealed class MachineMonitor
         if (!_machine.PressPowerButton())
             throw new MonitorException($"the board {_machine.Options.Board} has no power button");
     });
+
+    string Screenshot(string[] arguments)
+    {
+        if (arguments.Length != 1)
+            throw new MonitorException("screenshot needs the name of a file");
+        if (_machine.Screen is not { } screen)
+            throw new MonitorException("the machine has no screen; give it one with --display");
+        var surface = new Surface();
+        screen.Draw(surface);
+        try
+        {
+            using FileStream file = File.Create(arguments[0]);
+            PngWriter.Write(file, surface);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new MonitorException($"cannot write {arguments[0]}: {e.Message}");
+        }
+        return $"{surface.Width}x{surface.Height}\n";
+    }
+
+    string SendKey(string[] arguments)
+    {
+        if (arguments.Length != 1)
+            throw new MonitorException("sendkey needs scan codes, as in sendkey 1d-38-e053");
+        var keys = new List<int>();
+        foreach (string word in arguments[0].Split('-'))
+        {
+            if (!int.TryParse(word, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out int key) || key is not (> 0 and < 0x80 or > 0xe000 and < 0xe080))
+                throw new MonitorException($"'{word}' is no scan code; use 1 to 7f, or e001 to e07f");
+            keys.Add(key);
+        }
+        foreach (int key in keys)
+            _machine.Input.Key(key, true);
+        keys.Reverse();
+        foreach (int key in keys)
+            _machine.Input.Key(key, false);
+        return "";
+    }
 
     string Help(string[] arguments)
     {

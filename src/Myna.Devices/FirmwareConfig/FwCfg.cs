@@ -9,7 +9,7 @@ namespace Myna.Devices.FirmwareConfig;
 
 /// <summary>
 /// The firmware configuration device of QEMU (QEMU documentation, specs/fw_cfg). In its memory-mapped form: data at 0,
-/// selector at 8 (big-endian), DMA address at 16 (big-endian); <see cref="Ports"/> is the form of PCs. Items are read-only.
+/// selector at 8 (big-endian), DMA address at 16 (big-endian); <see cref="Ports"/> is the form of PCs. Items are read-only, except files that a device takes.
 /// </summary>
 [Stateful("fw-cfg")]
 public sealed partial class FwCfg : IMmio, IPlatformDevice
@@ -25,6 +25,7 @@ public sealed partial class FwCfg : IMmio, IPlatformDevice
     private readonly Lock _lock = new();
     private readonly AddressSpace _memory;
     [NotSaved("configuration")] private readonly Dictionary<ushort, byte[]> _items = [];
+    [NotSaved("configuration")] private readonly HashSet<ushort> _writable = [];
     [Saved(1)] private ushort _selected;
     [Saved(2)] private uint _position;
     [Saved(3)] private uint _dmaHigh;
@@ -32,7 +33,9 @@ public sealed partial class FwCfg : IMmio, IPlatformDevice
     /// <param name="memory">Where DMA goes: RAM only.</param>
     /// <param name="files">Files by name, at most 55 characters each.</param>
     /// <param name="items">Further items by number.</param>
-    public FwCfg(AddressSpace memory, IEnumerable<KeyValuePair<string, byte[]>> files, int cpus, ulong ramSize, IEnumerable<KeyValuePair<ushort, byte[]>>? items = null)
+    /// <param name="writable">Names of files that the guest may write by DMA: into the array given, which is a device's.</param>
+    public FwCfg(AddressSpace memory, IEnumerable<KeyValuePair<string, byte[]>> files, int cpus, ulong ramSize, IEnumerable<KeyValuePair<ushort, byte[]>>? items = null,
+        IReadOnlyCollection<string>? writable = null)
     {
         _memory = memory;
         Ports = new PortForm(this);
@@ -56,6 +59,8 @@ public sealed partial class FwCfg : IMmio, IPlatformDevice
             BinaryPrimitives.WriteUInt16BigEndian(entry[4..], key);
             name.CopyTo(entry[8..]);
             _items[key] = sorted[i].Value;
+            if (writable?.Contains(sorted[i].Key) == true)
+                _writable.Add(key);
         }
         _items[FILE_DIR] = directory;
     }
@@ -161,12 +166,25 @@ public sealed partial class FwCfg : IMmio, IPlatformDevice
         if ((control & READ) != 0)
             ok = CopyOut(address, length);
         else if ((control & WRITE) != 0)
-            ok = false;
+            ok = CopyIn(address, length);
         else if ((control & SKIP) != 0)
             _position = (uint)Math.Min(_position + (ulong)length, (ulong)Item.Length);
         Span<byte> result = stackalloc byte[4];
         BinaryPrimitives.WriteUInt32BigEndian(result, ok ? 0 : ERROR);
         _memory.Write(structure, result);
+    }
+
+    private bool CopyIn(ulong address, uint length)
+    {
+        byte[] item = Item;
+        if (!_writable.Contains(_selected) || _position > (uint)item.Length || length > (uint)item.Length - _position)
+            return false;
+        byte[] bytes = new byte[length];
+        if (!_memory.Read(address, bytes))
+            return false;
+        bytes.CopyTo(item.AsSpan((int)_position));
+        _position += length;
+        return true;
     }
 
     private bool CopyOut(ulong address, uint length)

@@ -1,6 +1,7 @@
 using Myna.Devices.Ports;
 using Myna.Hardware.Interrupts;
 using Myna.Hardware.Power;
+using Myna.Hardware.Screens;
 using Myna.Hardware.State;
 
 namespace Myna.Devices.Input;
@@ -11,7 +12,7 @@ namespace Myna.Devices.Input;
 /// DEVIATION: the reset pulse resets the machine unless a board connects <c>init</c>.
 /// </summary>
 [Stateful("i8042")]
-public sealed partial class I8042 : IPortDevice
+public sealed partial class I8042 : IPortDevice, IKeyboard, IPointer
 {
     // Status register.
     private const byte OBF = 0x01, SYS = 0x04, CMD = 0x08, UNLOCKED = 0x10, AUX_OBF = 0x20;
@@ -104,6 +105,13 @@ public sealed partial class I8042 : IPortDevice
             Fill();
         }
     }
+
+    // What else there is comes first once its driver runs.
+    bool IKeyboard.IsActive => true;
+    bool IPointer.IsActive => true;
+    bool IPointer.IsAbsolute => false;
+
+    void IPointer.Move(int x, int y, int wheel, byte buttons) => MoveMouse(x, -y, wheel, buttons);
 
     byte IPortDevice.ReadPort(int block, int offset)
     {

@@ -10,7 +10,7 @@ public sealed class PciBar : IMmio
 
     private readonly PciDevice _device;
 
-    internal PciBar(PciDevice device, int index, ulong size, bool is64Bit, bool prefetchable, bool isIo = false)
+    internal PciBar(PciDevice device, int index, ulong size, bool is64Bit, bool prefetchable, bool isIo = false, Ram? ram = null)
     {
         _device = device;
         Index = index;
@@ -18,6 +18,7 @@ public sealed class PciBar : IMmio
         Is64Bit = is64Bit;
         Prefetchable = prefetchable;
         IsIo = isIo;
+        Ram = ram;
     }
 
     /// <summary>0 to 5, a 64-bit BAR takes the next index too; <see cref="Rom"/> for the expansion ROM.</summary>
@@ -31,6 +32,9 @@ public sealed class PciBar : IMmio
 
     /// <summary>I/O ports rather than memory.</summary>
     public bool IsIo { get; }
+
+    /// <summary>The memory behind it, or null: the device's registers.</summary>
+    public Ram? Ram { get; }
 
     /// <summary>The range as mapped now, or null.</summary>
     public Region? Region { get; internal set; }

@@ -1,3 +1,4 @@
+using Myna.Hardware.Memory;
 using Myna.Hardware.State;
 
 namespace Myna.Devices.Pci;
@@ -168,6 +169,19 @@ public abstract partial class PciDevice
             Config.Define(offset + 4, 4, 0, (uint)(~(size - 1) >> 32));
     }
 
+    /// <summary>Declares a memory BAR that is memory, not registers.</summary>
+    /// <param name="index">0 to 5; 32-bit.</param>
+    /// <param name="ram">Its size is a power of two.</param>
+    protected void AddBar(int index, Ram ram, bool prefetchable)
+    {
+        AddBar(index, ram.Size, is64Bit: false, prefetchable);
+        _bars[index] = new PciBar(this, index, ram.Size, is64Bit: false, prefetchable, ram: ram);
+    }
+
+    /// <summary>The function answers at fixed I/O ports, so that software may set the Command bit for them.</summary>
+    protected void AllowIo() => Config.Define(PciRegister.Command, 2, Config.Get(PciRegister.Command, 2), (uint)(PciCommand.IoSpace | PciCommand.MemorySpace | PciCommand.BusMaster
+        | PciCommand.ParityErrorResponse | PciCommand.SerrEnable | PciCommand.InterruptDisable));
+
     /// <summary>Declares a BAR of I/O ports (PCI 3.0, section 6.2.5.1). Only boards with I/O ports show it.</summary>
     /// <param name="index">0 to 5.</param>
     /// <param name="size">Ports; rounded up to a power of two, at least 4 and at most 256.</param>
@@ -176,8 +190,7 @@ public abstract partial class PciDevice
         size = Math.Clamp(System.Numerics.BitOperations.RoundUpToPowerOf2(size), 4, 256);
         _bars[index] = new PciBar(this, index, size, is64Bit: false, prefetchable: false, isIo: true);
         Config.Define(PciRegister.Bar0 + index * 4, 4, 1, (uint)~(size - 1) & 0xffff);
-        Config.Define(PciRegister.Command, 2, Config.Get(PciRegister.Command, 2), (uint)(PciCommand.IoSpace | PciCommand.MemorySpace | PciCommand.BusMaster
-            | PciCommand.ParityErrorResponse | PciCommand.SerrEnable | PciCommand.InterruptDisable));
+        AllowIo();
     }
 
     /// <summary>Declares an expansion ROM (PCI 3.0, section 6.2.5.2), whose code firmware copies and runs.</summary>

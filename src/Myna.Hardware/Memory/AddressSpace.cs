@@ -60,6 +60,13 @@ public sealed class AddressSpace
         return TryAdd(region) is null ? region : null;
     }
 
+    /// <summary>Maps a RAM where the guest wants it. Result as for a device.</summary>
+    public Region? TryMap(ulong start, Ram ram, string name)
+    {
+        var region = new Region(start, ram.Size, name, ram, 0, null);
+        return TryAdd(region) is null ? region : null;
+    }
+
     /// <summary>Takes a region out of the map; one that is not in it is ignored.</summary>
     public void Unmap(Region region)
     {

@@ -7,13 +7,17 @@ public sealed partial class GuestCache
     private static readonly (string Arch, string Name, string Package, string File)[] s_firmware =
     [
         ("x86_64", "bios", "seabios", "usr/share/seabios/bios-256k.bin"),
+        ("x86_64", VgaBios, "seabios", "usr/share/seabios/vgabios-stdvga.bin"),
         ("riscv64", "opensbi", "opensbi", "usr/lib/riscv64-linux-gnu/opensbi/generic/fw_dynamic.bin"),
     ];
+
+    /// <summary>The option ROM of the standard VGA.</summary>
+    public const string VgaBios = "vgabios";
 
     private const string FirmwareSuite = "trixie", FirmwareArch = "amd64";
 
     /// <summary>Names of the firmware that can be had for an architecture.</summary>
-    public static IReadOnlyList<string> FirmwareNames(string arch) => [.. s_firmware.Where(f => f.Arch == arch).Select(f => f.Name)];
+    public static IReadOnlyList<string> FirmwareNames(string arch) => [.. s_firmware.Where(f => f.Arch == arch && f.Name != VgaBios).Select(f => f.Name)];
 
     /// <summary>The path of a firmware image, which is fetched at its first use.</summary>
     /// <exception cref="GuestException">It cannot be had.</exception>

@@ -1,3 +1,4 @@
+using Myna.Devices.Display;
 using Myna.Devices.FirmwareConfig;
 using Myna.Devices.Flash;
 using Myna.Devices.Interrupts;
@@ -47,7 +48,8 @@ internal sealed class VirtBoard
     private readonly List<PlatformEntry> _platform = [];
 
     /// <param name="fwCfg">Files of fw_cfg by name.</param>
-    public VirtBoard(VirtWiring wiring, IReadOnlyDictionary<string, byte[]> fwCfg)
+    /// <param name="ramfb">A display that firmware sets up by fw_cfg, or null.</param>
+    public VirtBoard(VirtWiring wiring, IReadOnlyDictionary<string, byte[]> fwCfg, Ramfb? ramfb = null)
     {
         _wiring = wiring;
         InterruptLine[] Lines(int input) => [.. wiring.Harts.Select(h => new InterruptLine(h, input))];
@@ -73,7 +75,7 @@ internal sealed class VirtBoard
         Add(VirtMemoryMap.Test, new SifiveTest(wiring.Power));
         Add(VirtMemoryMap.Rtc, new GoldfishRtc(wiring.Clock, wiring.WallClock, Irq(VirtMemoryMap.RtcIrq)), VirtMemoryMap.RtcIrq);
         Uart = Add(VirtMemoryMap.Uart, new Uart16550(wiring.Clock, VirtMemoryMap.UartHertz, Irq(VirtMemoryMap.UartIrq), wiring.Console), VirtMemoryMap.UartIrq);
-        Add(VirtMemoryMap.FwCfg, new FwCfg(wiring.Memory, fwCfg, wiring.Harts.Count, wiring.Ram.Size));
+        Add(VirtMemoryMap.FwCfg, new FwCfg(wiring.Memory, ramfb is null ? fwCfg : fwCfg.Append(new(Ramfb.FileName, ramfb.File)), wiring.Harts.Count, wiring.Ram.Size, writable: [Ramfb.FileName]));
 
         Flash = [new Ram("flash0", VirtMemoryMap.FlashSize), new Ram("flash1", VirtMemoryMap.FlashSize)];
         Add(VirtMemoryMap.Flash0, new CfiFlash(Flash[0]));

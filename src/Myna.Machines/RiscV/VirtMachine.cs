@@ -2,10 +2,12 @@ using Myna.Cpu;
 using Myna.Cpu.RiscV;
 using Myna.Cpu.RiscV.Sbi;
 using Myna.Devices.Power;
+using Myna.Devices.Display;
 using Myna.Devices.Virtio;
 using Myna.Devices.Virtio.Transport;
 using Myna.Hardware.Memory;
 using Myna.Hardware.Power;
+using Myna.Hardware.Screens;
 using Myna.Hardware.Time;
 using Myna.Machines.Loading;
 
@@ -15,7 +17,11 @@ namespace Myna.Machines.RiscV;
 internal sealed class VirtMachine : IBoard
 {
     private readonly MachineOptions _options;
+    private readonly List<IScreen> _screens = [];
+    private readonly List<IKeyboard> _keyboards = [];
+    private readonly List<IPointer> _pointers = [];
     private readonly VirtBoard _board;
+    private BochsVga? _vga;
     private readonly BootLayout _layout;
     private readonly Hart[] _harts;
     private readonly HartEngines _engines;
@@ -56,7 +62,8 @@ internal sealed class VirtMachine : IBoard
         VirtInterrupts interrupts = !OptionChecks.HasAia(options) ? VirtInterrupts.Plic
             : firmware is null ? VirtInterrupts.Aia : VirtInterrupts.AiaSupervisor;
         ulong wallClock = options.WallClock ?? (ulong)(DateTime.UtcNow - DateTime.UnixEpoch).Ticks * 100;
-        _board = new VirtBoard(new VirtWiring(interrupts, Memory, _ram, clock, _harts, power, wallClock, options.Console), options.FwCfg);
+        Ramfb? ramfb = CreateRamfb();
+        _board = new VirtBoard(new VirtWiring(interrupts, Memory, _ram, clock, _harts, power, wallClock, options.Console), options.FwCfg, ramfb);
         for (int i = 0; i < _harts.Length; i++)
         {
             _harts[i].SupervisorFile = _board.SupervisorImsic?[i];
@@ -67,6 +74,9 @@ internal sealed class VirtMachine : IBoard
         MapRam(power);
         LoadFlash(options.Flash0, 0);
         LoadFlash(options.Flash1, 1);
+        if (ramfb is not null)
+            _board.Add(new BoardDevice("ramfb", ramfb, ramfb.Reset));
+        AddScreen(clock);
         AddVirtio();
 
         byte[] seed = new byte[32];
@@ -79,6 +89,9 @@ internal sealed class VirtMachine : IBoard
 
     public AddressSpace Memory { get; } = new();
     public AddressSpace? Ports => null;
+    public IReadOnlyList<IScreen> Screens => _screens;
+    public IReadOnlyList<IKeyboard> Keyboards => _keyboards;
+    public IReadOnlyList<IPointer> Pointers => _pointers;
     public IReadOnlyList<VirtualCpu> Cpus => _harts;
     public IReadOnlyList<BoardDevice> Devices => _board.Devices;
     public IReadOnlyDictionary<string, ulong> Symbols => _layout.Kernel?.Symbols ?? _layout.First.Symbols;
@@ -102,6 +115,7 @@ internal sealed class VirtMachine : IBoard
         _engines.Dispose();
         _layout.Dispose();
         _ram.Dispose();
+        _vga?.Dispose();
         _resetRom.Dispose();
         foreach (Ram flash in _board.Flash)
             flash.Dispose();
@@ -129,6 +143,35 @@ internal sealed class VirtMachine : IBoard
         if (end != _ram.Size)
             Memory.Map(VirtMemoryMap.Ram + end, _ram, end, _ram.Size - end);
         _board.Add(new BoardDevice("htif", htif, htif.Reset));
+    }
+
+    /// <summary>The display that the user wants; what fw_cfg is to know of it comes first.</summary>
+    private Ramfb? CreateRamfb()
+    {
+        if (_options.Screen != ScreenKind.Ramfb)
+            return null;
+        var ramfb = new Ramfb(Memory);
+        _screens.Add(ramfb);
+        return ramfb;
+    }
+
+    private void AddScreen(Clock clock)
+    {
+        switch (_options.Screen)
+        {
+            case ScreenKind.None:
+                return;
+            case ScreenKind.Std:
+                _vga = new BochsVga(clock, legacy: false);
+                _screens.Add(_vga);
+                _board.Pci.Add(_vga);
+                break;
+            case ScreenKind.Virtio:
+                ScreenDevices.AddVirtio(_board.Pci, Memory, _options.Log, _screens, _keyboards, _pointers);
+                break;
+        }
+        if (_options.Screen != ScreenKind.Virtio)
+            ScreenDevices.AddInput(_board.Pci, Memory, _options.Log, _keyboards, _pointers);
     }
 
     private void AddVirtio()

@@ -21,7 +21,7 @@ namespace Myna.Machines.X86;
 /// What the boards with x86 CPUs have in common: CPUs with their local APICs, RAM, an I/O APIC, a serial port, firmware
 /// tables, and the start of a kernel without firmware.
 /// </summary>
-internal abstract class PcBoard : IBoard
+internal abstract partial class PcBoard : IBoard
 {
     // Where tables lie when no firmware places them; kernels look for the root pointers from E0000h on in steps of 16 bytes.
     private const ulong RsdpPlace = 0xe0000, AcpiPlace = 0xe0040, SmbiosEntryPlace = 0xf0000, SmbiosPlace = 0xf0020, MpPlace = 0xf8000;
@@ -176,6 +176,7 @@ internal abstract class PcBoard : IBoard
     public virtual void Dispose()
     {
         _engines.Dispose();
+        DisposeScreen();
         _boot?.Dispose();
         _ram.Dispose();
         _resetRom?.Dispose();

@@ -211,6 +211,8 @@ public sealed partial class VirtioPci : PciDevice, IVirtioTransport, IDrainable
         VirtioDeviceId.Net => 0x020000,
         VirtioDeviceId.Block => 0x010000,
         VirtioDeviceId.Console => 0x078000,
+        VirtioDeviceId.Gpu => 0x038000,
+        VirtioDeviceId.Input => 0x098000,
         _ => 0x00ff00,
     };
 }

@@ -1,0 +1,69 @@
+using Myna.Devices.Display;
+using Myna.Devices.Input;
+using Myna.Devices.Pci;
+using Myna.Hardware.Screens;
+using Myna.Machines.Loading;
+
+namespace Myna.Machines.X86;
+
+// What the user looks at and types on.
+internal abstract partial class PcBoard
+{
+    private readonly List<IScreen> _screens = [];
+    private readonly List<IKeyboard> _keyboards = [];
+    private readonly List<IPointer> _pointers = [];
+    private readonly List<IDisposable> _screenMemory = [];
+    private Ramfb? _ramfb;
+
+    public IReadOnlyList<IScreen> Screens => _screens;
+    public IReadOnlyList<IKeyboard> Keyboards => _keyboards;
+    public IReadOnlyList<IPointer> Pointers => _pointers;
+
+    /// <summary>The display that the user wants, and the keyboard controller.</summary>
+    /// <exception cref="MachineException">The VGA BIOS cannot be read.</exception>
+    protected void AddScreen(PciHost pci, I8042? controller)
+    {
+        if (controller is not null)
+        {
+            _keyboards.Add(controller);
+            _pointers.Add(controller);
+        }
+        if (Options.Screen is ScreenKind.Std or ScreenKind.Virtio)
+            AddVga(pci);
+        if (Options.Screen == ScreenKind.Virtio)
+            ScreenDevices.AddVirtio(pci, Memory, Log, _screens, _keyboards, _pointers);
+        if (Options.Screen == ScreenKind.Ramfb)
+        {
+            _ramfb = new Ramfb(Memory);
+            _screens.Add(_ramfb);
+            Add(new BoardDevice("ramfb", _ramfb, _ramfb.Reset));
+        }
+    }
+
+    /// <summary>The fw_cfg files of the display, which the guest may write.</summary>
+    protected IReadOnlyDictionary<string, byte[]> ScreenFiles => _ramfb is null ? new Dictionary<string, byte[]>() : new() { [Ramfb.FileName] = _ramfb.File };
+
+    private void AddVga(PciHost pci)
+    {
+        byte[]? rom = Options.VgaBios is { } path ? ImageFile.Read(path, "VGA BIOS") : null;
+        var vga = new BochsVga(Clock, rom: rom);
+        _screenMemory.Add(vga);
+        _screens.Add(vga);
+        pci.Add(vga);
+        // A guest may run code there.
+        AddExecutable(vga.Memory);
+        Memory.Map(Vga.WindowStart, Vga.WindowSize, "vga-window", vga.Vga.Window);
+        MapPorts(0x1ce, vga.Vga.DispiPorts, "vga-dispi");
+        MapPorts(0x3b4, vga.Vga.CrtcMono, "vga-crtc-mono");
+        MapPorts(0x3ba, vga.Vga.StatusMono, "vga-status-mono");
+        MapPorts(0x3c0, vga.Vga.Registers, "vga");
+        MapPorts(0x3d4, vga.Vga.CrtcColour, "vga-crtc");
+        MapPorts(0x3da, vga.Vga.StatusColour, "vga-status");
+    }
+
+    private void DisposeScreen()
+    {
+        foreach (IDisposable memory in _screenMemory)
+            memory.Dispose();
+    }
+}
