@@ -92,14 +92,10 @@ internal sealed class Q35Board : PcBoard
         var configuration = new PciConfigPorts(pci, reset);
         Ports.Map(PciConfigPorts.Port, PciConfigPorts.Ports, "pci-config", configuration);
         Add(new BoardDevice("pci-config", configuration, configuration.Reset));
-<<<<<<< HEAD
+        AddScreen(pci, keyboard);
         Dictionary<VirtioDevice, DeviceOptions> origins = [];
         (List<VirtioDevice> devices, _) = VirtioDevices.Create(Memory, options, 0, origins: origins);
         Dictionary<DeviceOptions, string> paths = new(ReferenceEqualityComparer.Instance);
-=======
-        AddScreen(pci, keyboard);
-        (List<VirtioDevice> devices, _) = VirtioDevices.Create(Memory, options, 0);
->>>>>>> 8dd8570 (screens: VGA with the Bochs VBE, virtio-gpu and virtio-input, ramfb, VNC server, screenshots)
         foreach (VirtioDevice device in devices)
             VirtioDevices.Plug(pci, device);
         Drives.NameVirtio(pci, origins, paths);
@@ -109,11 +105,7 @@ internal sealed class Q35Board : PcBoard
 
         AcpiTableSet tables = Q35Tables.Build(options.Cpus, Layout.End, hpet.BlockId, SerialPorts);
         UseTables(tables);
-<<<<<<< HEAD
-        var fwCfg = new FwCfg(Memory, options.FwCfg.Concat(FirmwareFiles(tables, paths)), options.Cpus, options.Memory, FirmwareItems());
-=======
-        var fwCfg = new FwCfg(Memory, options.FwCfg.Concat(FirmwareFiles(tables)).Concat(ScreenFiles), options.Cpus, options.Memory, FirmwareItems(), [.. ScreenFiles.Keys]);
->>>>>>> 8dd8570 (screens: VGA with the Bochs VBE, virtio-gpu and virtio-input, ramfb, VNC server, screenshots)
+        var fwCfg = new FwCfg(Memory, options.FwCfg.Concat(FirmwareFiles(tables, paths)).Concat(ScreenFiles), options.Cpus, options.Memory, FirmwareItems(), [.. ScreenFiles.Keys]);
         MapPorts(Q35MemoryMap.FwCfg, fwCfg.Ports, "fw_cfg");
         Add(new BoardDevice("fw_cfg", fwCfg, fwCfg.Reset));
         AddTestDevices(Gsi);
