@@ -103,7 +103,7 @@ internal static class ExecProgram
             throw new UserException($"{path} is a program for this host: start it without Myna\nor give --arch x86_64 to have it translated all the same", 126);
     }
 
-    private static string Boards(string arch) => Myna.Machines.Boards.Canonical(arch) ?? arch;
+    private static string Boards(string arch) => Myna.Machines.Boards.Canonical(arch) ?? (arch is "i486" or "i586" or "i686" or "x86" ? Target.I386.Name : arch);
 
     /// <summary>A name without a slash is looked for as a shell does, in the program's own PATH, then here.</summary>
     private static string Find(string name, Sysroot? sysroot, List<string> environment)
@@ -152,8 +152,6 @@ internal static class ExecProgram
         words.Add("exec");
         if (options.Sysroot is { } sysroot)
             words.AddRange(["--sysroot", Path.GetFullPath(sysroot)]);
-        if (options.Arch is { } arch)
-            words.AddRange(["--arch", arch]);
         if (options.Trace)
             words.Add("--strace");
         if (!options.Translate)

@@ -50,7 +50,7 @@ public sealed class LinuxProcess
         Options = options;
         Sysroot = options.Sysroot;
         Trace = options.Trace;
-        Memory = new AddressSpace();
+        Memory = new AddressSpace(narrow: !Loader.TargetOf(Sysroot, options.Path).Is64Bit);
         ProcFiles = new ProcFiles(this);
         Image = Loader.Load(Memory, Sysroot, options.Path, options.Arguments, options.Environment, capabilities ?? Capabilities, vdso is null ? null : t => vdso(Memory, t));
         Calls = new SystemCalls(Target.Abi);
@@ -63,6 +63,12 @@ public sealed class LinuxProcess
     public LoadedImage Image { get; }
     public Target Target => Image.Target;
     public SystemCalls Calls { get; }
+
+    /// <summary>The system calls of an ABI: the program's own, or those of i386 in an x86-64 program.</summary>
+    public SystemCalls CallsOf(AbiKind abi)
+        => abi == Target.Abi ? Calls : LazyInitializer.EnsureInitialized(ref _otherCalls, () => new SystemCalls(abi));
+
+    private SystemCalls? _otherCalls;
     public Descriptors Descriptors { get; } = new();
     public ResourceLimits Limits { get; } = new();
 
@@ -97,6 +103,15 @@ public sealed class LinuxProcess
 
     /// <summary>The CPUs of the threads.</summary>
     public UserTranslation Translation { get; }
+
+    /// <summary>Changes a limit that is kept here (<see cref="ResourceLimits.IsKept"/>).</summary>
+    internal long SetLimit(int resource, ulong soft, ulong hard)
+    {
+        long result = Limits.Set(resource, soft, hard);
+        if (result == 0 && resource == ResourceLimits.AddressSpace)
+            Memory.SizeLimit = soft;
+        return result;
+    }
 
     internal void Log(string text) => Options.Log?.Invoke(text);
 }

@@ -89,7 +89,11 @@ public sealed partial class X86Cpu
             _exceptionsTaken++;
         if (_user is not null)
         {
-            Trap(vector, kind == EventKind.Exception, error, ip);
+            // Linux lets user programs have three interrupts by INT n (arch/x86/kernel/idt.c).
+            if (kind == EventKind.Software && vector is not ((int)Vector.BP or (int)Vector.OF or Int80Trap))
+                Trap((int)Vector.GP, fault: true, (uint)(vector * 8) + 2, ip);
+            else
+                Trap(vector, kind == EventKind.Exception, error, ip);
             return;
         }
         _delivering = true;

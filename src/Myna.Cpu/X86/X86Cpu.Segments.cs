@@ -59,6 +59,8 @@ public sealed partial class X86Cpu
     {
         descriptor = default;
         address = 0;
+        if (_user is not null)
+            return TryReadUserDescriptor(selector, vector, out descriptor);
         ulong table;
         uint limit;
         if ((selector & 4) != 0)

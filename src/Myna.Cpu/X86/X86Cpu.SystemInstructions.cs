@@ -128,7 +128,7 @@ public sealed partial class X86Cpu
         ulong flags = RFlags & ~RFlag.RF;
         ulong next = NextIp(insn), target;
         if (_user is not null)
-            return SystemCall(next, flags);
+            return Is64 ? SystemCall(next, flags) : Undefined();
         if (IsLong)
         {
             target = Is64 ? _lstar : _cstar;
@@ -189,6 +189,8 @@ public sealed partial class X86Cpu
     [X86Instruction(Mnemonic.Sysenter)]
     internal Flow Sysenter(in Insn insn)
     {
+        if (_user is not null)
+            return Is64 ? Raise(Vector.GP) : SystemCall(SysenterTrap, NextIp(insn));
         if (!IsProtected || (_sysenterCs & 0xFFFC) == 0)
             return Raise(Vector.GP);
         ref X86Registers r = ref State;

@@ -12,18 +12,20 @@ using Myna.Jit.User;
 namespace Myna.Cpu.X86;
 
 /// <summary>
-/// A CPU of a user program: 64-bit mode, CPL 3, the process's own memory. SYSCALL and every exception end
+/// A CPU of a user program: 64-bit or compatibility mode, CPL 3, the process's own memory. System calls and every exception end
 /// <see cref="VirtualCpu.Run"/> with <see cref="StopReason.Trap"/>; pc is at the instruction for faults, else behind it.
 /// </summary>
 public sealed partial class X86Cpu
 {
-    private const ushort UserCode = 0x33, UserData = 0x2B;
+    /// <summary><see cref="TrapVector"/> of system calls: SYSCALL, SYSENTER, INT 80h.</summary>
+    public const int SyscallTrap = -1, SysenterTrap = -2, Int80Trap = 0x80;
+
     private readonly DirectMemory? _user;
 
     /// <summary>Whether this is a user program's CPU.</summary>
     public bool IsUser => _user is not null;
 
-    /// <summary>The vector that ended the run; -1: SYSCALL.</summary>
+    /// <summary>The vector that ended the run, or one of the constants above.</summary>
     [field: NotSaved("valid only after a run")]
     public int TrapVector { get; private set; }
 
@@ -45,10 +47,18 @@ public sealed partial class X86Cpu
         _cpl = 3;
         ref X86Registers r = ref State;
         r.General = default;
-        SetFlatSegment(SegmentRegister.Cs, UserCode, 3, is64: true, code: true);
-        SetFlatSegment(SegmentRegister.Ss, UserData, 3, is64: true, code: false);
-        foreach (SegmentRegister segment in (ReadOnlySpan<SegmentRegister>)[SegmentRegister.Ds, SegmentRegister.Es, SegmentRegister.Fs, SegmentRegister.Gs])
-            SetFlatSegment(segment, 0, 3, is64: true, code: false);
+        bool wide = !_options.User32;
+        SetFlatSegment(SegmentRegister.Cs, wide ? UserCode : User32Code, 3, wide, code: true);
+        SetFlatSegment(SegmentRegister.Ss, UserData, 3, wide, code: false);
+        foreach (SegmentRegister segment in (ReadOnlySpan<SegmentRegister>)[SegmentRegister.Ds, SegmentRegister.Es])
+            SetFlatSegment(segment, wide ? 0 : UserData, 3, wide, code: false);
+        foreach (SegmentRegister segment in (ReadOnlySpan<SegmentRegister>)[SegmentRegister.Fs, SegmentRegister.Gs])
+        {
+            if (wide)
+                SetFlatSegment(segment, 0, 3, wide, code: false);
+            else
+                SetNullSegment(segment, 0);
+        }
         RFlags = RFlag.Reserved1 | RFlag.IF;
         r.X87Control = X87InitialControl;
         r.X87Status = 0;
@@ -71,7 +81,12 @@ public sealed partial class X86Cpu
         ref X86Registers r = ref State;
         r.General[1] = next;
         r.General[11] = flags;
-        TrapVector = -1;
+        return SystemCall(SyscallTrap, next);
+    }
+
+    private Flow SystemCall(int trap, ulong next)
+    {
+        TrapVector = trap;
         Block.Context.Pc = next;
         RequestExit(ExitRequests.Trap);
         return Flow.Return;
@@ -181,6 +196,8 @@ public sealed partial class X86Cpu
         Block.Context.Pc = other.Block.Context.Pc;
         Block.Context.Mxcsr = other.Block.Context.Mxcsr;
         _xcr0 = other._xcr0;
+        other._tls.CopyTo(_tls, 0);
+        UserLdt = other.UserLdt;
         UpdateFlags();
     }
 }

@@ -42,6 +42,9 @@ public sealed record X86CpuOptions
     /// <summary>Not a machine's CPU but a user program's: 64-bit mode at CPL 3 alone, and exceptions end <see cref="VirtualCpu.Run"/>.</summary>
     public DirectMemory? User { get; init; }
 
+    /// <summary>With <see cref="User"/>: a program in 32-bit code.</summary>
+    public bool User32 { get; init; }
+
     public LogChannel Log { get; init; } = LogChannel.None;
 }
 

@@ -4,6 +4,7 @@ using Myna.Cpu.RiscV;
 using Myna.Host.User;
 using Myna.Jit.Memory;
 using Myna.Jit.User;
+using Myna.Linux.Loading;
 
 namespace Myna.Linux.Abis;
 
@@ -44,6 +45,7 @@ internal sealed class RiscVUserCpu(Hart hart, IGuestSpace space, ulong trampolin
         {
             Call = new SystemCallArguments
             {
+                Abi = AbiKind.RiscV64,
                 Number = (long)r.X[A7], A0 = r.X[10], A1 = r.X[11], A2 = r.X[12], A3 = r.X[13], A4 = r.X[14], A5 = r.X[15],
             };
             _hart.Pc += 4;

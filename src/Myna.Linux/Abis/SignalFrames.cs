@@ -21,6 +21,22 @@ internal static class SignalFrames
         BinaryPrimitives.WriteUInt64LittleEndian(to[16..], stack.Size);
     }
 
+    /// <summary>stack_t of a 32-bit ABI, of 12 bytes.</summary>
+    public static void WriteNarrowStack(Span<byte> to, in AlternateStack stack, ulong sp)
+    {
+        BinaryPrimitives.WriteUInt32LittleEndian(to, (uint)stack.Start);
+        BinaryPrimitives.WriteInt32LittleEndian(to[4..], stack.Contains(sp) ? stack.Flags | AlternateStack.OnStack : stack.Flags);
+        BinaryPrimitives.WriteUInt32LittleEndian(to[8..], (uint)stack.Size);
+    }
+
+    /// <inheritdoc cref="WriteNarrowStack"/>
+    public static AlternateStack ReadNarrowStack(ReadOnlySpan<byte> from) => new()
+    {
+        Start = BinaryPrimitives.ReadUInt32LittleEndian(from),
+        Flags = BinaryPrimitives.ReadInt32LittleEndian(from[4..]) & ~AlternateStack.OnStack,
+        Size = BinaryPrimitives.ReadUInt32LittleEndian(from[8..]),
+    };
+
     /// <inheritdoc cref="WriteStack"/>
     public static AlternateStack ReadStack(ReadOnlySpan<byte> from) => new()
     {

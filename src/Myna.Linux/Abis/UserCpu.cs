@@ -1,5 +1,6 @@
 using Myna.Cpu;
 using Myna.Host.User;
+using Myna.Linux.Loading;
 using Myna.Linux.Signals;
 
 namespace Myna.Linux.Abis;
@@ -18,6 +19,8 @@ public enum UserEvent
 /// <summary>A system call as the guest's registers say it.</summary>
 public struct SystemCallArguments
 {
+    /// <summary>Whose numbers and structures it has: 64-bit x86 programs may make those of i386 too.</summary>
+    public AbiKind Abi;
     public long Number;
     public ulong A0, A1, A2, A3, A4, A5;
 }
@@ -95,6 +98,16 @@ public abstract class UserCpu : IDisposable
 
     /// <summary>The registers from the frame at the stack pointer.</summary>
     public abstract bool TryLeaveHandler();
+
+    /// <summary>As above, of the shorter frame that i386 has for handlers without siginfo (sigreturn(2)).</summary>
+    public virtual bool TryReadOldFrame(out ulong mask)
+    {
+        mask = 0;
+        return false;
+    }
+
+    /// <inheritdoc cref="TryReadOldFrame"/>
+    public virtual bool TryLeaveOldHandler() => false;
 
     /// <summary>Takes over all registers of another.</summary>
     public abstract void CopyFrom(UserCpu other);

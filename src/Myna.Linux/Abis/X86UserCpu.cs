@@ -4,16 +4,17 @@ using Myna.Cpu.X86;
 using Myna.Host.User;
 using Myna.Jit.Memory;
 using Myna.Jit.User;
+using Myna.Linux.Loading;
 
 namespace Myna.Linux.Abis;
 
 /// <summary>
-/// x86-64: system calls by SYSCALL with the number in rax (Linux, arch/x86/entry), signal frames of struct rt_sigframe.
-/// LIMIT: INT 80h raises SIGSEGV.
+/// x86-64: system calls by SYSCALL with the number in rax (Linux, arch/x86/entry), those of i386 by INT 80h; signal frames of
+/// struct rt_sigframe.
 /// </summary>
-internal sealed class X86UserCpu(X86Cpu cpu, IGuestSpace space, Action<X86UserCpu> disposed) : UserCpu
+internal class X86UserCpu(X86Cpu cpu, IGuestSpace space, Action<X86UserCpu> disposed) : UserCpu
 {
-    private const int Rax = 0, Rcx = 1, Rdx = 2, Rbx = 3, Rsp = 4, Rbp = 5, Rsi = 6, Rdi = 7;
+    protected const int Rax = 0, Rcx = 1, Rdx = 2, Rbx = 3, Rsp = 4, Rbp = 5, Rsi = 6, Rdi = 7;
     private const int SIGILL = 4, SIGTRAP = 5, SIGBUS = 7, SIGFPE = 8, SIGSEGV = 11, SI_KERNEL = 0x80;
 
     // The frame: return address, ucontext (stack, machine context, mask), siginfo; the floating-point image lies above.
@@ -24,6 +25,7 @@ internal sealed class X86UserCpu(X86Cpu cpu, IGuestSpace space, Action<X86UserCp
 
     // In the image's bytes that software may use, and behind it.
     private const int SoftwareAt = 464;
+    protected const int ImageSize = X86Cpu.UserImageSize + 4;
     private const uint FP_XSTATE_MAGIC1 = 0x4650_5853, FP_XSTATE_MAGIC2 = 0x4650_5845;
     private const int RedZone = 128;
 
@@ -55,17 +57,44 @@ internal sealed class X86UserCpu(X86Cpu cpu, IGuestSpace space, Action<X86UserCp
     {
         if (_cpu.Run() != StopReason.Trap)
             return UserEvent.Interrupted;
-        if (_cpu.TrapVector >= 0)
-        {
-            Fault = ToSignal();
-            return UserEvent.Fault;
-        }
         ref X86Registers r = ref _cpu.State;
-        Call = new SystemCallArguments
+        switch (_cpu.TrapVector)
         {
-            Number = (long)r.General[Rax], A0 = r.General[Rdi], A1 = r.General[Rsi], A2 = r.General[Rdx],
-            A3 = r.General[10], A4 = r.General[8], A5 = r.General[9],
-        };
+            case X86Cpu.SyscallTrap:
+                Call = new SystemCallArguments
+                {
+                    Abi = AbiKind.X64, Number = (long)r.General[Rax], A0 = r.General[Rdi], A1 = r.General[Rsi], A2 = r.General[Rdx],
+                    A3 = r.General[10], A4 = r.General[8], A5 = r.General[9],
+                };
+                return UserEvent.SystemCall;
+            case X86Cpu.Int80Trap:
+                Call = NarrowCall(ref r);
+                return UserEvent.SystemCall;
+            case X86Cpu.SysenterTrap:
+                return EnterSystem();
+            default:
+                Fault = ToSignal();
+                return UserEvent.Fault;
+        }
+    }
+
+    protected static SystemCallArguments NarrowCall(ref X86Registers r) => new()
+    {
+        Abi = AbiKind.I386, Number = (int)r.General[Rax], A0 = (uint)r.General[Rbx], A1 = (uint)r.General[Rcx], A2 = (uint)r.General[Rdx],
+        A3 = (uint)r.General[Rsi], A4 = (uint)r.General[Rdi], A5 = (uint)r.General[Rbp],
+    };
+
+    /// <summary>SYSENTER, which 64-bit programs do not have.</summary>
+    protected virtual UserEvent EnterSystem()
+    {
+        Fault = new SignalFault(SIGSEGV, SI_KERNEL, 0);
+        return UserEvent.Fault;
+    }
+
+    /// <summary>Sets the call that <see cref="EnterSystem"/> has found.</summary>
+    protected UserEvent Enter(in SystemCallArguments call)
+    {
+        Call = call;
         return UserEvent.SystemCall;
     }
 
@@ -104,16 +133,10 @@ internal sealed class X86UserCpu(X86Cpu cpu, IGuestSpace space, Action<X86UserCp
         ref X86Registers r = ref _cpu.State;
         ulong old = r.General[Rsp];
         ulong sp = SignalFrames.ChooseStack(old - RedZone, delivery);
-        ulong image = (sp - (ulong)(X86Cpu.UserImageSize + 4)) & ~63UL;
+        ulong image = (sp - ImageSize) & ~63UL;
         ulong frame = ((image - FrameSize) & ~15UL) - 8;
-        Span<byte> state = stackalloc byte[X86Cpu.UserImageSize + 4];
-        state.Clear();
-        _cpu.SaveUserState(state);
-        BinaryPrimitives.WriteUInt32LittleEndian(state[SoftwareAt..], FP_XSTATE_MAGIC1);
-        BinaryPrimitives.WriteUInt32LittleEndian(state[(SoftwareAt + 4)..], X86Cpu.UserImageSize + 4);
-        state.Slice(512, 8).CopyTo(state[(SoftwareAt + 8)..]);
-        BinaryPrimitives.WriteUInt32LittleEndian(state[(SoftwareAt + 16)..], X86Cpu.UserImageSize);
-        BinaryPrimitives.WriteUInt32LittleEndian(state[X86Cpu.UserImageSize..], FP_XSTATE_MAGIC2);
+        Span<byte> state = stackalloc byte[ImageSize];
+        SaveState(state, ImageSize);
 
         Span<byte> bytes = stackalloc byte[FrameSize];
         bytes.Clear();
@@ -149,6 +172,30 @@ internal sealed class X86UserCpu(X86Cpu cpu, IGuestSpace space, Action<X86UserCp
         return true;
     }
 
+    /// <summary>The floating-point image of a frame, marked as one with XSAVE's components (asm/sigcontext.h, struct _fpx_sw_bytes).</summary>
+    /// <param name="extent">Bytes from the frame's floating-point pointer to the end mark.</param>
+    protected void SaveState(Span<byte> state, int extent)
+    {
+        state.Clear();
+        _cpu.SaveUserState(state);
+        BinaryPrimitives.WriteUInt32LittleEndian(state[SoftwareAt..], FP_XSTATE_MAGIC1);
+        BinaryPrimitives.WriteUInt32LittleEndian(state[(SoftwareAt + 4)..], (uint)extent);
+        state.Slice(512, 8).CopyTo(state[(SoftwareAt + 8)..]);
+        BinaryPrimitives.WriteUInt32LittleEndian(state[(SoftwareAt + 16)..], X86Cpu.UserImageSize);
+        BinaryPrimitives.WriteUInt32LittleEndian(state[X86Cpu.UserImageSize..], FP_XSTATE_MAGIC2);
+    }
+
+    /// <summary>Reads the image at an address.</summary>
+    protected static bool TryReadState(ulong image, Span<byte> state, out bool extended)
+    {
+        state.Clear();
+        extended = false;
+        if (SafeMemory.Read(image, state[..512]) != 512)
+            return false;
+        extended = BinaryPrimitives.ReadUInt32LittleEndian(state[SoftwareAt..]) == FP_XSTATE_MAGIC1;
+        return !extended || SafeMemory.Read(image, state) == state.Length;
+    }
+
     // RET has taken the return address.
     private ulong Frame => StackPointer - 8;
 
@@ -175,11 +222,7 @@ internal sealed class X86UserCpu(X86Cpu cpu, IGuestSpace space, Action<X86UserCp
         if (image == 0)
             return true;
         Span<byte> state = stackalloc byte[X86Cpu.UserImageSize];
-        state.Clear();
-        if (SafeMemory.Read(image, state[..512]) != 512)
-            return false;
-        bool extended = BinaryPrimitives.ReadUInt32LittleEndian(state[SoftwareAt..]) == FP_XSTATE_MAGIC1;
-        if (extended && SafeMemory.Read(image, state) != state.Length)
+        if (!TryReadState(image, state, out bool extended))
             return false;
         _cpu.LoadUserState(state, extended);
         return true;
@@ -217,5 +260,6 @@ internal sealed class X86UserCpu(X86Cpu cpu, IGuestSpace space, Action<X86UserCp
     {
         disposed(this);
         _cpu.Dispose();
+        GC.SuppressFinalize(this);
     }
 }

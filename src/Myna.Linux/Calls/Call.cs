@@ -7,7 +7,7 @@ namespace Myna.Linux.Calls;
 /// <summary>One system call of a guest thread.</summary>
 /// <param name="row">What is called.</param>
 /// <param name="a0">Arguments as the guest gave them; what the call does not have is whatever its registers hold.</param>
-public readonly ref struct Call(GuestThread thread, CallRow row, ulong a0, ulong a1, ulong a2, ulong a3, ulong a4, ulong a5)
+public readonly ref struct Call(GuestThread thread, CallRow row, AbiKind abi, ulong a0, ulong a1, ulong a2, ulong a3, ulong a4, ulong a5)
 {
     public GuestThread Thread { get; } = thread;
     public CallRow Row { get; } = row;
@@ -19,7 +19,9 @@ public readonly ref struct Call(GuestThread thread, CallRow row, ulong a0, ulong
     public ulong A5 { get; } = a5;
 
     public LinuxProcess Process => Thread.Process;
-    public AbiKind Abi => Thread.Process.Target.Abi;
+
+    /// <summary>Whose numbers and structures it has.</summary>
+    public AbiKind Abi { get; } = abi;
 
     /// <summary>The thread's memory for the host's structures, empty at the call's beginning.</summary>
     internal HostScratch Scratch => Thread.Scratch;
@@ -33,7 +35,7 @@ public readonly ref struct Call(GuestThread thread, CallRow row, ulong a0, ulong
     public long Host(long a0 = 0, long a1 = 0, long a2 = 0, long a3 = 0, long a4 = 0, long a5 = 0)
         => HostSyscall.InvokeInterruptible(Row.X64, a0, a1, a2, a3, a4, a5);
 
-    public Call With(ulong a0, ulong a1, ulong a2, ulong a3, ulong a4, ulong a5) => new(Thread, Row, a0, a1, a2, a3, a4, a5);
+    public Call With(ulong a0, ulong a1, ulong a2, ulong a3, ulong a4, ulong a5) => new(Thread, Row, Abi, a0, a1, a2, a3, a4, a5);
 }
 
 /// <summary>What a system call does. Answers its result or -errno.</summary>

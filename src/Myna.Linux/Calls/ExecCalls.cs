@@ -33,7 +33,9 @@ internal static class ExecCalls
             path = path.Length == 0 ? folder : $"{folder}/{path}";
         }
         int total = 0;
-        if ((result = ReadStrings(argv, ref total, out List<string> arguments)) < 0 || (result = ReadStrings(envp, ref total, out List<string> environment)) < 0)
+        int pointer = call.Abi == AbiKind.I386 ? 4 : 8;
+        if ((result = ReadStrings(argv, pointer, ref total, out List<string> arguments)) < 0
+            || (result = ReadStrings(envp, pointer, ref total, out List<string> environment)) < 0)
             return result;
         Target target;
         bool self = process.ProcFiles.IsExecutableLink(path);
@@ -50,7 +52,7 @@ internal static class ExecCalls
         IReadOnlyList<string> relaunch = process.Options.Relaunch;
         if ((target == Target.X64 && process.Target != Target.X64) || relaunch.Count == 0)
             return Replace(Paths.ToHost(call, path, follow: true), arguments, environment);
-        List<string> words = [.. relaunch, "--argv0", arguments.Count == 0 ? "" : arguments[0], "--", path, .. arguments.Skip(1)];
+        List<string> words = [.. relaunch, "--arch", target.Name, "--argv0", arguments.Count == 0 ? "" : arguments[0], "--", path, .. arguments.Skip(1)];
         if (process.Options.RelaunchDescriptor >= 0)
             return Replace(process.Options.RelaunchDescriptor, "", words, environment);
         environment = RuntimeSettings.EnvironmentFor(environment);
@@ -58,15 +60,16 @@ internal static class ExecCalls
         return Replace(words[0], words, environment);
     }
 
-    private static long ReadStrings(ulong address, ref int total, out List<string> strings)
+    private static long ReadStrings(ulong address, int pointerSize, ref int total, out List<string> strings)
     {
         strings = [];
         if (address == 0)
             return 0;
         byte[] buffer = new byte[StringLimit];
-        for (; ; address += 8)
+        for (; ; address += (ulong)pointerSize)
         {
-            if (!GuestMemory.TryRead(address, out ulong pointer))
+            ulong pointer = 0;
+            if (!GuestMemory.TryRead(address, System.Runtime.InteropServices.MemoryMarshal.AsBytes(new Span<ulong>(ref pointer))[..pointerSize]))
                 return -EFAULT;
             if (pointer == 0)
                 return 0;

@@ -33,14 +33,14 @@ internal static class MemoryCalls
     public static long Break(in Call call) => call.Process.Memory.Break(call.A0);
 
     /// <summary>A call on a range of the guest's memory.</summary>
-    public static long Ranged(in Call call) => IsInside(call.A0, call.A1) ? call.Pass() : -ENOMEM;
+    public static long Ranged(in Call call) => IsInside(call, call.A0, call.A1) ? call.Pass() : -ENOMEM;
 
     public static long Advise(in Call call)
     {
         const int MADV_DONTNEED = 4, MADV_FREE = 8, MADV_REMOVE = 9, MADV_HWPOISON = 100, MADV_SOFT_OFFLINE = 101;
         const int MADV_GUARD_INSTALL = 102, MADV_DONTNEED_LOCKED = 24;
         int advice = (int)call.A2;
-        if (!IsInside(call.A0, call.A1))
+        if (!IsInside(call, call.A0, call.A1))
             return -ENOMEM;
         if (advice is MADV_HWPOISON or MADV_SOFT_OFFLINE or MADV_GUARD_INSTALL)
             return -EINVAL;
@@ -83,7 +83,7 @@ internal static class MemoryCalls
             {
                 if ((flags & SHM_RND) != 0)
                     place &= ~(PageSize - 1);
-                if ((place & (PageSize - 1)) != 0 || place < AddressSpace.Lowest || !IsInside(place, size))
+                if ((place & (PageSize - 1)) != 0 || place < AddressSpace.Lowest || !IsInside(call, place, size))
                     return -EINVAL;
             }
             // The host's mapping is never executable; it refuses to replace others unless asked to.
@@ -126,5 +126,9 @@ internal static class MemoryCalls
         return 0;
     }
 
-    private static bool IsInside(ulong start, ulong length) => start <= AddressSpace.Limit && length <= AddressSpace.Limit - start;
+    private static bool IsInside(in Call call, ulong start, ulong length)
+    {
+        ulong end = call.Process.Memory.End;
+        return start <= end && length <= end - start;
+    }
 }

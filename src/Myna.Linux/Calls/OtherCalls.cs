@@ -8,27 +8,39 @@ namespace Myna.Linux.Calls;
 internal static class SocketCalls
 {
     /// <summary>bind and connect: a UNIX socket's path may be one of the sysroot's.</summary>
-    public static long Address(in Call call)
+    public static long Address(in Call call) => Address(call, call.Row.X64);
+
+    /// <param name="number">The host's call.</param>
+    public static long Address(in Call call, long number)
+        => TranslateName(call, call.A1, (int)call.A2, out long address, out int length)
+            ? HostSyscall.InvokeInterruptible(number, (int)call.A0, address, length)
+            : HostSyscall.InvokeInterruptible(number, (int)call.A0, (long)call.A1, (int)call.A2);
+
+    /// <summary>The host's address for a socket's name.</summary>
+    /// <returns>False: it is the guest's own.</returns>
+    public static bool TranslateName(in Call call, ulong guest, int length, out long address, out int hostLength)
     {
         const ushort AF_UNIX = 1;
         const int PathAt = 2, MaxPath = 108;
-        int length = (int)call.A2;
+        address = 0;
+        hostLength = 0;
         if (call.Process.Sysroot is not { } sysroot || length is <= PathAt + 1 or > PathAt + MaxPath
-            || !GuestMemory.TryRead(call.A1, out ushort family) || family != AF_UNIX)
-            return call.Pass();
-        Span<byte> address = stackalloc byte[length];
-        if (!GuestMemory.TryRead(call.A1, address))
-            return -EFAULT;
-        ReadOnlySpan<byte> path = address[PathAt..];
+            || !GuestMemory.TryRead(guest, out ushort family) || family != AF_UNIX)
+            return false;
+        Span<byte> name = stackalloc byte[length];
+        if (!GuestMemory.TryRead(guest, name))
+            return false;
+        ReadOnlySpan<byte> path = name[PathAt..];
         int end = path.IndexOf((byte)0);
-        string name = GuestText.Decode(end < 0 ? path : path[..end]);
-        string host = sysroot.Translate(call.Scratch, name);
-        if (host == name || host.Length >= MaxPath)
-            return call.Pass();
-        Span<byte> translated = call.Scratch.Take(PathAt + MaxPath, out long at);
+        string text = GuestText.Decode(end < 0 ? path : path[..end]);
+        string host = sysroot.Translate(call.Scratch, text);
+        if (host == text || host.Length >= MaxPath)
+            return false;
+        Span<byte> translated = call.Scratch.Take(PathAt + MaxPath, out address);
         BitConverter.TryWriteBytes(translated, AF_UNIX);
         GuestText.Encode(host).CopyTo(translated[PathAt..]);
-        return call.Host((long)call.A0, at, PathAt + host.Length + 1);
+        hostLength = PathAt + host.Length + 1;
+        return true;
     }
 }
 

@@ -94,7 +94,7 @@ internal static class Polling
         return result < 0 ? result : call.Host((int)call.A0, mask, 8, (long)call.A3);
     }
 
-    private static long Mask(in Call call, ulong guest, ulong size, out long host)
+    internal static long Mask(in Call call, ulong guest, ulong size, out long host)
     {
         // SIGILL, SIGTRAP, SIGBUS, SIGFPE and SIGSEGV of the host tell Myna of the guest's faults: never blocked.
         const ulong faults = 1UL << 3 | 1UL << 4 | 1UL << 6 | 1UL << 7 | 1UL << 10;

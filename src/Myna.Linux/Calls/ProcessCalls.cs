@@ -12,6 +12,8 @@ internal static class ProcessCalls
 
     public static long NotPermitted(in Call call) => -EPERM;
 
+    public static long Invalid(in Call call) => -EINVAL;
+
     public static long Interrupted(in Call call) => -EINTR;
 
     public static long Wait4(in Call call)
@@ -85,11 +87,9 @@ internal static class ProcessCalls
         {
             if (!GuestMemory.TryRead(newLimit, out ulong newSoft) || !GuestMemory.TryRead(newLimit + 8, out ulong newHard))
                 return -EFAULT;
-            long result = limits.Set(resource, newSoft, newHard);
+            long result = call.Process.SetLimit(resource, newSoft, newHard);
             if (result < 0)
                 return result;
-            if (resource == ResourceLimits.AddressSpace)
-                call.Process.Memory.SizeLimit = newSoft;
         }
         return oldLimit == 0 || (GuestMemory.TryWrite(oldLimit, soft) && GuestMemory.TryWrite(oldLimit + 8, hard)) ? 0 : -EFAULT;
     }

@@ -14,19 +14,27 @@ public sealed class SystemCalls
 
     private readonly CallRow?[] _rows;
     private readonly AbiKind _abi;
+    private readonly bool _narrow;
     private bool _descriptorsGiven;
     private readonly HashSet<long> _unknown = [];
 
     public SystemCalls(AbiKind abi)
     {
         _abi = abi;
-        _rows = new CallRow?[CallTable.Rows.Max(r => r.NumberFor(abi)) + 1];
+        _narrow = abi == AbiKind.I386;
+        _rows = _narrow ? Narrow.NarrowTable.Rows(abi) : Wide(abi);
+    }
+
+    private static CallRow?[] Wide(AbiKind abi)
+    {
+        var rows = new CallRow?[CallTable.Rows.Max(r => r.NumberFor(abi)) + 1];
         foreach (CallRow row in CallTable.Rows)
         {
             int number = row.NumberFor(abi);
             if (number >= 0)
-                _rows[number] = row;
+                rows[number] = row;
         }
+        return rows;
     }
 
     private static bool TouchesDescriptors(CallRow row)
@@ -55,10 +63,25 @@ public sealed class SystemCalls
         if (!_descriptorsGiven && TouchesDescriptors(row))
             GiveDescriptors(thread.Process);
         thread.Scratch.Reset();
-        var call = new Call(thread, row, a0, a1, a2, a3, a4, a5);
+        if (_narrow)
+            Extend(row, ref a0, ref a1, ref a2, ref a3, ref a4, ref a5);
+        var call = new Call(thread, row, _abi, a0, a1, a2, a3, a4, a5);
         if (thread.Process.Trace is { } trace)
             return trace.Invoke(call);
         return Invoke(call);
+    }
+
+    // Registers of 32 bits: what the kernel takes for a signed number keeps its sign.
+    private static void Extend(CallRow row, ref ulong a0, ref ulong a1, ref ulong a2, ref ulong a3, ref ulong a4, ref ulong a5)
+    {
+        CallArgument[] kinds = row.Kinds;
+        for (int i = 0; i < kinds.Length; i++)
+        {
+            if (kinds[i].Kind is not (ArgumentKind.Int or ArgumentKind.Descriptor or ArgumentKind.DirectoryDescriptor or ArgumentKind.Signal))
+                continue;
+            ref ulong argument = ref (i == 0 ? ref a0 : ref i == 1 ? ref a1 : ref i == 2 ? ref a2 : ref i == 3 ? ref a3 : ref i == 4 ? ref a4 : ref a5);
+            argument = (ulong)(int)argument;
+        }
     }
 
     internal static long Invoke(in Call call)

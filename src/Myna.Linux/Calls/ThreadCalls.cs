@@ -14,8 +14,8 @@ internal static class ThreadCalls
 
     public static long Clone(in Call call)
     {
-        // The generic ABI and x86-64 differ in the order of the last two.
-        bool generic = call.Abi == AbiKind.RiscV64;
+        // x86-64 differs from all others in the order of the last two.
+        bool generic = call.Abi != AbiKind.X64;
         return call.Thread.Clone(new CloneRequest
         {
             Flags = call.A0 & ~0xFFul,

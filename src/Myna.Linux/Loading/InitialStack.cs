@@ -10,7 +10,7 @@ internal enum AuxiliaryType : ulong
 {
     Null = 0, ProgramHeaders = 3, ProgramHeaderSize = 4, ProgramHeaderCount = 5, PageSize = 6, Base = 7, Flags = 8, Entry = 9, Uid = 11, Euid = 12,
     Gid = 13, Egid = 14, Platform = 15, HardwareCapabilities = 16, ClockTick = 17, Secure = 23, Random = 25, HardwareCapabilities2 = 26,
-    ExecutedFile = 31, SysinfoHeader = 33, MinimumSignalStack = 51,
+    ExecutedFile = 31, Sysinfo = 32, SysinfoHeader = 33, MinimumSignalStack = 51,
 }
 
 /// <summary>

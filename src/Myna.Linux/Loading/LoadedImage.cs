@@ -12,6 +12,9 @@ public sealed record LoadedImage(Target Target, ulong Entry, string Path, string
 {
     public ulong StackPointer { get; init; }
 
+    /// <summary>i386: the page of code that leads into the kernel; else 0.</summary>
+    public ulong EntryPage { get; init; }
+
     /// <summary>The stack's mapping, for [stack] in /proc/self/maps and pthread_getattr_np.</summary>
     public (ulong Start, ulong End) Stack { get; init; }
 

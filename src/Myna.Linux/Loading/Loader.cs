@@ -11,7 +11,7 @@ public static class Loader
     private const int ScriptDepth = 5;
     private const ulong StackGuard = 1 << 20;
     /// <summary>Where a position-independent program lies when it has an interpreter: far from libraries, as Linux has it.</summary>
-    private const ulong ProgramBase = 0x2aaa_aaaa_a000;
+    private const ulong ProgramBase = 0x2aaa_aaaa_a000, NarrowProgramBase = 0x5655_5000;
 
     /// <summary>Finds out what a file is executed as, scripts' interpreters followed, and whether it is there at all.</summary>
     /// <exception cref="LoadException">It cannot be executed.</exception>
@@ -74,7 +74,7 @@ public static class Loader
         string shown = GuestText.Show(name);
         ElfImage program = ElfImage.Parse(file, shown);
         Target target = program.Target;
-        ulong programBase = ElfMapper.Map(space, program, file, ProgramBase);
+        ulong programBase = ElfMapper.Map(space, program, file, target.Is64Bit ? ProgramBase : NarrowProgramBase);
         ulong entry = program.Entry + programBase, interpreterBase = 0;
         if (program.Interpreter is { } interpreter)
         {
@@ -118,10 +118,14 @@ public static class Loader
         };
         if (trampoline?.Invoke(target) is > 0 and ulong vdso)
             auxiliary.Insert(0, (AuxiliaryType.SysinfoHeader, vdso));
+        ulong entryPage = target.Abi == AbiKind.I386 ? Abis.I386EntryPage.Map(space) : 0;
+        if (entryPage != 0)
+            auxiliary.Insert(0, (AuxiliaryType.Sysinfo, entryPage + Abis.I386EntryPage.VSyscall));
         (ulong pointer, byte[] bytes) = InitialStack.Build(top, stackSize, target, argv, environment, name, auxiliary);
         return new LoadedImage(target, entry, Absolute(name), file.Path, programBase, interpreterBase)
         {
             StackPointer = pointer,
+            EntryPage = entryPage,
             Stack = (low, top),
             Arguments = argv,
             AuxiliaryVector = bytes,

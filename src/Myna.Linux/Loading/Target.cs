@@ -18,7 +18,7 @@ public sealed record Target(AbiKind Abi, string Name, ushort Machine, bool Is64B
     public static Target I386 { get; } = new(AbiKind.I386, "i386", EM_386, false, "i686", "i686");
 
     /// <summary>Those that Myna can execute.</summary>
-    public static IReadOnlyList<Target> All { get; } = [RiscV64, X64];
+    public static IReadOnlyList<Target> All { get; } = [RiscV64, X64, I386];
 
     public int PointerSize => Is64Bit ? 8 : 4;
 

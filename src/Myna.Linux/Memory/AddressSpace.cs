@@ -29,13 +29,30 @@ public sealed class AddressSpace : IGuestSpace
     private readonly RegionList _regions = new();
     private ulong _brk, _brkStart;
 
+    /// <summary>End of what 32-bit programs get (IA32_PAGE_OFFSET).</summary>
+    public const ulong NarrowLimit = 0xFFFF_E000;
+
     /// <param name="top">Mappings without an address are placed below this one, downwards.</param>
-    public AddressSpace(ulong top = 0x3fff_ffff_f000)
+    /// <param name="narrow">The program's addresses have 32 bits.</param>
+    public AddressSpace(ulong top = 0x3fff_ffff_f000, bool narrow = false)
     {
         // Copies from and to the guest may fault from here on.
         HostSignals.Initialize();
-        Top = top;
+        End = narrow ? NarrowLimit : Limit;
+        Top = Math.Min(top, End);
+        if (narrow)
+            ReserveGuard();
     }
+
+    // Accesses whose first byte is the guest's may reach beyond 4 GiB: nothing may come to lie there.
+    private static void ReserveGuard()
+    {
+        const MapFlags flags = MapFlags.Private | MapFlags.Anonymous | MapFlags.NoReserve | MapFlags.FixedNoReplace;
+        _ = HostSyscall.Invoke(SysMmap, (long)NarrowLimit, (1L << 32) + (64 << 10) - (long)NarrowLimit, 0, (long)flags, -1, 0);
+    }
+
+    /// <summary>End of this program's addresses: <see cref="Limit"/> or <see cref="NarrowLimit"/>.</summary>
+    public ulong End { get; }
 
     /// <summary>Held while mappings change: a fork takes it, so that the child finds it free and the list whole.</summary>
     public Lock Sync { get; } = new();
@@ -102,7 +119,7 @@ public sealed class AddressSpace : IGuestSpace
     {
         if (length == 0 || ((ulong)offset & (PageSize - 1)) != 0 || ((flags & MapFlags.TypeMask) == 0))
             return -EINVAL;
-        if (length > Limit)
+        if (length > End)
             return -ENOMEM;
         length = RoundUp(length);
         bool isFixed = (flags & (MapFlags.Fixed | MapFlags.FixedNoReplace)) != 0;
@@ -115,7 +132,7 @@ public sealed class AddressSpace : IGuestSpace
             ulong start;
             if (isFixed)
             {
-                if (address > Limit || length > Limit - address)
+                if (address > End || length > End - address)
                     return -ENOMEM;
                 if (address < Lowest)
                     return -EPERM;
@@ -148,7 +165,7 @@ public sealed class AddressSpace : IGuestSpace
     /// <summary>munmap(2).</summary>
     public long Unmap(ulong address, ulong length)
     {
-        if ((address & (PageSize - 1)) != 0 || length == 0 || address > Limit || length > Limit - address)
+        if ((address & (PageSize - 1)) != 0 || length == 0 || address > End || length > End - address)
             return -EINVAL;
         ulong end = address + RoundUp(length);
         lock (Sync)
@@ -171,7 +188,7 @@ public sealed class AddressSpace : IGuestSpace
             return -EINVAL;
         if (length == 0)
             return 0;
-        if (address > Limit || length > Limit - address)
+        if (address > End || length > End - address)
             return -ENOMEM;
         ulong end = address + RoundUp(length);
         lock (Sync)
@@ -198,7 +215,7 @@ public sealed class AddressSpace : IGuestSpace
         if ((flags & ~known) != 0 || (old & (PageSize - 1)) != 0 || newLength == 0
             || ((flags & (RemapFlags.Fixed | RemapFlags.DontUnmap)) != 0 && (flags & RemapFlags.MayMove) == 0))
             return -EINVAL;
-        if (newLength > Limit || oldLength > Limit || old > Limit - oldLength)
+        if (newLength > End || oldLength > End || old > End - oldLength)
             return -ENOMEM;
         oldLength = RoundUp(oldLength);
         newLength = RoundUp(newLength);
@@ -216,7 +233,7 @@ public sealed class AddressSpace : IGuestSpace
                 }
                 if (_regions.Total + (newLength - oldLength) > SizeLimit)
                     return -ENOMEM;
-                if (oldLength != 0 && newLength <= Limit - old && _regions.IsFree(old + oldLength, old + newLength))
+                if (oldLength != 0 && newLength <= End - old && _regions.IsFree(old + oldLength, old + newLength))
                 {
                     long grown = HostSyscall.Invoke(SysMremap, (long)old, (long)oldLength, (long)newLength, 0);
                     if (grown >= 0)
@@ -230,7 +247,7 @@ public sealed class AddressSpace : IGuestSpace
             }
             if ((flags & RemapFlags.Fixed) != 0)
             {
-                if ((target & (PageSize - 1)) != 0 || target < Lowest || target > Limit || newLength > Limit - target
+                if ((target & (PageSize - 1)) != 0 || target < Lowest || target > End || newLength > End - target
                     || (target < old + oldLength && old < target + newLength))
                     return -EINVAL;
             }
@@ -264,7 +281,7 @@ public sealed class AddressSpace : IGuestSpace
     {
         lock (Sync)
         {
-            if (address < _brkStart || address > Limit)
+            if (address < _brkStart || address > End)
                 return (long)_brk;
             ulong old = RoundUp(_brk), end = RoundUp(address);
             if (end > old)
@@ -302,13 +319,13 @@ public sealed class AddressSpace : IGuestSpace
         {
             length = RoundUp(length);
             hint &= ~(alignment - 1);
-            if (hint >= Lowest && hint < Limit && length <= Limit - hint && _regions.IsFree(hint, hint + length)
+            if (hint >= Lowest && hint < End && length <= End - hint && _regions.IsFree(hint, hint + length)
                 && ((flags & MapFlags.Low32Bit) == 0 || hint + length <= Low32BitEnd))
                 return hint;
             if ((flags & MapFlags.Low32Bit) != 0)
                 return _regions.HighestGap(0x4000_0000, Low32BitEnd, length, alignment);
             ulong start = _regions.HighestGap(Lowest, Top, length, alignment);
-            return start != 0 ? start : _regions.HighestGap(Top, Limit, length, alignment);
+            return start != 0 ? start : _regions.HighestGap(Top, End, length, alignment);
         }
     }
 

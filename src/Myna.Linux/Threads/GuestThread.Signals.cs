@@ -118,10 +118,11 @@ public sealed partial class GuestThread
     }
 
     /// <summary>rt_sigsuspend(2).</summary>
-    internal long Suspend(ulong set)
+    internal long Suspend(ulong set) => SafeMemory.TryLoad(set, 3, out ulong mask) ? SuspendWith(mask) : -Errno.EFAULT;
+
+    /// <summary>Waits for a signal under a mask of the guest's.</summary>
+    internal long SuspendWith(ulong mask)
     {
-        if (!SafeMemory.TryLoad(set, 3, out ulong mask))
-            return -Errno.EFAULT;
         mask &= ~(SignalNumbers.Bit(9) | SignalNumbers.Bit(19));
         ref ulong host = ref Scratch.Take<ulong>(out long address);
         host = SignalNumbers.ToHostMask(mask) & ~HostSignals.Unblockable;
@@ -130,9 +131,11 @@ public sealed partial class GuestThread
     }
 
     /// <summary>rt_sigreturn(2).</summary>
-    internal void ReturnFromHandler()
+    /// <param name="old">sigreturn(2): the frame of a handler without siginfo, which says nothing of the alternate stack.</param>
+    internal void ReturnFromHandler(bool old = false)
     {
-        if (!Cpu.TryReadFrame(out ulong mask, out AlternateStack stack))
+        AlternateStack stack = _alternate;
+        if (!(old ? Cpu.TryReadOldFrame(out ulong mask) : Cpu.TryReadFrame(out mask, out stack)))
         {
             Die(SIGSEGV);
             return;
@@ -147,21 +150,22 @@ public sealed partial class GuestThread
         }
         Mask = mask & ~(SignalNumbers.Bit(9) | SignalNumbers.Bit(19));
         _alternate = stack;
-        if (!Cpu.TryLeaveHandler())
+        if (!(old ? Cpu.TryLeaveOldHandler() : Cpu.TryLeaveHandler()))
             Die(SIGSEGV);
     }
 
     /// <summary>sigaltstack(2).</summary>
-    internal long SetAlternateStack(ulong set, ulong old)
+    /// <param name="narrow">The structure of a 32-bit ABI.</param>
+    internal long SetAlternateStack(ulong set, ulong old, bool narrow = false)
     {
         const ulong Minimum = 2048;
-        Span<byte> bytes = stackalloc byte[24];
+        Span<byte> bytes = stackalloc byte[narrow ? 12 : 24];
         AlternateStack before = _alternate;
         if (set != 0)
         {
             if (SafeMemory.Read(set, bytes) != bytes.Length)
                 return -Errno.EFAULT;
-            AlternateStack next = SignalFrames.ReadStack(bytes);
+            AlternateStack next = narrow ? SignalFrames.ReadNarrowStack(bytes) : SignalFrames.ReadStack(bytes);
             if (_alternate.Contains(Cpu.StackPointer) && (_alternate.Flags & AlternateStack.AutoDisarm) == 0)
                 return -Errno.EPERM;
             if ((next.Flags & ~(AlternateStack.Disabled | AlternateStack.AutoDisarm)) != 0)
@@ -175,7 +179,10 @@ public sealed partial class GuestThread
         if (old == 0)
             return 0;
         bytes.Clear();
-        SignalFrames.WriteStack(bytes, before, Cpu.StackPointer);
+        if (narrow)
+            SignalFrames.WriteNarrowStack(bytes, before, Cpu.StackPointer);
+        else
+            SignalFrames.WriteStack(bytes, before, Cpu.StackPointer);
         return SafeMemory.Write(old, bytes) == bytes.Length ? 0 : -Errno.EFAULT;
     }
 }

@@ -2,6 +2,7 @@ using Myna.Host;
 using Myna.Host.User;
 using Myna.Linux.Abis;
 using Myna.Linux.Calls;
+using Myna.Linux.Calls.Narrow;
 
 namespace Myna.Linux.Threads;
 
@@ -85,7 +86,8 @@ public sealed partial class GuestThread
     private void MakeCall()
     {
         SystemCallArguments c = Cpu.Call;
-        long result = Process.Calls.Invoke(this, c.Number, c.A0, c.A1, c.A2, c.A3, c.A4, c.A5);
+        SystemCalls calls = Process.CallsOf(c.Abi);
+        long result = calls.Invoke(this, c.Number, c.A0, c.A1, c.A2, c.A3, c.A4, c.A5);
         if (result == SystemCalls.NoResult)
             return;
         if (result == HostCalls.NotBegun)
@@ -94,7 +96,7 @@ public sealed partial class GuestThread
             return;
         }
         Cpu.SetResult(result);
-        if (result == -Errno.EINTR && _slot.Pending != 0 && (Process.Calls.Find(c.Number)?.Flags & CallFlags.Restarts) != 0)
+        if (result == -Errno.EINTR && _slot.Pending != 0 && (calls.Find(c.Number)?.Flags & CallFlags.Restarts) != 0)
             _restarts = true;
     }
 
@@ -104,6 +106,9 @@ public sealed partial class GuestThread
         _ended = true;
         _status = status;
     }
+
+    /// <summary>Head of the robust list of a 32-bit ABI (set_robust_list(2)); 0 for none.</summary>
+    internal ulong NarrowRobustList { get; set; }
 
     // What the kernel would do at a thread's end. The host thread goes on to its own.
     private void Finish()
@@ -115,7 +120,8 @@ public sealed partial class GuestThread
             SafeMemory.TryStore(ClearChildTid, 2, 0);
             _ = HostCalls.Plain(Futex, (long)ClearChildTid, Wake, 1);
         }
-        // The kernel walks the guest's list of robust futexes when the host thread ends.
+        // The kernel walks the guest's list of robust futexes when the host thread ends, if its pointers are the host's.
+        RobustList32.Release(this);
         Cpu.Dispose();
         _slot.Dispose();
         Scratch.Dispose();

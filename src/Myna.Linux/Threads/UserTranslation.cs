@@ -31,7 +31,7 @@ public sealed class UserTranslation
             if (!interpret)
                 _harts = new HartTranslator(_none, user: _memory);
         }
-        else if (process.Target.Abi == AbiKind.X64)
+        else
         {
             _model = CpuModel.Parse(CpuModel.Default);
             if (!interpret)
@@ -51,13 +51,16 @@ public sealed class UserTranslation
                 hart.Stepper = interpreter;
                 hart.Engine = engine;
                 return new RiscVUserCpu(hart, _process.Memory, Trampoline(), _ => { _harts?.Remove(engine); });
-            case AbiKind.X64:
-                var cpu = new X86Cpu(new X86CpuOptions { Model = _model!, Memory = _none, Ports = _none, Clock = _clock, User = _memory, Random = NextRandom });
+            case AbiKind.X64 or AbiKind.I386:
+                bool narrow = _process.Target.Abi == AbiKind.I386;
+                var cpu = new X86Cpu(new X86CpuOptions { Model = _model!, Memory = _none, Ports = _none, Clock = _clock, User = _memory, User32 = narrow, Random = NextRandom });
                 var stepper = new Cpu.X86.Interpreter(cpu, _memory.Pages);
                 ICpuEngine runner = _cpus?.CreateEngine(cpu, stepper) ?? stepper;
                 cpu.Stepper = stepper;
                 cpu.Engine = runner;
-                return new X86UserCpu(cpu, _process.Memory, _ => { _cpus?.Remove(runner); });
+                return narrow
+                    ? new I386UserCpu(cpu, _process.Memory, _process.Image.EntryPage, _ => { _cpus?.Remove(runner); })
+                    : new X86UserCpu(cpu, _process.Memory, _ => { _cpus?.Remove(runner); });
             default:
                 throw new NotSupportedException($"programs for {_process.Target.Name} do not run yet");
         }
