@@ -51,7 +51,7 @@ public sealed partial class X86Cpu
         SetFlatSegment(SegmentRegister.Cs, wide ? UserCode : User32Code, 3, wide, code: true);
         SetFlatSegment(SegmentRegister.Ss, UserData, 3, wide, code: false);
         foreach (SegmentRegister segment in (ReadOnlySpan<SegmentRegister>)[SegmentRegister.Ds, SegmentRegister.Es])
-            SetFlatSegment(segment, wide ? 0 : UserData, 3, wide, code: false);
+            SetFlatSegment(segment, wide ? 0ul : UserData, 3, wide, code: false);
         foreach (SegmentRegister segment in (ReadOnlySpan<SegmentRegister>)[SegmentRegister.Fs, SegmentRegister.Gs])
         {
             if (wide)
