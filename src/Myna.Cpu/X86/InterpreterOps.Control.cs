@@ -18,11 +18,14 @@ internal ref partial struct InterpreterOps
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private readonly ulong ToLinear(ulong ip) => Mode.Is64 ? ip : (uint)(ip + _registers.Bases[(int)SegmentRegister.Cs]);
 
-    public bool CheckNear(ulong ip, MemSize operandSize)
+    public bool CheckNear(ulong ip, MemSize operandSize, bool pushes = false)
     {
         ip = ZeroExtend(ip, operandSize);
         if (Mode.Is64 ? IsCanonical(ip) : ip <= _registers.Limits[(int)SegmentRegister.Cs])
             return true;
+        EnterCpu();
+        if (pushes && !_cpu.ProbePush(operandSize))
+            return Retires(false);
         Raise(Instructions.Vector.GP);
         return false;
     }

@@ -77,7 +77,7 @@ internal readonly partial struct TranslatorOps(Translator translator, IrBuilder 
 
     // ---- Jumps ----
 
-    public bool CheckNear(Value ip, MemSize operandSize)
+    public bool CheckNear(Value ip, MemSize operandSize, bool pushes = false)
     {
         if (Mode.Is64)
         {

@@ -229,6 +229,15 @@ public sealed partial class X86Cpu
         return true;
     }
 
+    /// <summary>Whether a push would fault; delivers the fault if so.</summary>
+    internal bool ProbePush(MemSize size)
+    {
+        StackFrame stack = CurrentStack();
+        int bytes = 1 << (int)size;
+        return (TryStackAddress(stack, (stack.Pointer - (ulong)bytes) & Mask(stack.Size), bytes, out ulong linear)
+            && TryProbe(linear, bytes, stack.Mode, Jit.Memory.PageRights.Write, alignment: bytes)) || Delivered();
+    }
+
     private bool TryPop(ref StackFrame stack, MemSize size, out ulong value)
     {
         int bytes = 1 << (int)size;

@@ -3,6 +3,7 @@ using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using Iced.Intel;
 using Myna.Cpu.X86.Instructions;
+using Myna.Jit.Memory;
 
 namespace Myna.Cpu.X86;
 
@@ -38,7 +39,7 @@ public sealed partial class X86Cpu
             PackXmm(image);
             bytes += XmmCount * 16;
         }
-        return ProbeImage(linear, bytes) && WriteImage(linear, image[..bytes]) ? Flow.Next : Flow.Fault;
+        return ProbeImage(linear, LegacySize) && WriteImage(linear, image[..bytes]) ? Flow.Next : Flow.Fault;
     }
 
     [X86Instruction(Mnemonic.Fxrstor, Mnemonic.Fxrstor64)]
@@ -63,7 +64,7 @@ public sealed partial class X86Cpu
         if (!XstateAddress(insn, fx: false, XsaveSize, 64, write: true, out ulong linear))
             return Flow.Fault;
         ulong requested = XstateRequested(_xcr0), used = XstateInUse() & requested;
-        if (!ReadImage(linear + LegacySize, Image.Slice(LegacySize, 16)))
+        if (!ProbeXstate(linear, requested) || !ReadImage(linear + LegacySize, Image.Slice(LegacySize, 16)))
             return Flow.Fault;
         ulong old = BinaryPrimitives.ReadUInt64LittleEndian(Image[LegacySize..]);
         BinaryPrimitives.WriteUInt64LittleEndian(Image[LegacySize..], (old & ~requested) | used);
@@ -86,6 +87,8 @@ public sealed partial class X86Cpu
         if (Block.Context.Mxcsr != Mxcsr.Reset)
             used |= XstateSse;
         used &= requested;
+        if (!ProbeXstate(linear, requested))
+            return Flow.Fault;
         BinaryPrimitives.WriteUInt64LittleEndian(Image[LegacySize..], used);
         BinaryPrimitives.WriteUInt64LittleEndian(Image[(LegacySize + 8)..], requested | CompactedFormat);
         return WriteXstate(linear, used, (used & XstateSse) != 0, headerBytes: 16, IsWide(insn)) ? Flow.Next : Flow.Fault;
@@ -94,18 +97,6 @@ public sealed partial class X86Cpu
     private bool WriteXstate(ulong linear, ulong components, bool mxcsr, int headerBytes, bool wide)
     {
         Span<byte> image = Image;
-        // Nothing is written before all of it is known to be writable.
-        if ((components & XstateX87) != 0 && !ProbeImage(linear, XmmOffset))
-            return false;
-        if (mxcsr && !ProbeImage(linear + MxcsrOffset, 8))
-            return false;
-        if ((components & XstateSse) != 0 && !ProbeImage(linear + XmmOffset, XmmCount * 16))
-            return false;
-        if (!ProbeImage(linear + LegacySize, headerBytes))
-            return false;
-        if ((components & XstateAvx) != 0 && !ProbeImage(linear + AvxOffset, XmmCount * 16))
-            return false;
-
         if ((components & XstateX87) != 0)
         {
             PackX87(image, wide);
@@ -155,7 +146,8 @@ public sealed partial class X86Cpu
         if (!valid || (mxcsrFromImage && !MxcsrIsValid(image)))
             return XstateProtection();
         ulong load = requested & present, initialize = requested & ~present;
-        if ((load & XstateAvx) != 0 && !ReadImage(linear + AvxOffset, image.Slice(AvxOffset, XmmCount * 16)))
+        // All that is asked for, as for saving.
+        if ((requested & XstateAvx) != 0 && !ReadImage(linear + AvxOffset, image.Slice(AvxOffset, AvxSize)))
             return Flow.Fault;
 
         if ((load & XstateX87) != 0)
@@ -199,7 +191,8 @@ public sealed partial class X86Cpu
             return false;
         if ((linear & (ulong)(alignment - 1)) == 0)
             return true;
-        XstateProtection();
+        // FXSAVE and FXRSTOR check for multiples of 4 where alignment is checked, as on AMD's processors; the manual leaves it open.
+        RaiseException(fx && DataMode == MmuMode.UserAligned && (linear & 3) != 0 ? Vector.AC : Vector.GP);
         return false;
     }
 
@@ -230,6 +223,12 @@ public sealed partial class X86Cpu
             used |= XstateAvx;
         return used;
     }
+
+    /// <summary>
+    /// Nothing is written before all that belongs to the requested components is known to be writable, whatever of it will be (which Intel SDM
+    /// volume 1, 13.13, allows and AMD's processors do). False: it faulted.
+    /// </summary>
+    private bool ProbeXstate(ulong linear, ulong requested) => ProbeImage(linear, (requested & XstateAvx) != 0 ? XsaveSize : AvxOffset);
 
     /// <summary>Probes a range of any length; false: it faulted.</summary>
     private bool ProbeImage(ulong linear, int bytes)

@@ -40,7 +40,7 @@ internal sealed class EmulatedRig : IExecutor
         memory.Map(0, _ram);
         var ports = new AddressSpace();
         ports.Map(Finisher, 1, "finisher", new FinishPort(this));
-        _cpu = new X86Cpu(new X86CpuOptions { Model = Executors.Model, Memory = memory, Ports = ports, Clock = new ManualClock() }) { BlocksWhileWaiting = false };
+        _cpu = new X86Cpu(new X86CpuOptions { Model = Executors.Model, Memory = memory, Ports = ports, Clock = new ManualClock(), Random = static () => 0x0123_4567_89AB_CDEF }) { BlocksWhileWaiting = false };
         _translator = Executors.Attach(_cpu, _ram, engine);
         _watchdog = new Timer(_ =>
         {

@@ -38,6 +38,9 @@ internal sealed partial class ItemWriter
                         value = (uint)random.Below(17);
                     if (kind == OpCodeOperandKind.imm4_m2z)
                         value &= 15;
+                    // INT 80h is a call of the kernel.
+                    if (op.Mnemonic == Mnemonic.Int && value == 0x80)
+                        value = 0x81;
                     if (immediates == 1)
                         instruction.Immediate8 = (byte)value;
                     else
@@ -199,7 +202,8 @@ internal sealed partial class ItemWriter
     /// <summary>An address that an operand of this instruction may well have: mostly in the data pages, mostly aligned.</summary>
     private uint Target(OpCodeInfo op)
     {
-        int size = Math.Max(op.MemorySize.GetSize(), 1);
+        bool xsave = op.MemorySize is MemorySize.Xsave or MemorySize.Xsave64;
+        int size = xsave ? Layout.XsaveSize : Math.Max(op.MemorySize.GetSize(), 1);
         uint at = random.Below(100) switch
         {
             < 72 => (uint)random.Below(Layout.WritableSize - 64),
@@ -211,7 +215,7 @@ internal sealed partial class ItemWriter
             _ => Layout.Stack - Layout.Data + (uint)random.Below(Layout.StackSize),
         };
         if (random.Chance(size >= 16 ? 85 : 30))
-            at &= ~(size > 64 ? 15u : (uint)size - 1);
+            at &= ~(xsave ? 63u : size > 64 ? 15u : (uint)size - 1);
         return Layout.Data + at;
     }
 

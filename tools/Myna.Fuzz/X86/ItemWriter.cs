@@ -19,6 +19,12 @@ internal sealed partial class ItemWriter(Values random, StateGenerator state, bo
     private RflagsBits _undefined;
     private readonly List<(int At, RflagsBits Undefined)> _joins = [];
 
+    /// <summary>Encodings that cases have in sequences only: which say where to go, or how often.</summary>
+    public static Code[] InSequences { get; } =
+    [
+        Code.Retnd, Code.Retnq, Code.Retnd_imm16, Code.Retnq_imm16, Code.Jmp_rm32, Code.Jmp_rm64, Code.Call_rm32, Code.Call_rm64,
+    ];
+
     private int Registers => compatibility ? 8 : 16;
 
     public List<Item> Finish()
@@ -27,6 +33,14 @@ internal sealed partial class ItemWriter(Values random, StateGenerator state, bo
         {
             if (_items[i].Label > _items.Count)
                 _items[i] = _items[i] with { Label = _items.Count };
+            // Not into the middle of what belongs together.
+            while (_items[i].Use == LabelUse.Branch && _items[i].Label < _items.Count && _items[_items[i].Label].Joined)
+                _items[i] = _items[i] with { Label = _items[i].Label + 1 };
+        }
+        for (int i = 0; i < _items.Count && UndefinedFlags.Matter(_items); i++)
+        {
+            if (_items[i].Use == LabelUse.Branch)
+                _items[i] = new Item(Instruction.Create(Code.Nopd)) { Joined = _items[i].Joined };
         }
         return _items;
     }
@@ -43,7 +57,8 @@ internal sealed partial class ItemWriter(Values random, StateGenerator state, bo
         }
         for (int attempt = 0; attempt < 20; attempt++)
         {
-            if (TryMake(choose(), out Item item) && Put(item))
+            OpCodeInfo op = choose();
+            if (IsParticular(op.Mnemonic) ? TryPutParticular(op) : TryMake(op, out Item item) && Put(item))
                 return;
         }
     }
@@ -179,7 +194,8 @@ internal sealed partial class ItemWriter(Values random, StateGenerator state, bo
     /// <summary>An instruction a few times over.</summary>
     private void Loop(Func<OpCodeInfo> choose)
     {
-        if (!TryMake(choose(), out Item body) || body.Use != LabelUse.None)
+        OpCodeInfo op = choose();
+        if (IsParticular(op.Mnemonic) || !TryMake(op, out Item body) || body.Use != LabelUse.None)
             return;
         foreach (UsedRegister used in _info.GetInfo(body.Instruction).GetUsedRegisters())
         {

@@ -15,6 +15,12 @@ internal sealed record Item(Instruction Instruction)
 
     /// <summary>Bytes behind the label.</summary>
     public int Distance { get; init; }
+
+    /// <summary>It stays as long as the one before, and nothing jumps to it.</summary>
+    public bool Joined { get; init; }
+
+    /// <summary>It hides what the ones before have left that is not the same on all processors.</summary>
+    public bool Hides { get; init; }
 }
 
 /// <summary>A program, its memory and the registers it starts with.</summary>

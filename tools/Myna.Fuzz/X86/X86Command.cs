@@ -58,7 +58,7 @@ internal static class X86Command
             {
                 generated += some;
                 all += most;
-                Console.WriteLine($"{feature,-16} {some,4} of {most,4} {string.Join(' ', leftOut)}");
+                Console.WriteLine($"{feature,-16} {some,4} of {most,4} {string.Join(", ", leftOut)}");
             }
             Console.WriteLine($"{generated} of {all} encodings of what the CPU announces and the host has");
             return 0;

@@ -36,7 +36,7 @@ internal static class Control<TOps, T, V>
         if (!Operands<TOps, T, V>.Read(ref ops, in insn, in insn.Op0, out T target))
             return;
         target = Operands<TOps, T, V>.Reduce(ref ops, target, size);
-        if (ops.CheckNear(target, size) && Operands<TOps, T, V>.Push(ref ops, size, ops.NextIp(in insn)))
+        if (ops.CheckNear(target, size, pushes: true) && Operands<TOps, T, V>.Push(ref ops, size, ops.NextIp(in insn)))
             ops.JumpNear(target, size);
     }
 

@@ -119,7 +119,8 @@ public interface IX86Ops<T, V> : IOps<T>, IVectorOps<T, V> where T : struct wher
     /// Whether a near jump to this instruction pointer is allowed: inside CS's limit, canonical; otherwise #GP(0) and false. Called before
     /// the first change when a jump follows; the jumps below do not check.
     /// </summary>
-    bool CheckNear(T ip, MemSize operandSize);
+    /// <param name="pushes">For a CALL: when its push would fault as well, that fault comes first, as on AMD's processors.</param>
+    bool CheckNear(T ip, MemSize operandSize, bool pushes = false);
 
     /// <summary>A near jump to an instruction pointer (not a linear address), reduced to <paramref name="operandSize"/> bits.</summary>
     void JumpNear(T ip, MemSize operandSize);
