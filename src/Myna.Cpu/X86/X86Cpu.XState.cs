@@ -146,8 +146,8 @@ public sealed partial class X86Cpu
         if (!valid || (mxcsrFromImage && !MxcsrIsValid(image)))
             return XstateProtection();
         ulong load = requested & present, initialize = requested & ~present;
-        // All that is asked for, as for saving.
-        if ((requested & XstateAvx) != 0 && !ReadImage(linear + AvxOffset, image.Slice(AvxOffset, AvxSize)))
+        // As for saving, the standard form must be readable as far as components are asked for, whether they are present or not.
+        if (((compacted ? load : requested) & XstateAvx) != 0 && !ReadImage(linear + AvxOffset, image.Slice(AvxOffset, AvxSize)))
             return Flow.Fault;
 
         if ((load & XstateX87) != 0)
@@ -216,10 +216,11 @@ public sealed partial class X86Cpu
         {
             used |= XstateX87;
         }
+        // All registers, also where the mode has eight.
         Span<Vector128<byte>> vectors = state.Vector;
-        if (vectors[..XmmCount].ContainsAnyExcept(Vector128<byte>.Zero))
+        if (vectors[..16].ContainsAnyExcept(Vector128<byte>.Zero))
             used |= XstateSse;
-        if (vectors.Slice(16, XmmCount).ContainsAnyExcept(Vector128<byte>.Zero))
+        if (vectors.Slice(16, 16).ContainsAnyExcept(Vector128<byte>.Zero))
             used |= XstateAvx;
         return used;
     }

@@ -62,6 +62,8 @@ internal sealed class InstructionPool
     [
         CpuidFeature.INTEL8086, CpuidFeature.INTEL8086_ONLY, CpuidFeature.INTEL186, CpuidFeature.INTEL286, CpuidFeature.INTEL386, CpuidFeature.INTEL486,
         CpuidFeature.X64, CpuidFeature.FPU, CpuidFeature.FPU287, CpuidFeature.FPU387, CpuidFeature.MULTIBYTENOP, CpuidFeature.PAUSE, CpuidFeature.CPUID,
+        // Where they do not exist they are WBINVD, a prefetch, no operation.
+        CpuidFeature.WBNOINVD, CpuidFeature.PREFETCHWT1, CpuidFeature.CET_IBT,
     ];
 
     private static readonly (string Reason, Mnemonic[] Mnemonics)[] s_excluded =
@@ -119,6 +121,8 @@ internal sealed class InstructionPool
     {
         foreach (CpuidFeature feature in op.Code.CpuidFeatures())
         {
+            if (feature is CpuidFeature.KNC or CpuidFeature.INTEL486_A_ONLY)
+                return "no processor with 64-bit mode and SSE has it";
             if (Array.Exists(s_features, f => f.Name == feature) && !IsOnHost(feature))
                 return $"the host lacks {feature}";
         }

@@ -48,6 +48,9 @@ internal sealed partial class ItemWriter
             if (!_known[0] || !_known[2] || _values[0] > Components || _values[2] != 0)
                 return false;
         }
+        // A component that has its initial values may or may not be in use (Intel SDM volume 1, 13.6).
+        if (IsXsave(op.Mnemonic) || op.Mnemonic == Mnemonic.Xgetbv)
+            Put(new Item(Instruction.Create(Code.VEX_Vpcmpeqd_ymm_ymm_ymmm256, Register.YMM0, Register.YMM0, Register.YMM0)));
         if (!TryMake(op, out Item item))
             return false;
         Instruction instruction = item.Instruction;

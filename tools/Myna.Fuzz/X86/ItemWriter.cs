@@ -36,6 +36,8 @@ internal sealed partial class ItemWriter(Values random, StateGenerator state, bo
             // Not into the middle of what belongs together.
             while (_items[i].Use == LabelUse.Branch && _items[i].Label < _items.Count && _items[_items[i].Label].Joined)
                 _items[i] = _items[i] with { Label = _items[i].Label + 1 };
+            if (_items[i].Use == LabelUse.Branch && _items[i].Label > i && IsShort(_items[i].Instruction) && !Reaches(i))
+                _items[i] = _items[i] with { Label = i + 1 };
         }
         for (int i = 0; i < _items.Count && UndefinedFlags.Matter(_items); i++)
         {
@@ -43,6 +45,19 @@ internal sealed partial class ItemWriter(Values random, StateGenerator state, bo
                 _items[i] = new Item(Instruction.Create(Code.Nopd)) { Joined = _items[i].Joined };
         }
         return _items;
+    }
+
+    private static bool IsShort(in Instruction branch) => branch.Code.ToOpCode().GetOpKind(0) is OpCodeOperandKind.br32_1 or OpCodeOperandKind.br64_1;
+
+    private bool Reaches(int branch)
+    {
+        uint distance = 0;
+        for (int i = branch + 1; i < _items[branch].Label; i++)
+        {
+            _encoder.TryEncode(_items[i].Instruction, state.Start, out uint length, out _);
+            distance += length;
+        }
+        return distance < 100;
     }
 
     /// <summary>An instruction by random choice, or a few that belong together.</summary>
