@@ -256,7 +256,7 @@ public sealed partial class X86Cpu
 
     // Whether the instruction at pc addresses memory through SS: a non-canonical address then is #SS instead of #GP. Rare, so it is found out
     // by decoding once more.
-    private bool UsesStackSegment()
+    private bool UsesStackSegment(ulong linear)
     {
         if (_delivering)
             return true;
@@ -270,6 +270,9 @@ public sealed partial class X86Cpu
         if (!HasExplicitMemory(instruction))
             return pushes;
         if (pushes && !IsCanonical(State.General[4]))
+            return true;
+        // PUSH and POP of memory outside 64-bit mode: which of the two accesses it is.
+        if (pushes && !Is64 && ((uint)(linear - State.General[4]) is 0 || (uint)linear == (uint)(State.General[4] + (ulong)instruction.StackPointerIncrement)))
             return true;
         // 64-bit mode knows no overrides but FS and GS: the base decides.
         return Is64

@@ -132,10 +132,10 @@ public sealed partial class X86Cpu
     private bool CheckReach(ulong linear, int bytes)
     {
         if (_levels >= 4 && (!IsCanonical(linear) || !IsCanonical(linear + (ulong)(bytes - 1))))
-            return Fault(UsesStackSegment() ? Vector.SS : Vector.GP);
+            return Fault(UsesStackSegment(linear) ? Vector.SS : Vector.GP);
         // Segments that allow 4 GiB do not wrap around.
         if (!Is64 && Flags.Flat && linear <= uint.MaxValue && linear + (ulong)(bytes - 1) > uint.MaxValue)
-            return Fault(UsesStackSegment() ? Vector.SS : Vector.GP);
+            return Fault(UsesStackSegment(linear) ? Vector.SS : Vector.GP);
         return true;
     }
 

@@ -295,8 +295,8 @@ public sealed partial class X86Cpu
         uint index = (uint)State.General[1];
         if (index > (Model.Has(CpuFeature.Xgetbv1) ? 1u : 0))
             return Raise(Vector.GP);
-        // XINUSE: everything may be in use.
-        SetDxAx(_xcr0);
+        // 1: those of XCR0's components that are in use, as XSAVE sees them.
+        SetDxAx(index == 0 ? _xcr0 : XstateInUse() & _xcr0);
         return Flow.Next;
     }
 
