@@ -15,7 +15,7 @@ public static class Boards
 
     private static readonly Architecture[] s_architectures =
     [
-        new(X86, ["amd64", "x86-64"], ["q35", "microvm"], MachineOptions.FirmwareNone),
+        new(X86, ["amd64", "x86-64"], ["q35", "microvm", "pc"], MachineOptions.FirmwareNone),
         new("riscv64", [], ["virt"], MachineOptions.FirmwareBuiltIn),
     ];
 
@@ -53,7 +53,8 @@ public static class Boards
     internal static IBoard Create(MachineOptions options, Clock clock, IPowerControl power) => options switch
     {
         { Arch: X86, Board: "microvm" } => new MicrovmBoard(options, clock, power),
-        { Arch: X86 } => new Q35Board(options, clock, power),
+        { Arch: X86, Board: "pc" } => new ChipsetBoard(options, clock, power, new I440FxChipset()),
+        { Arch: X86 } => new ChipsetBoard(options, clock, power, new Q35Chipset()),
         _ => new VirtMachine(options, clock, power),
     };
 

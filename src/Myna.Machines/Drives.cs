@@ -1,9 +1,12 @@
 using System.Globalization;
 using Myna.Devices.Ata;
+using Myna.Devices.Nvme;
 using Myna.Devices.Pci;
+using Myna.Devices.Ports;
 using Myna.Devices.Virtio;
 using Myna.Devices.Virtio.Transport;
 using Myna.Hardware.Memory;
+using Myna.Machines.X86;
 
 namespace Myna.Machines;
 
@@ -13,12 +16,20 @@ internal static class Drives
     /// <summary>The device belongs to a controller, not to virtio.</summary>
     public static bool IsOthers(DeviceOptions wanted) => wanted is CdromDevice or DiskDevice { Interface: not (DiskInterface.Auto or DiskInterface.Virtio) };
 
-    /// <summary>For boards without such controllers.</summary>
-    /// <exception cref="MachineException">The user wants one.</exception>
+    /// <summary>For boards that have virtio alone.</summary>
+    /// <exception cref="MachineException">The user wants something else.</exception>
     public static void Refuse(MachineOptions options)
     {
         if (options.Devices.Any(IsOthers))
             throw new MachineException($"the board {options.Board} has virtio disks only, and no CD drives; use q35, or leave out --cdrom and if=");
+    }
+
+    /// <summary>For boards that lack a controller.</summary>
+    /// <exception cref="MachineException">The user wants it.</exception>
+    public static void Refuse(MachineOptions options, DiskInterface missing)
+    {
+        if (options.Devices.Any(d => d is DiskDevice disk && disk.Interface == missing || d is CdromDevice cdrom && cdrom.Interface == missing))
+            throw new MachineException($"the board {options.Board} has no {(missing == DiskInterface.Ide ? "IDE; use if=ahci, or --machine pc" : "SATA; use if=ide, or --machine q35")}");
     }
 
     /// <summary>Plugs the SATA controller with the user's drives, if there are any.</summary>
@@ -44,6 +55,70 @@ internal static class Drives
         }
         if (drives.Count != 0)
             pci.Add(new Ahci(memory, drives, options.Log[LogNames.Ahci]), Ahci.Slot, Ahci.Function);
+    }
+
+    /// <summary>Plugs the IDE controller with the user's drives: disks from the first channel on, CD drives from the second.</summary>
+    /// <param name="paths">Firmware's names of devices, to which those of the drives are added.</param>
+    /// <exception cref="MachineException">There are too many drives.</exception>
+    public static void AddIde(PciHost pci, ChipsetWiring wiring, IDictionary<DeviceOptions, string> paths)
+    {
+        const int Most = 4;
+        ReadOnlySpan<int> diskPlaces = [0, 1, 2, 3], discPlaces = [2, 3, 1, 0];
+        var drives = new AtaDevice?[Most];
+        foreach (DeviceOptions wanted in wiring.Options.Devices)
+        {
+            AtaDevice? drive = wanted switch
+            {
+                DiskDevice { Interface: DiskInterface.Ide } disk => new AtaDisk(disk.Backend, disk.Serial),
+                CdromDevice { Interface: DiskInterface.Auto or DiskInterface.Ide } cdrom => new AtapiCdrom(cdrom.Medium, cdrom.Serial),
+                _ => null,
+            };
+            if (drive is null)
+                continue;
+            int place = -1;
+            foreach (int p in drive.IsPacket ? discPlaces : diskPlaces)
+            {
+                if (drives[p] is null)
+                {
+                    place = p;
+                    break;
+                }
+            }
+            if (place < 0)
+                throw new MachineException($"the board {wiring.Options.Board} has room for {Most} IDE drives; attach some disks as if=virtio");
+            paths[wanted] = string.Create(CultureInfo.InvariantCulture, $"/pci@i0cf8/ide@1,1/drive@{place >> 1}/disk@{place & 1}");
+            drives[place] = drive;
+        }
+        var primary = new IdeChannel(wiring.Memory, wiring.Gsi(14), drives[0], drives[1]);
+        var secondary = new IdeChannel(wiring.Memory, wiring.Gsi(15), drives[2], drives[3]);
+        pci.Add(new Piix3Ide(primary, secondary), Piix3Ide.Slot, Piix3Ide.Function);
+        Map(0x1f0, primary.CommandBlock, "ide0");
+        Map(0x3f6, primary.ControlBlock, "ide0-control");
+        Map(0x170, secondary.CommandBlock, "ide1");
+        Map(0x376, secondary.ControlBlock, "ide1-control");
+
+        void Map(ulong port, IRegisterBlock block, string name) => wiring.Ports.Map(port, block.Size, name, block);
+    }
+
+    /// <summary>Plugs an NVMe controller with the user's disks as namespaces, if there are any.</summary>
+    /// <param name="paths">Firmware's names of devices, to which those of the disks are added.</param>
+    /// <exception cref="MachineException">The PCI bus is full.</exception>
+    public static void AddNvme(PciHost pci, AddressSpace memory, MachineOptions options, IDictionary<DeviceOptions, string> paths)
+    {
+        DiskDevice[] disks = [.. options.Devices.OfType<DiskDevice>().Where(d => d.Interface == DiskInterface.Nvme)];
+        if (disks.Length == 0)
+            return;
+        var controller = new NvmeController(memory, disks.Select(d => d.Backend), disks[0].Serial, options.Log[LogNames.Nvme]);
+        try
+        {
+            pci.Add(controller);
+        }
+        catch (ArgumentException e)
+        {
+            throw new MachineException("the PCI bus is full: there are too many devices", e);
+        }
+        for (int i = 0; i < disks.Length; i++)
+            paths[disks[i]] = string.Create(CultureInfo.InvariantCulture, $"/pci@i0cf8/pci1b36,10@{controller.DeviceFunction >> 3:x}/namespace@{i + 1},0");
     }
 
     /// <summary>Adds firmware's names of the virtio devices on a bus.</summary>

@@ -3,11 +3,11 @@ namespace Myna.Machines;
 /// <summary>The components that have something to say about the guest, as logs name them.</summary>
 public static class LogNames
 {
-    public const string Cpu = "cpu", Hart = "hart", Firmware = "firmware", Ahci = "ahci",
+    public const string Cpu = "cpu", Hart = "hart", Firmware = "firmware", Ahci = "ahci", Nvme = "nvme",
         VirtioBlock = "virtio-blk", VirtioNet = "virtio-net", VirtioConsole = "virtio-console", VirtioEntropy = "virtio-rng", VirtioGpu = "virtio-gpu", VirtioInput = "virtio-input";
 
     /// <summary>All of them at once.</summary>
     public const string All = "all";
 
-    public static IReadOnlyList<string> Known { get; } = [Cpu, Hart, Firmware, Ahci, VirtioBlock, VirtioNet, VirtioConsole, VirtioEntropy, VirtioGpu, VirtioInput];
+    public static IReadOnlyList<string> Known { get; } = [Cpu, Hart, Firmware, Ahci, Nvme, VirtioBlock, VirtioNet, VirtioConsole, VirtioEntropy, VirtioGpu, VirtioInput];
 }

@@ -64,6 +64,12 @@ public enum DiskInterface
 
     /// <summary>SATA: on q35, six drives.</summary>
     Ahci,
+
+    /// <summary>On pc, four drives.</summary>
+    Ide,
+
+    /// <summary>Namespaces of one NVMe controller; disks only.</summary>
+    Nvme,
 }
 
 /// <summary>A disk.</summary>
@@ -114,7 +120,7 @@ public sealed record MachineOptions
     public string Arch { get; init; } = "riscv64";
 
     /// <summary>The board and its properties, or null for the architecture's default: "virt" has a PLIC, "virt,aia=aplic-imsic" an APLIC and IMSICs, with which PCI
-    /// devices use MSI-X; "q35" is a PC, "microvm" the least that an x86 kernel needs.</summary>
+    /// devices use MSI-X; "q35" is a PC, "pc" an older one, "microvm" the least that an x86 kernel needs.</summary>
     public string? Board { get; init; }
 
     /// <summary>Number of virtual CPUs (harts), 1 to 64.</summary>

@@ -2,6 +2,7 @@ using System.Text;
 using Myna.Devices.Ata;
 using Myna.Devices.Input;
 using Myna.Devices.Interrupts;
+using Myna.Devices.Nvme;
 using Myna.Devices.Pci;
 using Myna.Devices.Ports;
 using Myna.Devices.Power;
@@ -119,6 +120,39 @@ public sealed class DeviceContractTests
             var hba = new Ahci(memory, [new AtaDisk(new TestDisk(1 << 16)), new AtapiCdrom(new TestDisk(1 << 16, readOnly: true))]);
             new PciHost(memory, [], Enumerable.Repeat(default(Hardware.Interrupts.InterruptLine), 4)).Add(hba);
             return new(hba, hba.Reset, new(), new PciBarOf(hba, 5), new PciPage(hba));
+        },
+        ["ide"] = () =>
+        {
+            var memory = new AddressSpace();
+            memory.Map(0, s_ram);
+            var none = default(Hardware.Interrupts.InterruptLine);
+            var first = new IdeChannel(memory, none, new AtaDisk(new TestDisk(1 << 16)), new AtapiCdrom(new TestDisk(1 << 16, readOnly: true)));
+            var ide = new Piix3Ide(first, new IdeChannel(memory, none, null, null));
+            new PciHost(memory, [], Enumerable.Repeat(none, 4)).Add(ide);
+            return new(ide, ide.Reset, new(), new PciBarOf(ide, 4), new PciPage(ide), first.CommandBlock, first.CommandBlock, first.CommandBlock, first.ControlBlock);
+        },
+        ["nvme"] = () =>
+        {
+            var memory = new AddressSpace();
+            memory.Map(0, s_ram);
+            var nvme = new NvmeController(memory, [new TestDisk(1 << 16)]);
+            new PciHost(memory, [], Enumerable.Repeat(default(Hardware.Interrupts.InterruptLine), 4)).Add(nvme);
+            return new(nvme, nvme.Reset, new(), new PciBarOf(nvme, 0), new PciPage(nvme));
+        },
+        ["i440fx"] = () =>
+        {
+            var bridge = new I440Fx(null);
+            return new(bridge, bridge.Reset, new(), new PciPage(bridge));
+        },
+        ["piix3-isa"] = () =>
+        {
+            var isa = new Piix3Isa(Enumerable.Repeat(default(Hardware.Interrupts.InterruptLine), 16));
+            return new(isa, isa.Reset, new(), new PciPage(isa), new Lines(isa, 4));
+        },
+        ["piix4-pm"] = () =>
+        {
+            var pm = new Piix4Pm(new AddressSpace(), new AcpiPm(new ManualClock(), default, new Support.Power()), null);
+            return new(pm, pm.Reset, new(), new PciPage(pm));
         },
         ["config-ports"] = () => Simple(new PciConfigPorts(new PciHost(new AddressSpace(), [], Enumerable.Repeat(default(Hardware.Interrupts.InterruptLine), 4)), null), static d => d.Reset()),
         ["rtc"] = () =>

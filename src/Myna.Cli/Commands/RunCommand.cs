@@ -24,7 +24,7 @@ internal static class RunCommand
     public static Command Create(string[] guestCommand)
     {
         Setting<string?> arch = Value<string?>("--arch", "NAME", $"The guest's instruction set: {string.Join(" or ", Boards.Architectures)}; without this that of the kernel or board, otherwise {Boards.Architectures[0]}.", null, Arch);
-        Setting<string?> board = Value<string?>("--machine", "BOARD[,...]", "The board and its properties: virt for riscv64; q35 (the default) or microvm for x86_64.", null, static s => s);
+        Setting<string?> board = Value<string?>("--machine", "BOARD[,...]", "The board and its properties: virt for riscv64; q35 (the default), pc or microvm for x86_64.", null, static s => s);
         board.Option.Aliases.Add("--board");
         Option<string?> cpu = Text("--cpu", "MODEL[,+FEATURE][,-FEATURE]", "The x86_64 processor: qemu64, x86-64-v1, x86-64-v2, x86-64-v3 or max (the default).");
         Setting<int> cpus = Value("--cpus", "N", "Virtual processors, 1 to 64 (default 1).", 1, Cpus);
@@ -44,7 +44,7 @@ internal static class RunCommand
             Description = "x86_64: a write of N to this I/O port (default 0xf4) ends the machine with status 2N+1; multiboot kernels have it without this.",
             Arity = ArgumentArity.ZeroOrOne,
         };
-        Option<DiskOption[]> disks = Many("--disk", "FILE[,readonly][,if=...]", "A raw disk image as a virtio disk, or on another controller of q35 (if=ahci); may be repeated.", DiskOption.Parse);
+        Option<DiskOption[]> disks = Many("--disk", "FILE[,readonly][,if=...]", "A raw disk image as a virtio disk, or on another controller (if=ahci, on pc if=ide, if=nvme); may be repeated.", DiskOption.Parse);
         Option<CdromOption[]> cdroms = Many("--cdrom", "FILE|none", "x86_64: a CD drive with that ISO image, or an empty one; may be repeated.", CdromOption.Parse);
         Setting<BootOption?> boot = Value<BootOption?>("--boot", "order=LETTERS", "x86_64: what the firmware tries, in this order: c disks, d CDs, n network.", null, BootOption.Parse);
         Option<string[]> nets = Many("--net", "user[,hostfwd=...]|none", "The network (default user); hostfwd=tcp:HOSTADDR:PORT-:GUESTPORT opens a port to the guest.", Net);

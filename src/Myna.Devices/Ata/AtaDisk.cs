@@ -147,7 +147,7 @@ public sealed partial class AtaDisk : AtaDevice
     {
         switch (file.Command)
         {
-            case AtaCommand.SET_MULTIPLE_MODE when file.Count is var n && n <= MaxMultiple && (n & n - 1) == 0:
+            case AtaCommand.SET_MULTIPLE_MODE when (byte)file.Count is var n && n <= MaxMultiple && (n & n - 1) == 0:
                 Multiple = n;
                 return true;
             case AtaCommand.INITIALIZE_DEVICE_PARAMETERS when (byte)file.Count != 0:

@@ -189,7 +189,8 @@ public abstract partial class PciDevice
     {
         size = Math.Clamp(System.Numerics.BitOperations.RoundUpToPowerOf2(size), 4, 256);
         _bars[index] = new PciBar(this, index, size, is64Bit: false, prefetchable: false, isIo: true);
-        Config.Define(PciRegister.Bar0 + index * 4, 4, 1, (uint)~(size - 1) & 0xffff);
+        // All 32 bits, though ports have 16: SeaBIOS takes upper zeroes for part of the size.
+        Config.Define(PciRegister.Bar0 + index * 4, 4, 1, (uint)~(size - 1));
         AllowIo();
     }
 

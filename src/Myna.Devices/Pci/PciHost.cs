@@ -164,7 +164,7 @@ public sealed class PciHost : IMmio
             {
                 for (int i = 0; device is not null && i <= PciBar.Rom; i++)
                 {
-                    if (device.Bar(i) is { Region: null } bar && IsEnabled(device, bar) && (bar.IsIo ? bar.Address != 0 : InWindow(bar.Address, bar.Size)))
+                    if (device.Bar(i) is { Region: null } bar && IsEnabled(device, bar) && (bar.IsIo ? bar.Address is not 0 and < 0x1_0000 : InWindow(bar.Address, bar.Size)))
                     {
                         string name = i == PciBar.Rom ? $"{device.Name} ROM" : $"{device.Name} BAR {i}";
                         bar.Region = bar.Ram is { } ram ? _memory.TryMap(bar.Address, ram, name) : SpaceOf(bar)?.TryMap(bar.Address, bar.Size, name, bar);

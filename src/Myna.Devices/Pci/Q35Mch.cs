@@ -25,7 +25,6 @@ public sealed partial class Q35Mch : PciDevice
     /// <summary>Offsets of its registers.</summary>
     public const int PCIEXBAR = 0x60, PAM0 = 0x90, SMRAM = 0x9d;
 
-    private const int Segments = 13;
     private const ulong PciexBarEnable = 1;
 
     private readonly Lock _mapLock = new();
@@ -46,9 +45,7 @@ public sealed partial class Q35Mch : PciDevice
         // Bits 35:26, length in 2:1, enable in 0.
         Config.Define(PCIEXBAR, 4, (uint)(ecam ?? 0xb000_0000) | (ecam is null ? 0u : 1), 0xfc00_0007);
         Config.Define(PCIEXBAR + 4, 4, (uint)((ecam ?? 0) >> 32), 0xf);
-        Config.Define(PAM0, 1, 0, 0x30);
-        for (int i = 1; i < 7; i++)
-            Config.Define(PAM0 + i, 1, 0, 0x33);
+        PamRegisters.Define(Config, PAM0);
         // C_BASE_SEG is A0000h always.
         Config.Define(SMRAM, 1, 2, 0x78);
     }
@@ -104,15 +101,5 @@ public sealed partial class Q35Mch : PciDevice
         }
     }
 
-    private void SetSegments()
-    {
-        if (_pam is not { } pam)
-            return;
-        for (int segment = 0; segment < Segments; segment++)
-        {
-            // F0000h is in the high half of PAM0, the others follow from PAM1 on.
-            int bits = segment == Segments - 1 ? (int)Config.Get(PAM0, 1) >> 4 : (int)Config.Get(PAM0 + 1 + segment / 2, 1) >> (segment & 1) * 4;
-            pam.SetPam(0xc0000 + (ulong)segment * 0x4000, segment == Segments - 1 ? 0x10000ul : 0x4000, (bits & 1) != 0, (bits & 2) != 0);
-        }
-    }
+    private void SetSegments() => PamRegisters.Apply(Config, PAM0, _pam);
 }

@@ -150,7 +150,7 @@ public sealed class Q35Tests : IPamControl
     public void BARs_of_IO_ports()
     {
         Set(3, 0x10, 0xffff_ffff);
-        Assert.Equal(0xffe1u, Get(3, 0x10));
+        Assert.Equal(0xffff_ffe1u, Get(3, 0x10));
         Set(3, 0x10, 0xc040);
         Assert.Null(_ports.Find(0xc040));
         Set(3, 4, 1, 2);

@@ -1,37 +1,58 @@
-using Myna.Devices.Pci;
 using Myna.Machines.Firmware.Acpi;
 
 namespace Myna.Machines.X86;
 
-/// <summary>The ACPI tables of the board `q35`.</summary>
-internal static class Q35Tables
+/// <summary>The ACPI tables of PCs with a chipset.</summary>
+internal static class ChipsetTables
 {
     private const int Slots = 32;
+
+    /// <summary>What differs between chipsets.</summary>
+    public sealed record Chipset
+    {
+        /// <summary>PCI Express, with a configuration space in memory.</summary>
+        public bool Express { get; init; }
+
+        /// <summary>Where the range for PCI devices below 4 GiB begins.</summary>
+        public required ulong PciMemory { get; init; }
+
+        /// <summary>_ADR of the ISA bridge.</summary>
+        public required uint IsaBridge { get; init; }
+
+        /// <summary>Global system interrupts of PCI slots and pins, with the I/O APIC and with the 8259s.</summary>
+        public required Func<int, int, uint> ApicRoute { get; init; }
+        public required Func<int, int, uint> PicRoute { get; init; }
+
+        /// <summary>ISA interrupts that PCI devices have.</summary>
+        public IReadOnlyList<byte> LevelInterrupts { get; init; } = [];
+    }
 
     /// <param name="ramEnd">First address behind the RAM.</param>
     /// <param name="hpet">Bits 31:0 of the HPET's capabilities.</param>
     /// <param name="consoles">Serial ports, 1 or 2.</param>
-    public static AcpiTableSet Build(int cpus, ulong ramEnd, uint hpet, int consoles)
+    public static AcpiTableSet Build(Chipset chipset, int cpus, ulong ramEnd, uint hpet, int consoles)
     {
         var set = new AcpiTableSet();
         int facs = set.AddFacs();
-        int dsdt = set.Add("DSDT", 2, Dsdt(cpus, ramEnd, consoles), listed: false);
+        int dsdt = set.Add("DSDT", 2, Dsdt(chipset, cpus, ramEnd, consoles), listed: false);
         Tables.AddFadt(set, new Tables.FixedHardware
         {
             PmBase = Q35MemoryMap.PmBase, SciInterrupt = Q35MemoryMap.SciInterrupt, Has8042 = true, HasLegacyDevices = true, CenturyIndex = 0x32,
             Reset = new(Memory: false, Q35MemoryMap.ResetControl, 8), ResetValue = 0x0f,
         }, dsdt, facs);
         set.Add("APIC", 5, Tables.Madt(cpus, (uint)Q35MemoryMap.LocalApic, (uint)Q35MemoryMap.IoApic, legacyPics: true,
-            new(Q35MemoryMap.PitIrq, 2, 0), new(Q35MemoryMap.SciInterrupt, Q35MemoryMap.SciInterrupt, Tables.LevelHigh)));
+            [new(Q35MemoryMap.PitIrq, 2, 0), new(Q35MemoryMap.SciInterrupt, Q35MemoryMap.SciInterrupt, Tables.LevelHigh),
+                .. chipset.LevelInterrupts.Select(irq => new Tables.Override(irq, irq, Tables.LevelHigh))]));
         set.Add("HPET", 1, Tables.Hpet((uint)Q35MemoryMap.Hpet, hpet));
-        set.Add("MCFG", 1, Tables.Mcfg(Q35MemoryMap.Ecam, 255));
+        if (chipset.Express)
+            set.Add("MCFG", 1, Tables.Mcfg(Q35MemoryMap.Ecam, 255));
         set.Add("SPCR", 2, Tables.Spcr(Q35MemoryMap.Com1, Q35MemoryMap.Com1Irq, pics: true));
         set.Add("WAET", 1, Tables.Waet());
         set.Finish();
         return set;
     }
 
-    private static byte[] Dsdt(int cpus, ulong ramEnd, int consoles)
+    private static byte[] Dsdt(Chipset chipset, int cpus, ulong ramEnd, int consoles)
     {
         ulong wide = Q35MemoryMap.PciMemory64(ramEnd);
         byte[][] serial = [AmlDevices.Serial(1, Q35MemoryMap.Com1, Q35MemoryMap.Com1Irq), AmlDevices.Serial(2, Q35MemoryMap.Com2, Q35MemoryMap.Com2Irq)];
@@ -43,8 +64,8 @@ internal static class Q35Tables
             AmlDevices.Processors(cpus),
             Aml.Scope("_SB_",
                 Aml.Device("PCI0",
-                    Aml.Name("_HID", Aml.EisaId("PNP0A08")),
-                    Aml.Name("_CID", Aml.EisaId("PNP0A03")),
+                    Aml.Name("_HID", Aml.EisaId(chipset.Express ? "PNP0A08" : "PNP0A03")),
+                    chipset.Express ? Aml.Name("_CID", Aml.EisaId("PNP0A03")) : [],
                     Aml.Name("_SEG", 0),
                     Aml.Name("_BBN", 0),
                     Aml.Name("_UID", 0),
@@ -55,16 +76,16 @@ internal static class Q35Tables
                         Resources.PortRange(0, 0xcf7),
                         Resources.PortRange(0xd00, 0xffff),
                         Resources.MemoryRange(0xa0000, 0xbffff),
-                        Resources.MemoryRange((uint)Q35MemoryMap.PciMemory, (uint)(Q35MemoryMap.PciMemoryEnd - 1)),
+                        Resources.MemoryRange((uint)chipset.PciMemory, (uint)(Q35MemoryMap.PciMemoryEnd - 1)),
                         Resources.WideMemoryRange(wide, wide + Q35MemoryMap.PciMemory64Size - 1))),
-                    OperatingSystemCapabilities(),
-                    Aml.Name("PRTA", Routes((slot, pin) => Q35MemoryMap.PciInterrupt + (uint)Ich9Lpc.Pirq(slot, pin))),
-                    Aml.Name("PRTP", Routes((slot, pin) => Q35MemoryMap.PicInterrupts[Ich9Lpc.Pirq(slot, pin) % 4])),
+                    chipset.Express ? OperatingSystemCapabilities() : [],
+                    Aml.Name("PRTA", Routes(chipset.ApicRoute)),
+                    Aml.Name("PRTP", Routes(chipset.PicRoute)),
                     Aml.Method("_PRT", 0,
                         Aml.If(Aml.Path("PICF"), Aml.Return(Aml.Path("PRTA"))),
                         Aml.Return(Aml.Path("PRTP"))),
                     Aml.Device("ISA_",
-                        Aml.Name("_ADR", 0x001f0000),
+                        Aml.Name("_ADR", chipset.IsaBridge),
                         AmlDevices.Isa("RTC_", "PNP0B00", Resources.Ports(Q35MemoryMap.Cmos, 8), Resources.Irq(Q35MemoryMap.RtcIrq)),
                         AmlDevices.Isa("KBD_", "PNP0303", Resources.Ports(0x60, 1), Resources.Ports(0x64, 1), Resources.Irq(Q35MemoryMap.KeyboardIrq)),
                         AmlDevices.Isa("MOU_", "PNP0F13", Resources.Irq(Q35MemoryMap.MouseIrq)),
@@ -82,8 +103,8 @@ internal static class Q35Tables
                     Aml.Name("_HID", Aml.EisaId("PNP0C02")),
                     Aml.Name("_UID", 1),
                     Aml.Name("_CRS", Resources.Template(
-                        Resources.FixedMemory((uint)Q35MemoryMap.Ecam, (uint)Q35MemoryMap.EcamSize),
-                        Resources.FixedMemory((uint)Q35MemoryMap.Rcba, 0x4000),
+                        chipset.Express ? Resources.FixedMemory((uint)Q35MemoryMap.Ecam, (uint)Q35MemoryMap.EcamSize) : [],
+                        chipset.Express ? Resources.FixedMemory((uint)Q35MemoryMap.Rcba, 0x4000) : [],
                         Resources.Ports(Q35MemoryMap.PmBase, 0x80))))));
     }
 

@@ -16,25 +16,25 @@ using Myna.Machines.Loading.X86;
 
 namespace Myna.Machines.X86;
 
-/// <summary>The board `q35`: a PC with Intel's Q35 chipset and virtio devices behind PCI Express.</summary>
-internal sealed class Q35Board : PcBoard
+/// <summary>The boards `q35` and `pc`: PCs with one of Intel's chipsets, what every PC has, and the user's devices on PCI.</summary>
+internal sealed class ChipsetBoard : PcBoard
 {
-    private const int IsaInterrupts = 16, Pirqs = 8;
     private const string Console = "console=ttyS0";
     private const ulong FourGiB = 1UL << 32, MaximumFirmware = 8 << 20;
 
     private readonly WiredOr[] _gsi;
     private readonly I8259Pair _pic;
     private readonly Mc146818 _rtc;
-    private readonly Ich9Lpc _lpc;
+    private readonly Chipset _chipset;
     private readonly AcpiPm _pm;
     private readonly Ram? _firmware;
     private readonly FirmwareKernel? _kernel;
 
     /// <exception cref="MachineException">Something in the options cannot be had.</exception>
-    public Q35Board(MachineOptions options, Clock clock, IPowerControl power)
-        : base(options, clock, power, Q35MemoryMap.Memory(options.Memory), Console)
+    public ChipsetBoard(MachineOptions options, Clock clock, IPowerControl power, Chipset chipset)
+        : base(options, clock, power, chipset.Memory(options.Memory), Console)
     {
+        _chipset = chipset;
         if (HasFirmware)
         {
             _kernel = options.Kernel is null ? null : new FirmwareKernel(options, Layout, Console);
@@ -81,14 +81,8 @@ internal sealed class Q35Board : PcBoard
         Add(new BoardDevice("acpi-pm", _pm, _pm.Reset));
         AddDebugPorts();
 
-        _lpc = new Ich9Lpc(Ports, Memory, _pm, Enumerable.Range(0, Pirqs).Select(i => Gsi(16 + i)), Enumerable.Range(0, IsaInterrupts).Select(Gsi),
-            HasFirmware ? null : Q35MemoryMap.PmBase);
-        var mch = new Q35Mch(Memory, HasFirmware ? null : Q35MemoryMap.Ecam, _firmware is null ? null : new ShadowMemory(Memory, Ram, _firmware));
-        ulong high = Q35MemoryMap.PciMemory64(Layout.End);
-        var pci = new PciHost(Memory,
-            [new(Q35MemoryMap.PciMemory, Q35MemoryMap.PciMemoryEnd - Q35MemoryMap.PciMemory), new(high, Q35MemoryMap.PciMemory64Size)],
-            Enumerable.Range(0, Pirqs).Select(i => new InterruptLine(_lpc, i)), Apics, Ports, Ich9Lpc.Pirq, mch);
-        pci.Add(_lpc, Ich9Lpc.Slot, Ich9Lpc.Function);
+        var wiring = new ChipsetWiring(options, Memory, Ports, Layout, _pm, Gsi, Apics, _firmware is null ? null : new ShadowMemory(Memory, Ram, _firmware));
+        PciHost pci = chipset.Create(wiring);
         var configuration = new PciConfigPorts(pci, reset);
         Ports.Map(PciConfigPorts.Port, PciConfigPorts.Ports, "pci-config", configuration);
         Add(new BoardDevice("pci-config", configuration, configuration.Reset));
@@ -99,11 +93,12 @@ internal sealed class Q35Board : PcBoard
         foreach (VirtioDevice device in devices)
             VirtioDevices.Plug(pci, device);
         Drives.NameVirtio(pci, origins, paths);
-        Drives.AddAhci(pci, Memory, options, paths);
+        chipset.AddDrives(pci, wiring, paths);
+        Drives.AddNvme(pci, Memory, options, paths);
         foreach (PciDevice device in pci.Devices)
             Add(BoardDevice.Of(device));
 
-        AcpiTableSet tables = Q35Tables.Build(options.Cpus, Layout.End, hpet.BlockId, SerialPorts);
+        AcpiTableSet tables = chipset.Tables(options.Cpus, Layout, hpet.BlockId, SerialPorts);
         UseTables(tables);
         var fwCfg = new FwCfg(Memory, options.FwCfg.Concat(FirmwareFiles(tables, paths)).Concat(ScreenFiles), options.Cpus, options.Memory, FirmwareItems(), [.. ScreenFiles.Keys]);
         MapPorts(Q35MemoryMap.FwCfg, fwCfg.Ports, "fw_cfg");
@@ -129,13 +124,7 @@ internal sealed class Q35Board : PcBoard
     {
         if (HasFirmware)
             return;
-        // What _PRT says of a system that uses the 8259s.
-        for (int i = 0; i < 4; i++)
-        {
-            _lpc.WriteConfig(Ich9Lpc.PIRQA_ROUT + i, 1, Q35MemoryMap.PicInterrupts[i]);
-            _lpc.WriteConfig(Ich9Lpc.PIRQE_ROUT + i, 1, Q35MemoryMap.PicInterrupts[i]);
-        }
-        Ports.Store(0x4d1, 1, 0x0c);
+        _chipset.Prepare(Ports);
         if (HasTestDevices)
             LegacyInterrupts.Prepare(Ports, Memory);
     }
@@ -218,7 +207,7 @@ internal sealed class Q35Board : PcBoard
     }
 
     /// <summary>The gate of address line 20.</summary>
-    private sealed class A20Line(Q35Board board) : IInterruptSink
+    private sealed class A20Line(ChipsetBoard board) : IInterruptSink
     {
         public void SetLevel(int input, bool level) => board.SetA20(level);
     }

@@ -1,0 +1,715 @@
+using System.Buffers.Binary;
+using Myna.Devices.Ports;
+using Myna.Devices.Storage;
+using Myna.Hardware.Backends;
+using Myna.Hardware.Interrupts;
+using Myna.Hardware.Memory;
+using Myna.Hardware.State;
+
+namespace Myna.Devices.Ata;
+
+/// <summary>
+/// One channel of a PCI IDE controller: command and control block registers of two drives (ATA8-APT, ATA8-ACS, section 6.1),
+/// and bus-master DMA (Programming Interface for Bus Master IDE Controller, revision 1.0). LIMIT: no overlapped commands.
+/// </summary>
+[Stateful("ide-channel")]
+public sealed partial class IdeChannel : IDrainable
+{
+    /// <summary>Registers of a drive, with what was written before for 48-bit commands (HOB).</summary>
+    private struct Registers
+    {
+        public byte Feature, FeatureHob, Count, CountHob, Low, LowHob, Mid, MidHob, High, HighHob, Device, Status, Error;
+    }
+
+    private enum Phase : byte
+    {
+        Idle,
+
+        /// <summary>The host writes a packet.</summary>
+        Packet,
+
+        /// <summary>The host reads or writes the data register.</summary>
+        DataIn,
+        DataOut,
+
+        /// <summary>A DMA command waits for the bus master.</summary>
+        DmaWait,
+
+        /// <summary>At the back end.</summary>
+        Busy,
+    }
+
+    private const int BufferSize = 64 << 10, PacketSize = 12, PrdSize = 8;
+    private const byte Nothing = 0xff;
+
+    // Bus master command and status.
+    private const byte SSBM = 1, RWCON = 8, BMIDEA = 1, IDEDMAE = 2, IDEINTS = 4, DriveCapable = 0x60;
+
+    private readonly Lock _lock = new();
+    private readonly object _idle = new();
+    private readonly AddressSpace _memory;
+    private readonly InterruptLine _irq;
+    private readonly Request _request;
+    [NotSaved("the piece of the buffer under way")] private readonly List<Memory<byte>> _reads = [];
+    [NotSaved("the piece of the buffer under way")] private readonly List<ReadOnlyMemory<byte>> _writes = [];
+
+    [Saved(1)] private readonly Registers[] _drives = new Registers[2];
+    [Saved(2)] private readonly AtaDevice? _first;
+    [Saved(3)] private readonly AtaDevice? _second;
+    [Saved(4)] private byte _control;
+    [Saved(5)] private bool _interrupt;
+    [Saved(6)] private Phase _phase;
+    [Saved(7)] private byte _command;
+
+    // The transfer under way: what is left of it on the medium.
+    [Saved(8)] private TransferKind _kind;
+    [Saved(9)] private ulong _offset;
+    [Saved(10)] private uint _left;
+    [Saved(11)] private bool _flushAfter;
+
+    // The buffer: what is in it, where the host is, and where its present data block ends.
+    [Saved(12)] private readonly byte[] _data = new byte[BufferSize];
+    [Saved(13)] private int _filled;
+    [Saved(14)] private int _position;
+    [Saved(15)] private int _blockEnd;
+    [Saved(16)] private int _blockSize;
+
+    [Saved(17)] private byte _bmCommand;
+    [Saved(18)] private byte _bmStatus;
+    [Saved(19)] private uint _prdTable;
+
+    [NotSaved("drained before saving")] private int _inFlight;
+    [NotSaved("work begun before a reset is forgotten")] private int _epoch;
+    [NotSaved("the controller's, which tells it")] private bool _busMaster;
+
+    /// <param name="memory">Where DMA goes: RAM only.</param>
+    /// <param name="irq">IRQ 14 or 15.</param>
+    /// <param name="first">Drive 0, and <paramref name="second"/> drive 1; null for none.</param>
+    public IdeChannel(AddressSpace memory, InterruptLine irq, AtaDevice? first, AtaDevice? second)
+    {
+        _memory = memory;
+        _irq = irq;
+        (_first, _second) = (first, second);
+        _request = new Request(this);
+        Owner = this;
+        CommandBlock = new Block(this, control: false);
+        ControlBlock = new Block(this, control: true);
+        Reset();
+    }
+
+    /// <summary>Eight ports: 1F0h or 170h.</summary>
+    [field: NotSaved("wiring")]
+    public IRegisterBlock CommandBlock { get; }
+
+    /// <summary>One port: 3F6h or 376h.</summary>
+    [field: NotSaved("wiring")]
+    public IRegisterBlock ControlBlock { get; }
+
+    /// <summary>The controller, with which it is saved.</summary>
+    [field: NotSaved("wiring")]
+    internal IStateful Owner { get; set; }
+
+    private int Selected => _drives[0].Device >> 4 & 1;
+    private AtaDevice? Drive => Selected == 0 ? _first : _second;
+
+    /// <summary>The controller may read and write memory.</summary>
+    internal bool BusMaster
+    {
+        set
+        {
+            lock (_lock)
+            {
+                _busMaster = value;
+                TryDma();
+            }
+        }
+    }
+
+    /// <summary>Exchanges the disc of a CD drive. Any thread. Parameters and result as for <see cref="Ahci.ExchangeMedium"/>.</summary>
+    public bool ExchangeMedium(int drive, IBlockBackend? medium, bool force)
+    {
+        lock (_lock)
+            return (drive == 0 ? _first : drive == 1 ? _second : null) is AtapiCdrom cdrom && cdrom.Unit.Exchange(medium, force);
+    }
+
+    /// <inheritdoc/>
+    public void Drain()
+    {
+        lock (_idle)
+        {
+            while (Volatile.Read(ref _inFlight) != 0)
+                Monitor.Wait(_idle);
+        }
+    }
+
+    /// <summary>Power-on state.</summary>
+    public void Reset()
+    {
+        Drain();
+        lock (_lock)
+        {
+            _first?.Reset();
+            _second?.Reset();
+            Array.Clear(_drives);
+            Array.Clear(_data);
+            _control = 0;
+            (_bmCommand, _bmStatus, _prdTable) = (0, 0, 0);
+            _command = 0;
+            SoftReset();
+            Lower();
+        }
+    }
+
+    internal byte ReadBusMaster(int offset)
+    {
+        lock (_lock)
+        {
+            return offset switch
+            {
+                0 => _bmCommand,
+                2 => _bmStatus,
+                >= 4 and < 8 => (byte)(_prdTable >> (offset - 4) * 8),
+                _ => 0,
+            };
+        }
+    }
+
+    internal void WriteBusMaster(int offset, byte value)
+    {
+        lock (_lock)
+        {
+            switch (offset)
+            {
+                case 0:
+                    bool start = (value & ~_bmCommand & SSBM) != 0;
+                    _bmCommand = (byte)(value & (SSBM | RWCON));
+                    if (start)
+                        _bmStatus |= BMIDEA;
+                    else if ((value & SSBM) == 0)
+                        _bmStatus &= unchecked((byte)~BMIDEA);
+                    TryDma();
+                    break;
+                case 2:
+                    _bmStatus = (byte)((_bmStatus & (BMIDEA | (IDEDMAE | IDEINTS) & ~value)) | (value & DriveCapable));
+                    break;
+                case >= 4 and < 8:
+                    int shift = (offset - 4) * 8;
+                    _prdTable = (_prdTable & ~(0xffu << shift) | (uint)value << shift) & ~3u;
+                    break;
+            }
+        }
+    }
+
+    private byte ReadRegister(int offset)
+    {
+        ref Registers r = ref _drives[Selected];
+        bool hob = (_control & AtaBits.HOB) != 0;
+        switch (offset)
+        {
+            case 1: return hob ? r.FeatureHob : r.Error;
+            case 2: return hob ? r.CountHob : r.Count;
+            case 3: return hob ? r.LowHob : r.Low;
+            case 4: return hob ? r.MidHob : r.Mid;
+            case 5: return hob ? r.HighHob : r.High;
+            case 6: return r.Device;
+            case 7:
+                Lower();
+                return Status();
+            default: return 0;
+        }
+    }
+
+    /// <summary>Status: drive 0 answers for a missing drive 1 with zero; without drives the bus floats.</summary>
+    private byte Status() => _first is null && _second is null ? Nothing : Drive is null ? (byte)0 : _drives[Selected].Status;
+
+    private void WriteRegister(int offset, byte value)
+    {
+        _control &= unchecked((byte)~AtaBits.HOB);
+        if (offset == 7)
+        {
+            Lower();
+            if (Drive is not null && (_drives[Selected].Status & (AtaBits.BSY | AtaBits.DRQ)) == 0 || value == AtaCommand.DEVICE_RESET && Drive is { IsPacket: true })
+                Begin(value);
+            return;
+        }
+        // Both drives take what is written.
+        for (int i = 0; i < 2; i++)
+        {
+            ref Registers r = ref _drives[i];
+            switch (offset)
+            {
+                case 1: (r.FeatureHob, r.Feature) = (r.Feature, value); break;
+                case 2: (r.CountHob, r.Count) = (r.Count, value); break;
+                case 3: (r.LowHob, r.Low) = (r.Low, value); break;
+                case 4: (r.MidHob, r.Mid) = (r.Mid, value); break;
+                case 5: (r.HighHob, r.High) = (r.High, value); break;
+                case 6: r.Device = value; break;
+            }
+        }
+        if (offset == 6)
+            DriveInterrupt();
+    }
+
+    /// <summary>Device Control.</summary>
+    private void WriteControl(byte value)
+    {
+        byte before = _control;
+        _control = value;
+        if ((value & ~before & AtaBits.SRST) != 0)
+        {
+            _epoch++;
+            _phase = Phase.Idle;
+            for (int i = 0; i < 2; i++)
+                _drives[i].Status = AtaBits.BSY;
+        }
+        else if ((before & ~value & AtaBits.SRST) != 0)
+            SoftReset();
+        DriveInterrupt();
+    }
+
+    /// <summary>Both drives show their signatures.</summary>
+    private void SoftReset()
+    {
+        _epoch++;
+        _phase = Phase.Idle;
+        _kind = TransferKind.None;
+        _interrupt = false;
+        (_offset, _left, _flushAfter) = (0, 0, false);
+        (_filled, _position, _blockEnd, _blockSize) = (0, 0, 0, 0);
+        for (int i = 0; i < 2; i++)
+        {
+            if ((i == 0 ? _first : _second) is not { } drive)
+            {
+                _drives[i].Status = 0;
+                continue;
+            }
+            drive.BusReset();
+            var file = new TaskFile();
+            drive.Signature(ref file);
+            Answer(i, file);
+        }
+    }
+
+    private void Begin(byte command)
+    {
+        AtaDevice drive = Drive!;
+        ref Registers r = ref _drives[Selected];
+        _command = command;
+        _epoch++;
+        _kind = TransferKind.None;
+        TaskFile file = Command();
+        if (command == AtaCommand.PACKET && drive.IsPacket)
+        {
+            (_phase, _position, _blockEnd) = (Phase.Packet, 0, PacketSize);
+            r.Count = AtaBits.CoD;
+            r.Status = AtaBits.DRDY | AtaBits.DRQ;
+            r.Error = 0;
+            return;
+        }
+        if (command == AtaCommand.DIAGNOSTIC)
+        {
+            SoftReset();
+            for (int i = 0; i < 2; i++)
+                _drives[i].Device = 0;
+            Raise();
+            return;
+        }
+        Transfer transfer = drive.Begin(ref file, queued: false);
+        if (command == AtaCommand.DEVICE_RESET)
+        {
+            _phase = Phase.Idle;
+            Answer(Selected, file);
+            return;
+        }
+        Proceed(file, transfer, AtaCommand.IsDma(command), drive.BlockSectors(command) * AtaDevice.SectorSize);
+    }
+
+    /// <summary>What the registers hold, as a command.</summary>
+    private TaskFile Command()
+    {
+        ref Registers r = ref _drives[Selected];
+        return new TaskFile
+        {
+            Command = _command, Device = r.Device, Feature = (ushort)(r.Feature | r.FeatureHob << 8), Count = (ushort)(r.Count | r.CountHob << 8),
+            Lba = r.Low | (ulong)r.Mid << 8 | (ulong)r.High << 16 | (ulong)r.LowHob << 24 | (ulong)r.MidHob << 32 | (ulong)r.HighHob << 40,
+        };
+    }
+
+    /// <summary>Puts a command's end into a drive's registers.</summary>
+    private void Answer(int drive, in TaskFile file)
+    {
+        ref Registers r = ref _drives[drive];
+        (r.Status, r.Error) = (file.Status, file.Error);
+        (r.Count, r.CountHob) = ((byte)file.Count, (byte)(file.Count >> 8));
+        (r.Low, r.Mid, r.High) = ((byte)file.Lba, (byte)(file.Lba >> 8), (byte)(file.Lba >> 16));
+        (r.LowHob, r.MidHob, r.HighHob) = ((byte)(file.Lba >> 24), (byte)(file.Lba >> 32), (byte)(file.Lba >> 40));
+    }
+
+    private void Proceed(in TaskFile file, in Transfer transfer, bool dma, int blockSize)
+    {
+        (_kind, _offset, _left, _flushAfter) = (transfer.Kind, transfer.Offset, transfer.Length, transfer.FlushAfter);
+        _blockSize = blockSize;
+        if (_kind == TransferKind.None)
+        {
+            _phase = Phase.Idle;
+            Answer(Selected, file);
+            Raise();
+            return;
+        }
+        (_filled, _position, _blockEnd) = (0, 0, 0);
+        if (_kind == TransferKind.Flush)
+            StartBackend(0);
+        else if (dma)
+        {
+            _phase = Phase.DmaWait;
+            _drives[Selected].Status = AtaBits.DRDY | AtaBits.DRQ;
+            TryDma();
+        }
+        else if (_kind == TransferKind.In)
+        {
+            Drive!.Buffer.AsSpan(0, (int)_left).CopyTo(_data);
+            _filled = (int)_left;
+            _left = 0;
+            NextBlock(first: true);
+        }
+        else if (_kind == TransferKind.Read)
+            Fill();
+        else
+            NextBlock(first: true);
+    }
+
+    /// <summary>Reads what comes next into the buffer.</summary>
+    private void Fill()
+    {
+        // Blocks of the data register divide the buffer, but for those of packet commands, which say how long they are.
+        uint n = Math.Min(_left, BufferSize);
+        _filled = (int)n;
+        _position = 0;
+        StartBackend(n);
+    }
+
+    /// <summary>Offers the host the next data block, or ends the command.</summary>
+    private void NextBlock(bool first)
+    {
+        ref Registers r = ref _drives[Selected];
+        bool read = _kind is TransferKind.In or TransferKind.Read;
+        if (read && _position == _filled)
+        {
+            if (_left != 0)
+                Fill();
+            else
+                EndOfData();
+            return;
+        }
+        int room = read ? _filled - _position : (int)Math.Min(_left - (uint)_filled, (uint)(BufferSize - _filled));
+        int size = Math.Min(_blockSize, room);
+        _phase = read ? Phase.DataIn : Phase.DataOut;
+        _blockEnd = _position + size;
+        r.Status = AtaBits.DRDY | AtaBits.DRQ | AtaBits.SeekComplete;
+        if (_command == AtaCommand.PACKET)
+        {
+            r.Status = AtaBits.DRDY | AtaBits.DRQ;
+            r.Count = read ? AtaBits.IO : (byte)0;
+            (r.Mid, r.High) = ((byte)size, (byte)(size >> 8));
+        }
+        // The host looks for the first block of a write itself.
+        if (read || !first || _command == AtaCommand.PACKET)
+            Raise();
+    }
+
+    /// <summary>All data has been read. A packet command's end is told, that of others is not.</summary>
+    private void EndOfData()
+    {
+        var transfer = new Transfer(_kind);
+        TaskFile file = Command();
+        Drive!.End(ref file, transfer, BlockStatus.Ok);
+        _phase = Phase.Idle;
+        _kind = TransferKind.None;
+        Answer(Selected, file);
+        if (_command == AtaCommand.PACKET)
+            Raise();
+    }
+
+    private ushort ReadData(int bytes)
+    {
+        if (_phase != Phase.DataIn)
+            return bytes == 1 ? Nothing : (ushort)0xffff;
+        // A block of odd length is read in words all the same.
+        int value = _data[_position++];
+        if (bytes == 2 && _position < _blockEnd)
+            value |= _data[_position++] << 8;
+        if (_position == _blockEnd)
+            NextBlock(first: false);
+        return (ushort)value;
+    }
+
+    private void WriteData(ushort value, int bytes)
+    {
+        if (_phase is not (Phase.DataOut or Phase.Packet))
+            return;
+        _data[_position++] = (byte)value;
+        if (bytes == 2 && _position < _blockEnd)
+            _data[_position++] = (byte)(value >> 8);
+        if (_position != _blockEnd)
+            return;
+        if (_phase == Phase.Packet)
+        {
+            Packet();
+            return;
+        }
+        _filled = _position;
+        if ((uint)_filled == _left || BufferSize - _filled < _blockSize)
+            StartBackend((uint)_filled);
+        else
+            NextBlock(first: false);
+    }
+
+    private void Packet()
+    {
+        ref Registers r = ref _drives[Selected];
+        TaskFile file = Command();
+        bool dma = (r.Feature & 1) != 0;
+        int limit = r.Mid | r.High << 8;
+        Transfer transfer = Drive!.Packet(ref file, _data.AsSpan(0, PacketSize));
+        // Byte count limit (section 7.18.4): even unless it holds everything.
+        limit = limit is 0 or 0xffff ? 0xfffe : limit == 1 ? 2 : limit & ~1;
+        Proceed(file, transfer, dma, limit);
+    }
+
+    /// <summary>Begins the DMA of a command once the bus master is started (Bus Master IDE, section 3.1).</summary>
+    private void TryDma()
+    {
+        if (_phase != Phase.DmaWait || (_bmCommand & SSBM) == 0 || !_busMaster)
+            return;
+        bool writable = _kind is TransferKind.In or TransferKind.Read;
+        DmaBuffer buffer = _request.Buffer;
+        buffer.Clear();
+        Span<byte> prd = stackalloc byte[PrdSize];
+        bool good = true;
+        uint at = _prdTable;
+        for (bool last = false; !last && good && buffer.Length < _left; at += PrdSize)
+        {
+            good = _memory.Read(at, prd);
+            uint address = BinaryPrimitives.ReadUInt32LittleEndian(prd) & ~1u, length = BinaryPrimitives.ReadUInt32LittleEndian(prd[4..]);
+            last = (length & 1u << 31) != 0;
+            length &= 0xfffe;
+            good = good && buffer.Add(_memory, address, Math.Min(length == 0 ? 0x1_0000 : length, _left - buffer.Length), writable);
+        }
+        if (!good || buffer.Length < _left && Drive is not { IsPacket: true } || buffer.Length % 512 != 0 && _kind == TransferKind.Read)
+        {
+            buffer.Clear();
+            _bmStatus |= IDEDMAE;
+            EndDma(BlockStatus.IoError);
+            return;
+        }
+        _left = buffer.Length;
+        switch (_kind)
+        {
+            case TransferKind.In:
+                buffer.Write(0, Drive!.Buffer.AsSpan(0, (int)_left));
+                buffer.Clear();
+                EndDma(BlockStatus.Ok);
+                break;
+            case TransferKind.Out:
+                Drive!.Buffer.AsSpan().Clear();
+                buffer.Read(0, Drive.Buffer.AsSpan(0, (int)Math.Min(_left, AtaDevice.BufferSize)));
+                Start();
+                _request.Start(Drive.AcceptAsync(_command, (int)Math.Min(_left, AtaDevice.BufferSize)), dma: true);
+                break;
+            default:
+                Start();
+                if (Drive!.Medium is { } medium)
+                    _request.Start(medium, new Transfer(_kind, _offset, _left, _flushAfter));
+                else
+                    _request.Start(new ValueTask<BlockStatus>(BlockStatus.IoError), dma: true);
+                break;
+        }
+    }
+
+    /// <summary>Moves so many bytes between buffer and medium, or gives parameters to the drive, or flushes.</summary>
+    private void StartBackend(uint bytes)
+    {
+        AtaDevice drive = Drive!;
+        Start();
+        if (_kind == TransferKind.Out)
+        {
+            drive.Buffer.AsSpan().Clear();
+            _data.AsSpan(0, (int)Math.Min(bytes, AtaDevice.BufferSize)).CopyTo(drive.Buffer);
+            _request.Start(drive.AcceptAsync(_command, (int)bytes), dma: false);
+            return;
+        }
+        if (drive.Medium is not { } medium)
+        {
+            _request.Start(new ValueTask<BlockStatus>(BlockStatus.IoError), dma: false);
+            return;
+        }
+        _reads.Clear();
+        _writes.Clear();
+        if (_kind == TransferKind.Read)
+            _reads.Add(_data.AsMemory(0, (int)bytes));
+        else
+            _writes.Add(_data.AsMemory(0, (int)bytes));
+        _request.Start(_kind switch
+        {
+            TransferKind.Read => medium.ReadAsync(_offset, _reads),
+            TransferKind.Write => medium.WriteAsync(_offset, _writes),
+            _ => medium.FlushAsync(),
+        }, dma: false);
+    }
+
+    private void Start()
+    {
+        _phase = Phase.Busy;
+        _drives[Selected].Status = AtaBits.BSY | AtaBits.DRDY;
+        _request.Epoch = _epoch;
+        Interlocked.Increment(ref _inFlight);
+    }
+
+    private void EndDma(BlockStatus status)
+    {
+        TaskFile file = Command();
+        Drive!.End(ref file, new Transfer(_kind), status);
+        _phase = Phase.Idle;
+        _kind = TransferKind.None;
+        _bmStatus &= unchecked((byte)~BMIDEA);
+        Answer(Selected, file);
+        Raise();
+    }
+
+    private void Completed(Request request, BlockStatus status)
+    {
+        lock (_lock)
+        {
+            request.Buffer.Clear();
+            if (request.Epoch == _epoch)
+                Completed(request.Dma, status);
+        }
+        if (Interlocked.Decrement(ref _inFlight) != 0)
+            return;
+        lock (_idle)
+            Monitor.PulseAll(_idle);
+    }
+
+    private void Completed(bool dma, BlockStatus status)
+    {
+        if (dma || status != BlockStatus.Ok || _kind is TransferKind.Flush or TransferKind.Out)
+        {
+            EndDma(status);
+            return;
+        }
+        _offset += (uint)_filled;
+        _left -= (uint)_filled;
+        if (_kind == TransferKind.Read)
+        {
+            NextBlock(first: true);
+            return;
+        }
+        (_filled, _position, _blockEnd) = (0, 0, 0);
+        if (_left != 0)
+            NextBlock(first: false);
+        else if (_flushAfter)
+        {
+            _flushAfter = false;
+            _kind = TransferKind.Flush;
+            StartBackend(0);
+        }
+        else
+            EndDma(BlockStatus.Ok);
+    }
+
+    private void Raise()
+    {
+        _interrupt = true;
+        _bmStatus |= IDEINTS;
+        DriveInterrupt();
+    }
+
+    private void Lower()
+    {
+        _interrupt = false;
+        DriveInterrupt();
+    }
+
+    private void DriveInterrupt() => _irq.Set(_interrupt && (_control & AtaBits.nIEN) == 0);
+
+    private void Sync()
+    {
+        lock (_lock)
+        {
+            DriveInterrupt();
+            TryDma();
+        }
+    }
+
+    private sealed class Request(IdeChannel channel) : StorageRequest
+    {
+        public int Epoch { get; set; }
+        public bool Dma { get; private set; }
+
+        public void Start(IBlockBackend medium, in Transfer transfer)
+        {
+            Dma = true;
+            Begin(medium, transfer);
+        }
+
+        public void Start(ValueTask<BlockStatus> work, bool dma)
+        {
+            Dma = dma;
+            Begin(work);
+        }
+
+        protected override void Ended(BlockStatus status) => channel.Completed(this, status);
+    }
+
+    private sealed class Block(IdeChannel channel, bool control) : IRegisterBlock
+    {
+        public IStateful Owner => channel.Owner;
+        public ulong Size => control ? 1ul : 8;
+
+        public bool Read(ulong offset, int size, out ulong value)
+        {
+            value = 0;
+            lock (channel._lock)
+            {
+                if (control)
+                    value = channel.Status();
+                else if (offset == 0 && size >= 2)
+                {
+                    for (int i = 0; i < size; i += 2)
+                        value |= (ulong)channel.ReadData(2) << i * 8;
+                }
+                else
+                {
+                    for (int i = 0; i < size; i++)
+                        value |= (ulong)(offset == 0 && i == 0 ? channel.ReadData(1) : channel.ReadRegister((int)offset + i)) << i * 8;
+                }
+            }
+            return true;
+        }
+
+        public bool Write(ulong offset, int size, ulong value)
+        {
+            lock (channel._lock)
+            {
+                if (control)
+                    channel.WriteControl((byte)value);
+                else if (offset == 0 && size >= 2)
+                {
+                    for (int i = 0; i < size; i += 2)
+                        channel.WriteData((ushort)(value >> i * 8), 2);
+                }
+                else
+                {
+                    for (int i = 0; i < size; i++)
+                    {
+                        if (offset == 0 && i == 0)
+                            channel.WriteData((byte)value, 1);
+                        else
+                            channel.WriteRegister((int)offset + i, (byte)(value >> i * 8));
+                    }
+                }
+            }
+            return true;
+        }
+    }
+}
