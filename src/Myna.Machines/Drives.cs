@@ -5,6 +5,7 @@ using Myna.Devices.Pci;
 using Myna.Devices.Ports;
 using Myna.Devices.Virtio;
 using Myna.Devices.Virtio.Transport;
+using Myna.Hardware.Backends;
 using Myna.Hardware.Memory;
 using Myna.Machines.X86;
 
@@ -35,8 +36,9 @@ internal static class Drives
     /// <summary>Plugs the SATA controller with the user's drives, if there are any.</summary>
     /// <param name="paths">Firmware's names of devices, to which those of the drives are added.</param>
     /// <exception cref="MachineException">There are too many drives.</exception>
-    public static void AddAhci(PciHost pci, AddressSpace memory, MachineOptions options, IDictionary<DeviceOptions, string> paths)
+    public static void AddAhci(PciHost pci, ChipsetWiring wiring, IDictionary<DeviceOptions, string> paths)
     {
+        MachineOptions options = wiring.Options;
         List<AtaDevice> drives = [];
         foreach (DeviceOptions wanted in options.Devices)
         {
@@ -53,8 +55,16 @@ internal static class Drives
             paths[wanted] = string.Create(CultureInfo.InvariantCulture, $"/pci@i0cf8/pci8086,2922@1f,2/drive@{drives.Count}/disk@0");
             drives.Add(drive);
         }
-        if (drives.Count != 0)
-            pci.Add(new Ahci(memory, drives, options.Log[LogNames.Ahci]), Ahci.Slot, Ahci.Function);
+        if (drives.Count == 0)
+            return;
+        var controller = new Ahci(wiring.Memory, drives, options.Log[LogNames.Ahci]);
+        pci.Add(controller, Ahci.Slot, Ahci.Function);
+        for (int i = 0; i < drives.Count; i++)
+        {
+            int port = i;
+            if (drives[i].IsPacket)
+                AddRemovable(wiring, (medium, force) => controller.ExchangeMedium(port, medium, force));
+        }
     }
 
     /// <summary>Plugs the IDE controller with the user's drives: disks from the first channel on, CD drives from the second.</summary>
@@ -92,6 +102,11 @@ internal static class Drives
         var primary = new IdeChannel(wiring.Memory, wiring.Gsi(14), drives[0], drives[1]);
         var secondary = new IdeChannel(wiring.Memory, wiring.Gsi(15), drives[2], drives[3]);
         pci.Add(new Piix3Ide(primary, secondary), Piix3Ide.Slot, Piix3Ide.Function);
+        foreach (int place in discPlaces)
+        {
+            if (drives[place] is { IsPacket: true })
+                AddRemovable(wiring, (medium, force) => (place < 2 ? primary : secondary).ExchangeMedium(place & 1, medium, force));
+        }
         Map(0x1f0, primary.CommandBlock, "ide0");
         Map(0x3f6, primary.ControlBlock, "ide0-control");
         Map(0x170, secondary.CommandBlock, "ide1");
@@ -99,6 +114,9 @@ internal static class Drives
 
         void Map(ulong port, IRegisterBlock block, string name) => wiring.Ports.Map(port, block.Size, name, block);
     }
+
+    private static void AddRemovable(ChipsetWiring wiring, Func<IBlockBackend?, bool, bool> exchange)
+        => wiring.RemovableDrives.Add(new RemovableDrive(string.Create(CultureInfo.InvariantCulture, $"cd{wiring.RemovableDrives.Count}"), exchange));
 
     /// <summary>Plugs an NVMe controller with the user's disks as namespaces, if there are any.</summary>
     /// <param name="paths">Firmware's names of devices, to which those of the disks are added.</param>

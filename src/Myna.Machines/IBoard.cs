@@ -22,6 +22,9 @@ internal interface IBoard : IDisposable
     /// <summary>Symbols of the kernel, if it is an ELF file: addresses by name.</summary>
     IReadOnlyDictionary<string, ulong> Symbols { get; }
 
+    /// <summary>Drives whose medium the user may exchange.</summary>
+    IReadOnlyList<RemovableDrive> RemovableDrives => [];
+
     /// <summary>What the user can look at; the last active one is preferred. Likewise keyboards and pointers.</summary>
     IReadOnlyList<IScreen> Screens => [];
     IReadOnlyList<IKeyboard> Keyboards => [];

@@ -63,6 +63,9 @@ public sealed class Machine : IPowerControl, IDisposable
     /// <summary>Symbols of the kernel, if it is an ELF file: addresses by name.</summary>
     public IReadOnlyDictionary<string, ulong> Symbols => _board.Symbols;
 
+    /// <summary>Drives whose medium the user may exchange.</summary>
+    public IReadOnlyList<RemovableDrive> RemovableDrives => _board.RemovableDrives;
+
     /// <summary>The display devices, and where the user's keys and pointer go.</summary>
     public IReadOnlyList<IScreen> Screens => _board.Screens;
     public InputRouter Input { get; }
@@ -236,6 +239,8 @@ public sealed class Machine : IPowerControl, IDisposable
         // Back ends first: their threads write to guest memory.
         foreach (DeviceOptions device in Options.Devices)
             (device.Peer as IDisposable)?.Dispose();
+        foreach (RemovableDrive drive in RemovableDrives)
+            drive.Dispose();
         (Options.Console as IDisposable)?.Dispose();
         (Options.SecondConsole as IDisposable)?.Dispose();
         _ownClock?.Dispose();

@@ -7,6 +7,7 @@ public sealed class DevicesSurviveTests
 {
     [Theory]
     [InlineData("q35", 1)]
+    [InlineData("pc", 5)]
     [InlineData("microvm", 2)]
     [InlineData("virt", 3)]
     [InlineData("virt,aia=aplic-imsic", 4)]

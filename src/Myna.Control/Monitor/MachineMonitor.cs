@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text;
 using Myna.Control.Screens;
 using Myna.Cpu;
+using Myna.Hardware.Backends;
 using Myna.Hardware.Diagnostics;
 using Myna.Hardware.Screens;
 using Myna.Hardware.State;
@@ -31,6 +32,7 @@ public sealed class MachineMonitor
             new("cpus", "", "all CPUs with their program counters", _ => Cpus()),
             new("mem", "", "what the selected CPU's page tables map", _ => Mappings()),
             new("mtree", "", "the map of physical addresses", _ => MemoryTree()),
+            new("drives", "", "the drives whose medium can be exchanged", _ => string.Concat(_machine.RemovableDrives.Select(d => d.Name + "\n"))),
             new("devices", "[DEVICE...]", "the devices, or the state of some: a name or its beginning", Devices),
             new("qtree", "", "every device with its state", _ => Devices([""])),
             new("engine", "", "counters of the CPUs, their engines and the back ends", _ => Engine()),
@@ -47,6 +49,8 @@ public sealed class MachineMonitor
             new("system_reset", "", "the same, by QEMU's name", _ => Do(_machine.Reset)),
             new("system_powerdown", "", "presses the power button: the guest may switch itself off", _ => PowerButton()),
             new("quit", "", "ends the machine", _ => Do(_machine.PowerOff)),
+            new("change", "[-f] DRIVE FILE", "puts another disc into a CD drive; with -f whatever the guest says", Change),
+            new("eject", "[-f] DRIVE", "takes the disc out of a CD drive", Eject),
             new("screenshot", "FILE", "writes what the screen shows to a PNG file", Screenshot),
             new("screendump", "FILE", "the same, by QEMU's name", Screenshot),
             new("sendkey", "KEYS", "presses keys together by their scan codes of set 1, in hexadecimal: sendkey 1d-38-e053", SendKey),
@@ -106,6 +110,43 @@ public sealed class MachineMonitor
         if (!_machine.PressPowerButton())
             throw new MonitorException($"the board {_machine.Options.Board} has no power button");
     });
+
+    string Change(string[] arguments)
+    {
+        (RemovableDrive drive, bool force, string[] rest) = Drive(arguments);
+        if (rest.Length != 1)
+            throw new MonitorException("change needs a drive and a file, as in change cd0 disc.iso");
+        IBlockBackend medium;
+        try
+        {
+            medium = MediumFile.Open(rest[0]);
+        }
+        catch (MachineException e)
+        {
+            throw new MonitorException(e.Message);
+        }
+        if (drive.Exchange(medium, force))
+            return "";
+        (medium as IDisposable)?.Dispose();
+        throw new MonitorException($"the guest has locked {drive.Name}; it has been told, or change it with -f");
+    }
+
+    string Eject(string[] arguments)
+    {
+        (RemovableDrive drive, bool force, string[] rest) = Drive(arguments);
+        if (rest.Length != 0)
+            throw new MonitorException("eject needs a drive, as in eject cd0");
+        return drive.Exchange(null, force) ? "" : throw new MonitorException($"the guest has locked {drive.Name}; it has been told, or eject it with -f");
+    }
+
+    (RemovableDrive Drive, bool Force, string[] Others) Drive(string[] arguments)
+    {
+        bool force = arguments is ["-f", ..];
+        string[] rest = force ? arguments[1..] : arguments;
+        string known = _machine.RemovableDrives.Count == 0 ? "the machine has none" : string.Join(", ", _machine.RemovableDrives.Select(d => d.Name));
+        RemovableDrive? drive = rest.Length == 0 ? null : _machine.RemovableDrives.FirstOrDefault(d => d.Name == rest[0]);
+        return drive is null ? throw new MonitorException($"name a drive: {known}") : (drive, force, rest[1..]);
+    }
 
     string Screenshot(string[] arguments)
     {

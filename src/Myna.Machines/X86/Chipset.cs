@@ -13,6 +13,9 @@ namespace Myna.Machines.X86;
 /// <param name="Pam">Switches ROM and RAM below 1 MiB; null without firmware.</param>
 internal sealed record ChipsetWiring(MachineOptions Options, AddressSpace Memory, AddressSpace Ports, PcMemory Layout, AcpiPm Pm, Func<int, InterruptLine> Gsi, IMsiSink Messages, IPamControl? Pam)
 {
+    /// <summary>Drives whose medium the user may exchange, which the chipset adds to.</summary>
+    public List<RemovableDrive> RemovableDrives { get; } = [];
+
     public bool HasFirmware => Options.Firmware != MachineOptions.FirmwareNone;
 }
 

@@ -82,6 +82,7 @@ internal sealed class ChipsetBoard : PcBoard
         AddDebugPorts();
 
         var wiring = new ChipsetWiring(options, Memory, Ports, Layout, _pm, Gsi, Apics, _firmware is null ? null : new ShadowMemory(Memory, Ram, _firmware));
+        RemovableDrives = wiring.RemovableDrives;
         PciHost pci = chipset.Create(wiring);
         var configuration = new PciConfigPorts(pci, reset);
         Ports.Map(PciConfigPorts.Port, PciConfigPorts.Ports, "pci-config", configuration);
@@ -105,6 +106,8 @@ internal sealed class ChipsetBoard : PcBoard
         Add(new BoardDevice("fw_cfg", fwCfg, fwCfg.Reset));
         AddTestDevices(Gsi);
     }
+
+    public override IReadOnlyList<RemovableDrive> RemovableDrives { get; }
 
     /// <inheritdoc/>
     public override bool PressPowerButton()

@@ -173,6 +173,8 @@ internal abstract partial class PcBoard : IBoard
 
     public abstract bool PressPowerButton();
 
+    public virtual IReadOnlyList<RemovableDrive> RemovableDrives => [];
+
     public virtual void Dispose()
     {
         _engines.Dispose();

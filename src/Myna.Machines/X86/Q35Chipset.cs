@@ -32,7 +32,7 @@ internal sealed class Q35Chipset : Chipset
     public override void AddDrives(PciHost pci, ChipsetWiring wiring, IDictionary<DeviceOptions, string> paths)
     {
         Drives.Refuse(wiring.Options, DiskInterface.Ide);
-        Drives.AddAhci(pci, wiring.Memory, wiring.Options, paths);
+        Drives.AddAhci(pci, wiring, paths);
     }
 
     public override AcpiTableSet Tables(int cpus, PcMemory layout, uint hpet, int consoles)

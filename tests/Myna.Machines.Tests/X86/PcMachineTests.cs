@@ -42,6 +42,7 @@ public sealed class PcMachineTests : IDisposable
 
     [Theory]
     [InlineData("q35")]
+    [InlineData("pc")]
     [InlineData("microvm")]
     public void A_test_program_prints_and_ends_with_its_status(string board)
     {
@@ -63,6 +64,7 @@ public sealed class PcMachineTests : IDisposable
 
     [Theory]
     [InlineData("q35")]
+    [InlineData("pc")]
     [InlineData("microvm")]
     public void Real_mode_code_reads_the_memory_map_and_finds_no_other_service(string board)
     {
@@ -91,6 +93,7 @@ public sealed class PcMachineTests : IDisposable
 
     [Theory]
     [InlineData("q35", 0x3f8)]
+    [InlineData("pc", 0x3f8)]
     [InlineData("microvm", 0x3f8)]
     public void A_second_serial_port_is_there_when_it_is_wanted(string board, ushort first)
     {
@@ -103,11 +106,12 @@ public sealed class PcMachineTests : IDisposable
 
     [Theory]
     [InlineData("q35")]
+    [InlineData("pc")]
     [InlineData("microvm")]
     public void The_power_button_reaches_the_guest(string board)
     {
         // q35: PM1_STS at 600h, in ACPI mode from the start; microvm: the event register at 603h. The loop waits for bit 8, or bit 0.
-        byte[] wait = board == "q35" ? [0x66, 0xba, 0x01, 0x06, 0xec, 0xa8, 1, 0x74, 0xfb] : [0x66, 0xba, 0x03, 0x06, 0xec, 0xa8, 1, 0x74, 0xfb];
+        byte[] wait = board != "microvm" ? [0x66, 0xba, 0x01, 0x06, 0xec, 0xa8, 1, 0x74, 0xfb] : [0x66, 0xba, 0x03, 0x06, 0xec, 0xa8, 1, 0x74, 0xfb];
         using Machine machine = Machine.Create(Program(board, [.. wait, .. Out(0xf4, 9), .. s_halt]));
         machine.Start();
         Assert.True(machine.PressPowerButton());
@@ -152,6 +156,7 @@ public sealed class PcMachineTests : IDisposable
     public void The_machines_switch_off_by_their_acpi_registers()
     {
         Assert.Equal(new MachineExit(ExitReason.PowerOff, 0), Run(Program("q35", [.. Out16(0x604, 1 << 13), .. s_halt])));
+        Assert.Equal(new MachineExit(ExitReason.PowerOff, 0), Run(Program("pc", [.. Out16(0x604, 1 << 13), .. s_halt])));
         Assert.Equal(new MachineExit(ExitReason.PowerOff, 0), Run(Program("microvm", [.. Out(0x600, 1 << 5 | 5 << 2), .. s_halt])));
     }
 
@@ -163,7 +168,26 @@ public sealed class PcMachineTests : IDisposable
     }
 
     [Theory]
+    [InlineData(0xcf9, 0x0e)]
+    [InlineData(0xcf9, 0x06)]
+    public void A_pc_resets_by_its_reset_control_register(ushort port, byte value)
+        => Assert.Equal(ExitReason.Reset, Run(Program("pc", [.. Out(port, value), .. s_halt]) with { NoReboot = true }).Reason);
+
+    [Fact]
+    public void Drives_that_a_board_cannot_have()
+    {
+        MachineOptions good = Program("q35", s_halt);
+        DiskDevice Disk(DiskInterface on) => new(new NullDisk(), Interface: on);
+        Refused(good with { Devices = [Disk(DiskInterface.Ide)] }, "IDE", "--machine pc");
+        Refused(good with { Board = "pc", Devices = [Disk(DiskInterface.Ahci)] }, "SATA", "--machine q35");
+        Refused(good with { Board = "microvm", Devices = [new CdromDevice(null)] }, "--cdrom");
+        Refused(good with { Devices = [.. Enumerable.Range(0, 7).Select(_ => Disk(DiskInterface.Ahci))] }, "6 SATA ports");
+        Refused(good with { Board = "pc", Devices = [.. Enumerable.Range(0, 5).Select(_ => Disk(DiskInterface.Ide))] }, "4 IDE");
+    }
+
+    [Theory]
     [InlineData("q35")]
+    [InlineData("pc")]
     [InlineData("microvm")]
     public void A_triple_fault_resets(string board)
         // lidt [eax * 0 + disp32 of zeroes]; int3: no descriptor, no double fault's either.
@@ -171,10 +195,17 @@ public sealed class PcMachineTests : IDisposable
 
     [Theory]
     [InlineData("q35")]
+    [InlineData("pc")]
     [InlineData("microvm")]
     public void Every_device_has_a_name_and_is_saved(string board)
     {
-        DeviceOptions[] devices = [new DiskDevice(new NullDisk()), new NetDevice(new NullNet()), new ConsoleDevice(new Recorder()), new RngDevice()];
+        DeviceOptions[] drives = board switch
+        {
+            "q35" => [new DiskDevice(new NullDisk(), Interface: DiskInterface.Ahci), new CdromDevice(null), new DiskDevice(new NullDisk(), Interface: DiskInterface.Nvme)],
+            "pc" => [new DiskDevice(new NullDisk(), Interface: DiskInterface.Ide), new CdromDevice(null), new DiskDevice(new NullDisk(), Interface: DiskInterface.Nvme)],
+            _ => [],
+        };
+        DeviceOptions[] devices = [new DiskDevice(new NullDisk()), new NetDevice(new NullNet()), new ConsoleDevice(new Recorder()), new RngDevice(), .. drives];
         using Machine machine = Machine.Create(Program(board, s_halt) with { Cpus = 2, Devices = devices });
         Assert.Equal(machine.Devices.Count, machine.Devices.Select(d => d.Name).Distinct().Count());
         IEnumerable<Region> unknown = machine.Memory.Regions.Concat(machine.Ports!.Regions).Where(r => r.Device is not null and not Myna.Devices.Pci.PciHost

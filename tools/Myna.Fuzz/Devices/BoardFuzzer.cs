@@ -27,6 +27,7 @@ internal sealed class BoardFuzzer : IDisposable
     private readonly FuzzTerminal _serial = new(), _console = new(), _port = new();
     private readonly string _kernel = Path.GetTempFileName();
     private readonly List<VirtioRubbish> _virtio = [];
+    private readonly List<DriveRubbish> _drives = [];
     private Machine _machine;
     private List<(bool Port, Region Region)> _targets = [];
     private int _memoryVersion = -1, _portVersion = -1;
@@ -78,7 +79,7 @@ internal sealed class BoardFuzzer : IDisposable
             Random = bytes => Array.Clear(bytes),
             Devices =
             [
-                new DiskDevice(_disk, "serial", 2), new NetDevice(_net), new ConsoleDevice(_console), new ConsoleDevice(_port, "port"), new RngDevice(),
+                new DiskDevice(_disk, "serial", 2), new NetDevice(_net), new ConsoleDevice(_console), new ConsoleDevice(_port, "port"), new RngDevice(), .. Drives(),
             ],
         });
         _machine = machine;
@@ -87,9 +88,21 @@ internal sealed class BoardFuzzer : IDisposable
         return machine;
     }
 
+    /// <summary>What PCs have beside virtio.</summary>
+    private IEnumerable<DeviceOptions> Drives()
+    {
+        if (_board is not ("q35" or "pc"))
+            return [];
+        DiskInterface board = _board == "q35" ? DiskInterface.Ahci : DiskInterface.Ide;
+        return [new DiskDevice(_disk, Interface: board), new CdromDevice(_disk), new DiskDevice(_disk, Interface: DiskInterface.Nvme), new DiskDevice(_disk, Interface: DiskInterface.Nvme)];
+    }
+
     private void FindVirtio()
     {
         _virtio.Clear();
+        _drives.Clear();
+        if (_board is "q35" or "pc")
+            _drives.AddRange(DriveRubbish.Find(this, _random));
         foreach (Region region in _machine.Memory.Regions.Where(r => r.Device is not null && r.Size is 0x200 or 0x1000))
         {
             if (Load(region.Start, 4) == MmioPlug.Magic && Load(region.Start + 8, 4) != 0)
@@ -124,6 +137,9 @@ internal sealed class BoardFuzzer : IDisposable
 
     public ulong Load(ulong address, int size) => Access(false, address, size, false, 0);
     public void Store(ulong address, int size, ulong value) => Access(false, address, size, true, value);
+
+    public ulong In(ulong port, int size) => Access(true, port, size, false, 0);
+    public void Out(ulong port, int size, ulong value) => Access(true, port, size, true, value & (size == 4 ? uint.MaxValue : (1u << size * 8) - 1));
 
     public void Fill(ulong address, int length, byte value)
     {
@@ -201,10 +217,13 @@ internal sealed class BoardFuzzer : IDisposable
             case < 120 when _virtio.Count != 0:
                 _virtio[_random.Below(_virtio.Count)].Stir();
                 break;
+            case < 200 when _drives.Count != 0:
+                _drives[_random.Below(_drives.Count)].Stir();
+                break;
             case < 140:
                 Store(Arena + ((ulong)_random.Below(ArenaSize / 8) * 8), 8, Value());
                 break;
-            case < 170 when !IsRiscV:
+            case < 230 when !IsRiscV:
                 LocalApic();
                 break;
             default:

@@ -6,11 +6,11 @@ namespace Myna.Fuzz.Devices;
 /// <summary>The command line of <c>myna-fuzz devices</c>.</summary>
 internal static class DeviceCommand
 {
-    private const string Usage = "usage: myna-fuzz devices [--board q35|microvm|virt] [--seed N] [--accesses N]";
+    private const string Usage = "usage: myna-fuzz devices [--board q35|pc|microvm|virt] [--seed N] [--accesses N]";
 
     public static int Run(string[] args)
     {
-        string[] boards = ["q35", "microvm", "virt", "virt,aia=aplic-imsic"];
+        string[] boards = ["q35", "pc", "microvm", "virt", "virt,aia=aplic-imsic"];
         ulong seed = 1;
         long accesses = 10_000_000;
         for (int i = 0; i < args.Length; i++)
