@@ -228,10 +228,13 @@ public sealed partial class IdeChannel : IDrainable
         if (offset == 7)
         {
             Lower();
-            if (Drive is not null && (_drives[Selected].Status & (AtaBits.BSY | AtaBits.DRQ)) == 0 || value == AtaCommand.DEVICE_RESET && Drive is { IsPacket: true })
+            if (Drive is not null && _phase == Phase.Idle && (_drives[Selected].Status & (AtaBits.BSY | AtaBits.DRQ)) == 0 || value == AtaCommand.DEVICE_RESET && Drive is { IsPacket: true })
                 Begin(value);
             return;
         }
+        // While a command is under way they cannot be written; so the drive selected stays the one at work.
+        if (_phase != Phase.Idle || (_drives[Selected].Status & (AtaBits.BSY | AtaBits.DRQ)) != 0)
+            return;
         // Both drives take what is written.
         for (int i = 0; i < 2; i++)
         {
@@ -636,9 +639,26 @@ public sealed partial class IdeChannel : IDrainable
     {
         lock (_lock)
         {
+            // A damaged stream must not lead out of the buffer, or to a drive that is not there.
+            if (!IsSound())
+                _phase = Phase.Idle;
             DriveInterrupt();
             TryDma();
         }
+    }
+
+    private bool IsSound()
+    {
+        bool window = (uint)_filled <= BufferSize && (uint)_blockEnd <= BufferSize && (uint)_position < (uint)_blockEnd;
+        bool small = _kind is not (TransferKind.In or TransferKind.Out) || _left <= AtaDevice.BufferSize;
+        return _phase switch
+        {
+            Phase.Idle => true,
+            Phase.Packet => Drive is { IsPacket: true } && window,
+            Phase.DmaWait => Drive is not null && small,
+            Phase.DataIn or Phase.DataOut => Drive is not null && window && small && _blockSize is > 0 and <= BufferSize,
+            _ => false,
+        };
     }
 
     private sealed class Request(IdeChannel channel) : StorageRequest

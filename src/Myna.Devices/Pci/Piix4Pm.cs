@@ -16,7 +16,7 @@ public sealed partial class Piix4Pm : PciDevice
     public const int Slot = 1, Function = 3;
 
     /// <summary>Offsets of its registers.</summary>
-    public const int PMBA = 0x40, PMREGMISC = 0x80;
+    public const int PMBA = 0x40, DEVACTB = 0x58, PMREGMISC = 0x80;
 
     private readonly Lock _mapLock = new();
     private readonly AddressSpace _ports;
@@ -35,6 +35,8 @@ public sealed partial class Piix4Pm : PciDevice
         // Counters, device resources and activity: storage.
         for (int offset = 0x44; offset < 0x80; offset += 4)
             Config.Define(offset, 4, 0, 0xffff_ffff);
+        // APMC_EN: firmware takes it for SMM that has been set up, and leaves it alone.
+        Config.Define(DEVACTB, 4, 1 << 25, 0xffff_ffff);
         Config.Define(PMREGMISC, 1, pmBase is null ? 0u : 1, 1);
         Config.Define(0x90, 4, 1, 0xfff0);
         Config.Define(0xd2, 1, 0, 0x0f);
