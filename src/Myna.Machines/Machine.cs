@@ -241,6 +241,8 @@ public sealed class Machine : IPowerControl, IDisposable
             (device.Peer as IDisposable)?.Dispose();
         foreach (RemovableDrive drive in RemovableDrives)
             drive.Dispose();
+        // What is under way ends now that its files are closed, and writes to memory until then.
+        _board.Drain();
         (Options.Console as IDisposable)?.Dispose();
         (Options.SecondConsole as IDisposable)?.Dispose();
         _ownClock?.Dispose();
