@@ -50,7 +50,36 @@ public class OptionTests
         Assert.Equal(new DiskOption("a,b.img", true, "x1", true), DiskOption.Parse("a,,b.img,readonly=on,serial=x1,bus=mmio,format=raw"));
     }
 
+    [Fact]
+    public void Disks_and_CD_drives_are_on_controllers_and_in_an_order()
+    {
+        Assert.Equal(new DiskOption("a.img", Interface: Myna.Machines.DiskInterface.Ahci, BootIndex: 3), DiskOption.Parse("a.img,if=ahci,bootindex=3"));
+        Assert.Equal(new DiskOption("a.img", Interface: Myna.Machines.DiskInterface.Nvme), DiskOption.Parse("a.img,if=nvme"));
+        Assert.Equal(new CdromOption("a,b.iso", Myna.Machines.DiskInterface.Ide, 1), CdromOption.Parse("a,,b.iso,if=ide,bootindex=1"));
+        Assert.Equal(new CdromOption(null), CdromOption.Parse("none"));
+        var order = BootOption.Parse("order=dc");
+        Assert.True(order.IndexOf('d', 7) < order.IndexOf('c', 0));
+        Assert.True(order.IndexOf('c', 0) < order.IndexOf('c', 1));
+        Assert.Null(order.IndexOf('n', 0));
+    }
+
     [Theory]
+    [InlineData("")]
+    [InlineData("a.iso,if=virtio")]
+    [InlineData("a.iso,bootindex=x")]
+    [InlineData("a.iso,readonly")]
+    public void Other_CD_drives_are_refused(string text) => Assert.Throws<FormatException>(() => CdromOption.Parse(text));
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("order=")]
+    [InlineData("order=cc")]
+    [InlineData("order=x")]
+    public void Other_boot_orders_are_refused(string text) => Assert.Throws<FormatException>(() => BootOption.Parse(text));
+
+    [Theory]
+    [InlineData("a.img,if=floppy")]
+    [InlineData("a.img,if=ahci,bus=mmio")]
     [InlineData("")]
     [InlineData(",readonly")]
     [InlineData("a.img,readonly=maybe")]

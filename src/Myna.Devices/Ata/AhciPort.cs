@@ -50,6 +50,7 @@ internal sealed partial class AhciPort
     [NotSaved("commands under way, a bit each; drained before saving")] private uint _started;
     [NotSaved("the life of the command list; commands of earlier ones are forgotten")] private int _epoch;
     [NotSaved("commands of any life at their back end")] private int _inFlight;
+    [NotSaved("those of earlier lives, which may use the drive's buffer; drained before saving")] private int _stale;
     [NotSaved("this thread is in Run")] private bool _running;
 
     public AhciPort(Ahci hba, int number, AtaDevice? device)
@@ -162,7 +163,7 @@ internal sealed partial class AhciPort
         if (_running)
             return;
         _running = true;
-        while ((_cmd & PortRegister.ST) != 0 && !_stopped && _device is not null && _hba.BusMaster && (_ci & ~_started) is var ready && ready != 0 && TryBegin(ready))
+        while ((_cmd & PortRegister.ST) != 0 && !_stopped && _device is not null && _stale == 0 && _hba.BusMaster && (_ci & ~_started) is var ready && ready != 0 && TryBegin(ready))
         {
         }
         _running = false;
@@ -180,6 +181,8 @@ internal sealed partial class AhciPort
                 _device!.End(ref command.File, command.Transfer, status);
                 Finish(command, status == BlockStatus.Ok ? command.Transfer.Length : 0);
             }
+            else
+                _stale--;
             command.Buffer.Clear();
             // Also for a command list of a new life that waited for the slot.
             Run();
@@ -247,6 +250,7 @@ internal sealed partial class AhciPort
     private void Forget()
     {
         _epoch++;
+        _stale = _inFlight;
         _started = _ci = _sact = 0;
         _stopped = false;
         // What was under way is taken for aborted.

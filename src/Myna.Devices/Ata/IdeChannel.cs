@@ -79,6 +79,7 @@ public sealed partial class IdeChannel : IDrainable
     [Saved(19)] private uint _prdTable;
 
     [NotSaved("drained before saving")] private int _inFlight;
+    [NotSaved("a reset waits for what is at the back end, which uses the buffer; drained before saving")] private bool _resetPending;
     [NotSaved("work begun before a reset is forgotten")] private int _epoch;
     [NotSaved("the controller's, which tells it")] private bool _busMaster;
 
@@ -228,7 +229,9 @@ public sealed partial class IdeChannel : IDrainable
         if (offset == 7)
         {
             Lower();
-            if (Drive is not null && _phase == Phase.Idle && (_drives[Selected].Status & (AtaBits.BSY | AtaBits.DRQ)) == 0 || value == AtaCommand.DEVICE_RESET && Drive is { IsPacket: true })
+            if (value == AtaCommand.DEVICE_RESET && Drive is { IsPacket: true } && _inFlight != 0)
+                PrepareReset(pending: true);
+            else if (Drive is not null && _phase == Phase.Idle && (_drives[Selected].Status & (AtaBits.BSY | AtaBits.DRQ)) == 0 || value == AtaCommand.DEVICE_RESET && Drive is { IsPacket: true })
                 Begin(value);
             return;
         }
@@ -259,15 +262,25 @@ public sealed partial class IdeChannel : IDrainable
         byte before = _control;
         _control = value;
         if ((value & ~before & AtaBits.SRST) != 0)
-        {
-            _epoch++;
-            _phase = Phase.Idle;
-            for (int i = 0; i < 2; i++)
-                _drives[i].Status = AtaBits.BSY;
-        }
+            PrepareReset(pending: false);
         else if ((before & ~value & AtaBits.SRST) != 0)
-            SoftReset();
+        {
+            if (_inFlight != 0)
+                PrepareReset(pending: true);
+            else
+                SoftReset();
+        }
         DriveInterrupt();
+    }
+
+    /// <summary>Both drives are busy until they are reset.</summary>
+    private void PrepareReset(bool pending)
+    {
+        _epoch++;
+        _phase = Phase.Idle;
+        _resetPending = pending;
+        for (int i = 0; i < 2; i++)
+            _drives[i].Status = AtaBits.BSY;
     }
 
     /// <summary>Both drives show their signatures.</summary>
@@ -586,6 +599,11 @@ public sealed partial class IdeChannel : IDrainable
             request.Buffer.Clear();
             if (request.Epoch == _epoch)
                 Completed(request.Dma, status);
+            else if (_resetPending)
+            {
+                _resetPending = false;
+                SoftReset();
+            }
         }
         if (Interlocked.Decrement(ref _inFlight) != 0)
             return;

@@ -227,6 +227,36 @@ public sealed class IdeTests : IDisposable
     }
 
     [Fact]
+    public void A_reset_waits_for_what_is_at_the_disk()
+    {
+        _disk.Deferred = true;
+        Command(0x20, 5, 1);
+        Assert.Equal(0x80, Alternate & 0x80);
+        _channel.ControlBlock.Out(0, 4);
+        _channel.ControlBlock.Out(0, 0);
+        Assert.Equal(0x80, Alternate & 0x80);
+        Out(7, 0xec); // ignored
+        Assert.True(_disk.CompleteOne(new Random(4)));
+        _channel.Drain();
+        Assert.Equal((0x50, 1, 1), (Alternate, In(2), In(3)));
+        Assert.False(Irq);
+        _disk.Deferred = false;
+        Command(0x20, 6, 1);
+        Assert.Equal(Sectors(6, 1).ToArray(), Words(512));
+    }
+
+    [Fact]
+    public void The_drive_at_work_stays_selected()
+    {
+        Command(0x20, 5, 1);
+        Out(6, 0xb0);
+        Assert.Equal(0xe0, In(6));
+        Assert.Equal(Sectors(5, 1).ToArray(), Words(512));
+        Out(6, 0xb0);
+        Assert.Equal(0xb0, In(6));
+    }
+
+    [Fact]
     public void A_disabled_interrupt_comes_when_it_is_enabled()
     {
         _channel.ControlBlock.Out(0, 2);
