@@ -61,7 +61,7 @@ internal static class MemoryCalls
     public static long Attach(in Call call)
     {
         const int SHM_RDONLY = 0x1000, SHM_RND = 0x2000, SHM_REMAP = 0x4000, SHM_EXEC = 0x8000, IPC_STAT = 2;
-        const long SysShmctl = 31;
+        const long SysShmctl = 31, SysShmat = 30;
         AddressSpace memory = call.Process.Memory;
         // struct shmid64_ds: the size is behind ipc64_perm's 48 bytes.
         Span<byte> status = call.Scratch.Take(112, out long address);
@@ -87,7 +87,7 @@ internal static class MemoryCalls
                     return -EINVAL;
             }
             // The host's mapping is never executable; it refuses to replace others unless asked to.
-            result = call.Host((long)call.A0, (long)place, flags & ~(SHM_EXEC | SHM_RND));
+            result = HostSyscall.Invoke(SysShmat, (long)call.A0, (long)place, flags & ~(SHM_EXEC | SHM_RND));
             if (result < 0)
                 return result;
             Protection rights = Protection.Read | ((flags & SHM_RDONLY) == 0 ? Protection.Write : 0) | ((flags & SHM_EXEC) != 0 ? Protection.Execute : 0);
@@ -101,12 +101,13 @@ internal static class MemoryCalls
 
     public static long Detach(in Call call)
     {
+        const long SysShmdt = 67;
         AddressSpace memory = call.Process.Memory;
         lock (memory.Sync)
         {
             if (!memory.Segments.Remove(call.A0, out ulong size))
                 return -EINVAL;
-            long result = call.Pass();
+            long result = HostSyscall.Invoke(SysShmdt, (long)call.A0);
             if (result == 0)
             {
                 memory.Note(call.A0, size, null);

@@ -6,17 +6,20 @@ using static Myna.Linux.Errno;
 
 namespace Myna.Linux.Calls;
 
-/// <summary>Waiting for descriptors: struct epoll_event, which x86-64 packs, and signal masks, whose numbers are the host's.</summary>
+/// <summary>Waiting for descriptors: struct epoll_event, which x86 packs, and signal masks, whose numbers are the host's.</summary>
 internal static class Polling
 {
     private const int Packed = 12, Aligned = 16;
     private const int MaxEvents = 4096;
 
+    // x86-64 says so; i386 aligns 64-bit numbers to 4 bytes anyway.
+    private static bool IsPacked(AbiKind abi) => abi is AbiKind.X64 or AbiKind.I386;
+
     public static long EpollControl(in Call call)
     {
         if (call.Process.Descriptors.IsHidden((int)call.A0) || call.Process.Descriptors.IsHidden((int)call.A2))
             return -EBADF;
-        if (call.Abi == AbiKind.X64 || call.A3 == 0)
+        if (IsPacked(call.Abi) || call.A3 == 0)
             return call.Pass();
         Span<byte> packed = call.Scratch.Take(Packed, out long address);
         // The kernel reads the event for all operations but EPOLL_CTL_DEL (2).
@@ -45,7 +48,7 @@ internal static class Polling
         int max = (int)call.A2;
         if (max <= 0)
             return -EINVAL;
-        if (call.Abi == AbiKind.X64)
+        if (IsPacked(call.Abi))
             return call.Host((long)call.A0, (long)call.A1, max, (long)call.A3, mask, 8);
         max = Math.Min(max, MaxEvents);
         Span<byte> packed = call.Scratch.Take(max * Packed, out long address);

@@ -107,8 +107,8 @@ internal static class NarrowFiles
 
     private static long StatFs(in Call call, ulong what, bool isPath, ulong to, bool wide)
     {
-        // sizeof(struct statfs64), packed on i386.
-        if (wide && call.A1 is not (84 or 88))
+        // sizeof(struct statfs64): i386 has no padding at its end.
+        if (wide && call.A1 != (NarrowLayout.WideAlignment(call.Abi) == 4 ? 84u : 88))
             return -EINVAL;
         long name = (long)what, result = isPath ? Paths.Translate(call, what, true, out name) : 0;
         if (result < 0)

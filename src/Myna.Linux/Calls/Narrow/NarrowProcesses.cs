@@ -124,7 +124,7 @@ internal static class NarrowProcesses
 
     // The system.
 
-    /// <summary>struct sysinfo: sizes are in units that grow until they fit into 32 bits.</summary>
+    /// <summary>struct sysinfo: sizes that do not fit into 32 bits are in pages.</summary>
     public static long Information(in Call call)
     {
         Span<byte> host = call.Scratch.Take(112, out long address);
@@ -133,7 +133,8 @@ internal static class NarrowProcesses
             return result;
         ulong unit = Math.Max(Word(host, 104), 1);
         int shift = 0;
-        while (unit < AddressUnit && (Wide(host, 32) >> shift > uint.MaxValue || Wide(host, 64) >> shift > uint.MaxValue))
+        bool large = Wide(host, 32) > uint.MaxValue || Wide(host, 64) > uint.MaxValue;
+        while (large && unit < AddressUnit)
         {
             unit <<= 1;
             shift++;
