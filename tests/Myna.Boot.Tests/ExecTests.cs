@@ -47,6 +47,67 @@ public sealed class ExecTests : IDisposable
         return file;
     }
 
+    /// <summary>The same for i386, whose headers are those of 32-bit ELF.</summary>
+    private static byte[] Elf32(ReadOnlySpan<byte> code)
+    {
+        byte[] file = new byte[0x500];
+        Span<byte> b = file;
+        "\u007fELF\u0001\u0001\u0001"u8.CopyTo(b);
+        BinaryPrimitives.WriteUInt16LittleEndian(b[16..], 2);
+        BinaryPrimitives.WriteUInt16LittleEndian(b[18..], 3);
+        BinaryPrimitives.WriteUInt32LittleEndian(b[24..], (uint)Base + 0x100);
+        BinaryPrimitives.WriteUInt32LittleEndian(b[28..], 52);
+        BinaryPrimitives.WriteUInt16LittleEndian(b[42..], 32);
+        BinaryPrimitives.WriteUInt16LittleEndian(b[44..], 1);
+        Span<byte> h = b[52..];
+        uint[] header = [1, 0, (uint)Base, (uint)Base, (uint)file.Length, (uint)file.Length, 7, 4096];
+        for (int i = 0; i < header.Length; i++)
+            BinaryPrimitives.WriteUInt32LittleEndian(h[(4 * i)..], header[i]);
+        code.CopyTo(b[0x100..]);
+        "hello\n"u8.CopyTo(b[0x400..]);
+        return file;
+    }
+
+    // mov eax, 4; mov ebx, 1; mov ecx, 100400h; mov edx, 6; int 80h; mov eax, 1; mov ebx, 7; int 80h
+    private static readonly byte[] s_hello32 =
+    [
+        0xB8, 0x04, 0x00, 0x00, 0x00, 0xBB, 0x01, 0x00, 0x00, 0x00, 0xB9, 0x00, 0x04, 0x10, 0x00, 0xBA,
+        0x06, 0x00, 0x00, 0x00, 0xCD, 0x80, 0xB8, 0x01, 0x00, 0x00, 0x00, 0xBB, 0x07, 0x00, 0x00, 0x00,
+        0xCD, 0x80,
+    ];
+
+    // sigaction(SIGSEGV, &act, 0); ebx = 5; store to 10h; exit(ebx). The handler changes ebx, which its return restores, and the saved eip.
+    private static readonly byte[] s_handler32 =
+    [
+        0xB8, 0x43, 0x00, 0x00, 0x00, 0xBB, 0x0B, 0x00, 0x00, 0x00, 0xB9, 0x34, 0x01, 0x10, 0x00, 0x31,
+        0xD2, 0xCD, 0x80, 0xBB, 0x05, 0x00, 0x00, 0x00, 0xC7, 0x05, 0x10, 0x00, 0x00, 0x00, 0x01, 0x00,
+        0x00, 0x00, 0xB8, 0x01, 0x00, 0x00, 0x00, 0xCD, 0x80, 0xBB, 0x63, 0x00, 0x00, 0x00, 0x83, 0x44,
+        0x24, 0x40, 0x0A, 0xC3, 0x29, 0x01, 0x10, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+        0x00, 0x00, 0x00, 0x00,
+    ];
+
+    // set_thread_area of a segment; exit(dword [gs:-4]), which is 42.
+    private static readonly byte[] s_segment32 =
+    [
+        0xB8, 0xF3, 0x00, 0x00, 0x00, 0xBB, 0x30, 0x01, 0x10, 0x00, 0xCD, 0x80, 0xA1, 0x30, 0x01, 0x10,
+        0x00, 0x8D, 0x04, 0xC5, 0x03, 0x00, 0x00, 0x00, 0x8E, 0xE8, 0x65, 0x8B, 0x1D, 0xFC, 0xFF, 0xFF,
+        0xFF, 0xB8, 0x01, 0x00, 0x00, 0x00, 0xCD, 0x80, 0x2A, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+        0xFF, 0xFF, 0xFF, 0xFF, 0x2C, 0x01, 0x10, 0x00, 0xFF, 0xFF, 0x0F, 0x00, 0x51, 0x00, 0x00, 0x00,
+    ];
+
+    [Theory]
+    [InlineData("jit")]
+    [InlineData("interp")]
+    public void A_program_of_32_bits_calls_handles_a_fault_and_has_segments(string engine)
+    {
+        Result hello = MynaProgram.Run("exec", "--accel", engine, Write("hello32", Elf32(s_hello32)));
+        Assert.Equal("", hello.Error);
+        Assert.Equal("hello\n", hello.Output);
+        Assert.Equal(7, hello.Status);
+        Assert.Equal(5, MynaProgram.Run("exec", "--accel", engine, Write("handler32", Elf32(s_handler32))).Status);
+        Assert.Equal(42, MynaProgram.Run("exec", "--accel", engine, Write("segment32", Elf32(s_segment32))).Status);
+    }
+
     private const uint Ecall = 0x73;
 
     /// <summary>li reg, value (addi reg, zero, value).</summary>
