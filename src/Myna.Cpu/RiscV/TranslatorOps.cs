@@ -1,3 +1,4 @@
+using Myna.Cpu.Engines;
 using Myna.Jit.Ir;
 using Myna.Jit.Operations;
 
@@ -7,6 +8,7 @@ namespace Myna.Cpu.RiscV;
 /// RISC-V semantics as IR. What depends on state the block's flags do not fix, or touches system registers, is left to
 /// the interpreter for the one instruction.
 /// </summary>
+[Forwards(nameof(_ir))]
 internal readonly partial struct TranslatorOps(Translator translator, IrBuilder builder) : IRiscVOps<Value>
 {
     private readonly IrOps _ir = new(builder);

@@ -33,24 +33,4 @@ internal readonly partial struct TranslatorOps
         linear = _ir.ZeroExtend(sum, MemSize.B4);
         return true;
     }
-
-    public bool Load(Value address, MemSize size, bool signed, out Value value) => _ir.Load(address, size, signed, out value);
-    public bool LoadForUpdate(Value linear, MemSize size, out Value value) => _ir.LoadForUpdate(linear, size, out value);
-    public bool Store(Value address, MemSize size, Value value) => _ir.Store(address, size, value);
-    public bool LockedUpdate(AtomicOp op, Value linear, MemSize size, Value operand, out Value old) => _ir.LockedUpdate(op, linear, size, operand, out old);
-
-    public bool LockedCompareExchange(Value linear, MemSize size, Value expected, Value desired, out Value old)
-        => _ir.LockedCompareExchange(linear, size, expected, desired, out old);
-
-    public bool LockedCompareExchange16(Value linear, Value expectedLow, Value expectedHigh, Value desiredLow, Value desiredHigh, out Value oldLow, out Value oldHigh)
-        => _ir.LockedCompareExchange16(linear, expectedLow, expectedHigh, desiredLow, desiredHigh, out oldLow, out oldHigh);
-
-    public void Fence(bool storeLoad) => _ir.Fence(storeLoad);
-
-    // RISC-V's.
-    public bool LoadFloat(Value address, FloatSize size, out Value value) => _ir.LoadFloat(address, size, out value);
-    public bool StoreFloat(Value address, FloatSize size, Value value) => _ir.StoreFloat(address, size, value);
-    public bool Atomic(AtomicOp op, Value address, MemSize size, Value operand, out Value old) => _ir.Atomic(op, address, size, operand, out old);
-    public bool LoadReserved(Value address, MemSize size, out Value value) => _ir.LoadReserved(address, size, out value);
-    public bool StoreConditional(Value address, MemSize size, Value value, out Value failed) => _ir.StoreConditional(address, size, value, out failed);
 }

@@ -1,3 +1,4 @@
+using Myna.Cpu.Engines;
 using Myna.Cpu.X86.Instructions;
 using Myna.Jit.Ir;
 using Myna.Jit.Operations;
@@ -8,6 +9,7 @@ namespace Myna.Cpu.X86;
 /// x86 semantics as IR. What depends on state that the block's flags do not fix, what touches system registers, and all
 /// memory of segments that are not flat is left to the interpreter for the one instruction.
 /// </summary>
+[Forwards(nameof(_ir))]
 internal readonly partial struct TranslatorOps(Translator translator, IrBuilder builder) : IX86Ops<Value, Value>
 {
     private readonly IrOps _ir = new(builder);
@@ -15,17 +17,13 @@ internal readonly partial struct TranslatorOps(Translator translator, IrBuilder 
     public ulong Pc => builder.Pc;
     public BlockFlags Mode => translator.Flags;
 
+    // The flags' operands are looked at in their width only: what was computed for a 32-bit register serves as well.
+    public void Set(int slot, Value value) => _ir.Set(slot, slot is >= X86Registers.FlagA and <= X86Registers.FlagR ? builder.Narrowed(value) : value);
+
     public bool TryConst(Value value, out ulong constant) => builder.TryConst(value, out constant);
     public Value Field(int offset) => builder.Field(offset);
-    public Value Set(Cond cond, MemSize width, Value a, Value b) => _ir.Set(cond, width, a, b);
-    public Value Select(Cond cond, MemSize width, Value a, Value b, Value whenTrue, Value whenFalse) => _ir.Select(cond, width, a, b, whenTrue, whenFalse);
     public Value ComputeFlags() => builder.ComputeFlags();
-    public void MultiplyWide(Value a, Value b, out Value low, out Value high) => _ir.MultiplyWide(a, b, out low, out high);
-    public Value AddCarry(MemSize width, bool subtract, Value a, Value b, Value carry) => _ir.AddCarry(width, subtract, a, b, carry);
     public bool TryCarryOf(Value sum, out Value carry) => builder.TryCarryOf(sum, out carry);
-    public Value Deposit(Value value, Value mask) => _ir.Deposit(value, mask);
-    public Value Extract(Value value, Value mask) => _ir.Extract(value, mask);
-    public Value Crc32(Value crc, Value value, MemSize size) => _ir.Crc32(crc, value, size);
 
     public bool Divide(MemSize width, bool signed, Value high, Value low, Value divisor, out Value quotient, out Value remainder)
     {
