@@ -3,8 +3,6 @@ using Myna.Devices.Ata;
 using Myna.Devices.Nvme;
 using Myna.Devices.Pci;
 using Myna.Devices.Ports;
-using Myna.Devices.Virtio;
-using Myna.Devices.Virtio.Transport;
 using Myna.Hardware.Backends;
 using Myna.Hardware.Memory;
 using Myna.Machines.X86;
@@ -139,14 +137,16 @@ internal static class Drives
             paths[disks[i]] = string.Create(CultureInfo.InvariantCulture, $"/pci@i0cf8/pci1b36,10@{controller.DeviceFunction >> 3:x}/namespace@{i + 1},0");
     }
 
-    /// <summary>Adds firmware's names of the virtio devices on a bus.</summary>
-    public static void NameVirtio(PciHost pci, IReadOnlyDictionary<VirtioDevice, DeviceOptions> origins, IDictionary<DeviceOptions, string> paths)
+    /// <summary>Adds firmware's names of the functions that are a disk or a network card by themselves.</summary>
+    public static void NameFunctions(IReadOnlyDictionary<PciDevice, DeviceOptions> origins, IDictionary<DeviceOptions, string> paths)
     {
-        foreach (VirtioPci function in pci.Devices.OfType<VirtioPci>())
+        foreach ((PciDevice function, DeviceOptions wanted) in origins)
         {
-            string? name = function.Device.Id switch { VirtioDeviceId.Block => "scsi", VirtioDeviceId.Net => "ethernet", _ => null };
-            if (name is not null && origins.TryGetValue(function.Device, out DeviceOptions? wanted))
-                paths[wanted] = string.Create(CultureInfo.InvariantCulture, $"/pci@i0cf8/{name}@{function.DeviceFunction >> 3:x}/{(name == "scsi" ? "disk@0,0" : "ethernet-phy@0")}");
+            int slot = function.DeviceFunction >> 3;
+            if (wanted is DiskDevice)
+                paths[wanted] = string.Create(CultureInfo.InvariantCulture, $"/pci@i0cf8/scsi@{slot:x}/disk@0,0");
+            else if (wanted is NetDevice)
+                paths[wanted] = string.Create(CultureInfo.InvariantCulture, $"/pci@i0cf8/ethernet@{slot:x}/ethernet-phy@0");
         }
     }
 

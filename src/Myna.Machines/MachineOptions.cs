@@ -90,10 +90,13 @@ public sealed record CdromDevice(IBlockBackend? Medium, string Serial = "", Disk
     public override object? Peer => Medium;
 }
 
-/// <summary>A virtio network device.</summary>
+/// <summary>A network card.</summary>
 /// <param name="Backend">The network.</param>
 /// <param name="Mac">Six bytes, or null for 52:54:00:12:34:56 and following.</param>
-public sealed record NetDevice(INetBackend Backend, byte[]? Mac = null, DeviceBus Bus = DeviceBus.Auto) : DeviceOptions(Bus)
+/// <param name="Model">Those that are not virtio plug into PCI.</param>
+/// <param name="Rom">Firmware on the card for booting from the network.</param>
+public sealed record NetDevice(INetBackend Backend, byte[]? Mac = null, DeviceBus Bus = DeviceBus.Auto, NetModel Model = NetModel.Virtio,
+    ReadOnlyMemory<byte> Rom = default) : DeviceOptions(Bus)
 {
     /// <inheritdoc/>
     public override object? Peer => Backend;

@@ -27,7 +27,7 @@ public class RunnerTests
         var settings = new RunSettings
         {
             Arch = "riscv64", Board = "virt", Cpus = 1, Memory = 64 << 20, Accel = Accel.Lockstep, Firmware = "none",
-            Kernel = "a-kernel-that-does-not-exist", Networks = [network],
+            Kernel = "a-kernel-that-does-not-exist", Networks = [NetOption.Parse(network)],
         };
         Exception error = await Assert.ThrowsAnyAsync<Exception>(() => Runner.RunAsync(settings, CancellationToken.None));
         Assert.Equal(refused, error.Message.Contains("lockstep", StringComparison.Ordinal));

@@ -50,15 +50,15 @@ internal sealed class DeviceSet : IDisposable
     }
 
     /// <summary>One user-mode network unless the user said otherwise.</summary>
-    public void AddNetworks(IReadOnlyList<string> networks, Clock clock, BootOption? boot)
+    public void AddNetworks(IReadOnlyList<NetOption> networks, Clock clock, BootOption? boot)
     {
-        foreach (string text in networks.Count > 0 ? networks : ["user"])
+        foreach (NetOption wanted in networks.Count > 0 ? networks : [new NetOption(new UserNetworkOptions())])
         {
-            if (text == "none")
+            if (wanted.Network is null)
                 continue;
-            var network = new UserNetwork(UserNetworkOptions.Parse(text), clock);
+            var network = new UserNetwork(wanted.Network, clock);
             _backends.Add(network);
-            _devices.Add(new NetDevice(network) { BootIndex = boot?.IndexOf('n', _devices.Count) });
+            _devices.Add(new NetDevice(network, wanted.Mac, Model: wanted.Model) { BootIndex = boot?.IndexOf('n', _devices.Count) });
         }
     }
 

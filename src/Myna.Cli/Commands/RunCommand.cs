@@ -47,7 +47,7 @@ internal static class RunCommand
         Option<DiskOption[]> disks = Many("--disk", "FILE[,readonly][,if=...]", "A raw disk image as a virtio disk, or on another controller (if=ahci, on pc if=ide, if=nvme); may be repeated.", DiskOption.Parse);
         Option<CdromOption[]> cdroms = Many("--cdrom", "FILE|none", "x86_64: a CD drive with that ISO image, or an empty one; may be repeated.", CdromOption.Parse);
         Setting<BootOption?> boot = Value<BootOption?>("--boot", "order=LETTERS", "x86_64: what the firmware tries, in this order: c disks, d CDs, n network.", null, BootOption.Parse);
-        Option<string[]> nets = Many("--net", "user[,hostfwd=...]|none", "The network (default user); hostfwd=tcp:HOSTADDR:PORT-:GUESTPORT opens a port to the guest.", Net);
+        Option<NetOption[]> nets = Many("--net", "user[,hostfwd=...][,model=CARD]|none", "The network (default user); hostfwd=tcp:HOSTADDR:PORT-:GUESTPORT opens a port to the guest; cards are virtio, e1000, e1000e, rtl8139.", NetOption.Parse);
         Option<string?> gdb = Text("--gdb", "[HOST]:PORT", "Waits for gdb there before the guest starts.");
         Option<string?> monitor = Text("--monitor", "unix:PATH|stdio", "A prompt that shows and drives the machine.");
         Setting<DisplayOption?> display = Value<DisplayOption?>("--display", "vnc[=[HOST]:PORT|=unix:PATH][,password-file=FILE][,layout=NAME]|none", "Gives the machine a screen and a keyboard, shown to VNC clients (default 127.0.0.1:5900), or to nobody but the monitor's screenshot.", null, DisplayOption.Parse);
@@ -148,13 +148,6 @@ internal static class RunCommand
         "lockstep" => Accel.Lockstep,
         _ => throw new FormatException($"'{text}' is unknown; use auto, kvm, jit, interp or lockstep"),
     };
-
-    private static string Net(string text)
-    {
-        if (text != "none")
-            _ = UserNetworkOptions.Parse(text);
-        return text;
-    }
 
     private static Option<string?> Text(string name, string help, string description) =>
         new(name) { HelpName = help, Description = description, Arity = ArgumentArity.ExactlyOne };

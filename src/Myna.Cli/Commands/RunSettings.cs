@@ -22,7 +22,7 @@ internal sealed record RunSettings
 
     /// <summary>The firmware's boot order; null for its own.</summary>
     public BootOption? Boot { get; init; }
-    public IReadOnlyList<string> Networks { get; init; } = [];
+    public IReadOnlyList<NetOption> Networks { get; init; } = [];
     /// <summary>Where gdb may attach; the guest waits for it.</summary>
     public string? Gdb { get; init; }
 

@@ -78,7 +78,7 @@ internal static class Runner
             throw new UserException($"cannot write the signature {settings.Signature}: its directory does not exist");
         if (settings.Kernel is not null && settings.GuestSuite is not null)
             throw new UserException("--guest-suite chooses the default guest; leave out --kernel", Usage);
-        if (settings.Accel == Accel.Lockstep && (settings.Command.Length > 0 || settings.Disks.Count > 0 || settings.Cdroms.Count > 0 || settings.Networks.Any(n => n != "none")))
+        if (settings.Accel == Accel.Lockstep && (settings.Command.Length > 0 || settings.Disks.Count > 0 || settings.Cdroms.Count > 0 || settings.Networks.Any(n => n.Network is not null)))
             throw new UserException("--accel lockstep runs a machine without disks, networks and commands after --, whose timing is the host's; leave them out", Usage);
     }
 

@@ -3,6 +3,7 @@ using Myna.Cpu.RiscV;
 using Myna.Cpu.RiscV.Sbi;
 using Myna.Devices.Power;
 using Myna.Devices.Display;
+using Myna.Devices.Pci;
 using Myna.Devices.Virtio;
 using Myna.Devices.Virtio.Transport;
 using Myna.Hardware.Memory;
@@ -77,7 +78,7 @@ internal sealed class VirtMachine : IBoard
         if (ramfb is not null)
             _board.Add(new BoardDevice("ramfb", ramfb, ramfb.Reset));
         AddScreen(clock);
-        AddVirtio();
+        AddVirtio(clock);
 
         byte[] seed = new byte[32];
         options.Fill(seed);
@@ -174,11 +175,11 @@ internal sealed class VirtMachine : IBoard
             ScreenDevices.AddInput(_board.Pci, Memory, _options.Log, _keyboards, _pointers);
     }
 
-    private void AddVirtio()
+    private void AddVirtio(Clock clock)
     {
-        (List<VirtioDevice> pci, List<VirtioDevice> mmio) = VirtioDevices.Create(Memory, _options, VirtMemoryMap.VirtioSlots);
-        foreach (VirtioDevice device in pci)
-            VirtioDevices.Plug(_board.Pci, device);
+        (List<PciDevice> pci, List<VirtioDevice> mmio) = UserDevices.Create(Memory, clock, _options, VirtMemoryMap.VirtioSlots);
+        foreach (PciDevice device in pci)
+            UserDevices.Plug(_board.Pci, device);
         _board.NotePciDevices();
         for (int i = 0; i < VirtMemoryMap.VirtioSlots; i++)
         {

@@ -88,12 +88,12 @@ internal sealed class ChipsetBoard : PcBoard
         Ports.Map(PciConfigPorts.Port, PciConfigPorts.Ports, "pci-config", configuration);
         Add(new BoardDevice("pci-config", configuration, configuration.Reset));
         AddScreen(pci, keyboard);
-        Dictionary<VirtioDevice, DeviceOptions> origins = [];
-        (List<VirtioDevice> devices, _) = VirtioDevices.Create(Memory, options, 0, origins: origins);
+        Dictionary<PciDevice, DeviceOptions> origins = [];
+        (List<PciDevice> devices, _) = UserDevices.Create(Memory, clock, options, 0, origins: origins);
         Dictionary<DeviceOptions, string> paths = new(ReferenceEqualityComparer.Instance);
-        foreach (VirtioDevice device in devices)
-            VirtioDevices.Plug(pci, device);
-        Drives.NameVirtio(pci, origins, paths);
+        foreach (PciDevice device in devices)
+            UserDevices.Plug(pci, device);
+        Drives.NameFunctions(origins, paths);
         chipset.AddDrives(pci, wiring, paths);
         Drives.AddNvme(pci, Memory, options, paths);
         foreach (PciDevice device in pci.Devices)

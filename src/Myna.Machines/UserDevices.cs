@@ -7,11 +7,12 @@ using Myna.Devices.Virtio.Net;
 using Myna.Devices.Virtio.Transport;
 using Myna.Hardware.Diagnostics;
 using Myna.Hardware.Memory;
+using Myna.Hardware.Time;
 
 namespace Myna.Machines;
 
-/// <summary>Builds the user's virtio devices.</summary>
-internal static class VirtioDevices
+/// <summary>Builds the user's devices.</summary>
+internal static class UserDevices
 {
     /// <summary>QEMU's default address, which people know from their logs; the last byte counts up.</summary>
     private static ReadOnlySpan<byte> FirstMac => [0x52, 0x54, 0x00, 0x12, 0x34, 0x56];
@@ -19,12 +20,13 @@ internal static class VirtioDevices
     /// <summary>Makes the devices and says which bus each goes to, in the user's order.</summary>
     /// <param name="slots">virtio-mmio slots of the board.</param>
     /// <param name="pci">Whether the board has PCI.</param>
-    /// <param name="origins">Gets what each device was made for.</param>
+    /// <param name="origins">Gets what each function was made for.</param>
     /// <exception cref="MachineException">There is no room for a device.</exception>
-    public static (List<VirtioDevice> Pci, List<VirtioDevice> Mmio) Create(AddressSpace memory, MachineOptions options, int slots, bool pci = true,
-        IDictionary<VirtioDevice, DeviceOptions>? origins = null)
+    public static (List<PciDevice> Pci, List<VirtioDevice> Mmio) Create(AddressSpace memory, Clock clock, MachineOptions options, int slots, bool pci = true,
+        IDictionary<PciDevice, DeviceOptions>? origins = null)
     {
-        List<VirtioDevice> functions = [], registers = [];
+        List<PciDevice> functions = [];
+        List<VirtioDevice> registers = [];
         int cards = 0;
         foreach (DeviceOptions wanted in options.Devices)
         {
@@ -32,6 +34,13 @@ internal static class VirtioDevices
                 continue;
             if (wanted.Bus == DeviceBus.Pci && !pci)
                 throw new MachineException($"the board {options.Board} has no PCI bus; attach the device as virtio-mmio");
+            if (wanted is NetDevice { Model: not NetModel.Virtio } card)
+            {
+                if (!pci || wanted.Bus == DeviceBus.Mmio)
+                    throw new MachineException($"the network card {card.Model} plugs into PCI, which the board {options.Board} has not; use model=virtio");
+                Add(NetworkCards.Create(card, memory, clock, Mac(card, ref cards), options.Log), wanted);
+                continue;
+            }
             bool mmio = wanted.Bus == DeviceBus.Mmio || !pci;
             if (mmio && registers.Count == slots)
             {
@@ -39,25 +48,41 @@ internal static class VirtioDevices
                     + (pci ? "attach some to PCI" : "leave some out, or take another board"));
             }
             VirtioDevice device = Create(wanted, memory, options, ref cards);
-            (mmio ? registers : functions).Add(device);
-            if (origins is not null)
-                origins[device] = wanted;
+            if (mmio)
+                registers.Add(device);
+            else
+                Add(new VirtioPci(device), wanted);
         }
         return (functions, registers);
+
+        void Add(PciDevice function, DeviceOptions wanted)
+        {
+            functions.Add(function);
+            if (origins is not null)
+                origins[function] = wanted;
+        }
     }
 
     /// <summary>Plugs a device into a PCI bus.</summary>
     /// <exception cref="MachineException">The bus is full.</exception>
-    public static void Plug(PciHost host, VirtioDevice device)
+    public static void Plug(PciHost host, PciDevice device)
     {
         try
         {
-            host.Add(new VirtioPci(device));
+            host.Add(device);
         }
         catch (ArgumentException e)
         {
-            throw new MachineException("the PCI bus is full: there are too many devices; attach some as virtio-mmio", e);
+            throw new MachineException("the PCI bus is full: there are too many devices; leave some out, or attach them as virtio-mmio where the board has it", e);
         }
+    }
+
+    private static byte[] Mac(NetDevice card, ref int cards)
+    {
+        byte[] mac = card.Mac ?? FirstMac.ToArray();
+        if (card.Mac is null)
+            mac[5] += (byte)cards++;
+        return mac;
     }
 
     private static VirtioDevice Create(DeviceOptions wanted, AddressSpace memory, MachineOptions options, ref int cards)
@@ -68,10 +93,7 @@ internal static class VirtioDevices
             case DiskDevice disk:
                 return new VirtioBlock(memory, disk.Backend, disk.Serial, disk.Queues, log: log[LogNames.VirtioBlock]);
             case NetDevice net:
-                byte[] mac = net.Mac ?? FirstMac.ToArray();
-                if (net.Mac is null)
-                    mac[5] += (byte)cards++;
-                return new VirtioNet(memory, net.Backend, mac, log: log[LogNames.VirtioNet]);
+                return new VirtioNet(memory, net.Backend, Mac(net, ref cards), log: log[LogNames.VirtioNet]);
             case ConsoleDevice { Name: null } console:
                 return new VirtioConsole(memory, console.Backend, log: log[LogNames.VirtioConsole]);
             case ConsoleDevice console:
