@@ -2,10 +2,12 @@ using System.Text;
 using Myna.Devices.Ata;
 using Myna.Devices.Input;
 using Myna.Devices.Interrupts;
+using Myna.Devices.Network;
 using Myna.Devices.Nvme;
 using Myna.Devices.Pci;
 using Myna.Devices.Ports;
 using Myna.Devices.Power;
+using Myna.Devices.Tests.Network;
 using Myna.Devices.Tests.Support;
 using Myna.Devices.Tests.Virtio.Kit;
 using Myna.Devices.Timers;
@@ -113,6 +115,9 @@ public sealed class DeviceContractTests
             config.Write(0, 4, 0x8000_0100);
             return new(lpc, lpc.Reset, new(), lpc.Rcrb, new PciPage(lpc), new Lines(lpc, 8));
         },
+        ["e1000"] = () => Card((memory, _) => new I82540Em(memory, new Wire(), CardRig.Mac)),
+        ["e1000e"] = () => Card((memory, _) => new I82574L(memory, new Wire(), CardRig.Mac)),
+        ["rtl8139"] = () => Card((memory, clock) => new Rtl8139(memory, clock, new Wire(), CardRig.Mac)),
         ["ahci"] = () =>
         {
             var memory = new AddressSpace();
@@ -162,6 +167,20 @@ public sealed class DeviceContractTests
             return new(rtc, rtc.Reset, clock, rtc.Ports);
         },
     };
+
+    private static Subject Card(Func<AddressSpace, ManualClock, PciDevice> create)
+    {
+        var memory = new AddressSpace();
+        memory.Map(0, s_ram);
+        var clock = new ManualClock();
+        PciDevice card = create(memory, clock);
+        new PciHost(memory, [], Enumerable.Repeat(default(Hardware.Interrupts.InterruptLine), 4)).Add(card);
+        Enable();
+        return new((IStateful)card, () => { card.Reset(); Enable(); }, clock, new PciBarOf(card, 0), new PciBarOf(card, 1), new PciPage(card));
+
+        // Memory, ports and bus mastering.
+        void Enable() => card.WriteConfig(4, 2, 7);
+    }
 
     private static Subject Simple<T>(T device, Action<T> reset) where T : IStateful, IMmio => new(device, () => reset(device), new(), device);
 

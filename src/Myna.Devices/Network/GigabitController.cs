@@ -83,6 +83,9 @@ public abstract partial class GigabitController : PciDevice, INetFrontend
             ResetRegisters();
             UpdateInterrupts();
         }
+        _packet = default;
+        Array.Clear(_frame);
+        _ioAddress = 0;
     }
 
     public override bool ReadBar(int bar, ulong offset, int size, out ulong value)

@@ -106,6 +106,7 @@ public sealed partial class Rtl8139 : PciDevice, INetFrontend
         {
             _eeprom.Reset();
             ResetChip();
+            _timerBase = 0;
             UpdateInterrupt();
         }
     }
@@ -184,8 +185,7 @@ public sealed partial class Rtl8139 : PciDevice, INetFrontend
                 break;
             case CR9346:
                 _registers[at] = (byte)(value & 0xce);
-                if ((value & 0xc0) == 0x80)
-                    _eeprom.SetPins(clock: (value & 4) != 0, select: (value & 8) != 0, dataIn: (value & 2) != 0);
+                _eeprom.SetPins(clock: (value & 4) != 0, select: (value & 0xc8) == 0x88, dataIn: (value & 2) != 0);
                 break;
             case >= TCR + 2 and < TCR + 4:
                 // The version of the chip is in the same word.
@@ -225,7 +225,6 @@ public sealed partial class Rtl8139 : PciDevice, INetFrontend
         Put16(ANAR, 0x05e1);
         _write = 0;
         _nextDescriptor = 0;
-        _timerBase = _clock.Now;
     }
 
     private void Transmit()
