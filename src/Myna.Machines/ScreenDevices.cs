@@ -2,6 +2,7 @@ using Myna.Devices.Pci;
 using Myna.Devices.Virtio;
 using Myna.Devices.Virtio.Gpu;
 using Myna.Devices.Virtio.Input;
+using Myna.Devices.Virtio.Transport;
 using Myna.Hardware.Diagnostics;
 using Myna.Hardware.Memory;
 using Myna.Hardware.Screens;
@@ -17,7 +18,7 @@ internal static class ScreenDevices
     {
         var gpu = new VirtioGpu(memory, log: log[LogNames.VirtioGpu]);
         screens.Add(gpu);
-        VirtioDevices.Plug(pci, gpu);
+        UserDevices.Plug(pci, new VirtioPci(gpu));
         AddInput(pci, memory, log, keyboards, pointers);
     }
 
@@ -29,6 +30,6 @@ internal static class ScreenDevices
         keyboards.Add(keyboard);
         pointers.Add(tablet);
         foreach (VirtioDevice device in new VirtioDevice[] { keyboard, tablet })
-            VirtioDevices.Plug(pci, device);
+            UserDevices.Plug(pci, new VirtioPci(device));
     }
 }
