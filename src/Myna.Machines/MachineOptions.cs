@@ -167,6 +167,9 @@ public sealed record MachineOptions
     /// </summary>
     public string? Firmware { get; init; }
 
+    /// <summary>q35: the flash below a firmware image's that UEFI keeps its variables in; null for none.</summary>
+    public IFlashBackend? FirmwareVariables { get; init; }
+
     /// <summary>Files behind the two 32 MiB flash banks, or null for erased flash. Changes are not written back.</summary>
     public string? Flash0 { get; init; }
     public string? Flash1 { get; init; }

@@ -38,6 +38,8 @@ internal static class OptionChecks
             throw new MachineException($"a second serial port is for x86_64; the machine is {options.Arch}");
         if (options.Arch == "x86_64" && (options.Flash0 ?? options.Flash1 ?? options.Signature) is not null)
             throw new MachineException("flash banks and signatures are for riscv64; the machine is x86_64");
+        if (options.FirmwareVariables is not null && (options.Arch != "x86_64" || options.Firmware == MachineOptions.FirmwareNone))
+            throw new MachineException("UEFI's variables belong to a firmware for x86_64; add --firmware uefi, or leave out --uefi-vars");
         if (options is { Arch: "x86_64", Firmware: MachineOptions.FirmwareBuiltIn })
             throw new MachineException("there is no SBI on x86_64; use --firmware none or a firmware image");
         if (options is { Board: "microvm", Firmware: not MachineOptions.FirmwareNone })

@@ -17,6 +17,12 @@ internal sealed record RunSettings
     public string? Initrd { get; init; }
     public string? Append { get; init; }
     public string? Firmware { get; init; }
+
+    /// <summary>The file of UEFI's variables.</summary>
+    public string? UefiVariables { get; init; }
+
+    /// <summary>The content of a new file of variables.</summary>
+    public byte[]? UefiTemplate { get; init; }
     public IReadOnlyList<DiskOption> Disks { get; init; } = [];
     public IReadOnlyList<CdromOption> Cdroms { get; init; } = [];
 

@@ -4,6 +4,7 @@ using Myna.Hardware.Time;
 using Myna.Host;
 using Myna.Machines;
 using Myna.Machines.Guests;
+using Myna.Storage;
 
 namespace Myna.Cli.Commands;
 
@@ -21,6 +22,7 @@ internal static class Runner
             return LockstepRunner.Run(settings, guest, cancellation);
         var clock = new RealClock();
         var devices = new DeviceSet();
+        using FlashFile? variables = Variables(settings);
         try
         {
             devices.AddDisks(settings.Disks, settings.Boot);
@@ -41,6 +43,7 @@ internal static class Runner
                 Initrd = settings.Initrd ?? guest?.Initrd,
                 Append = settings.Append,
                 Firmware = settings.Firmware,
+                FirmwareVariables = variables,
                 Clock = clock,
                 Log = new Log(line => Output.Note("myna: " + line), settings.Log),
                 SecondConsole = settings.SecondSerial is { } file ? new FilePort(file) : null,
@@ -71,6 +74,8 @@ internal static class Runner
             throw new UserException("a command after -- runs in the default guest alone; leave out --firmware", Usage);
         if (settings.Log.FirstOrDefault(name => !LogNames.Known.Append(LogNames.All).Contains(name, StringComparer.OrdinalIgnoreCase)) is { } unknown)
             throw new UserException($"--log knows no component '{unknown}'; use {string.Join(", ", LogNames.Known)}, or {LogNames.All}", Usage);
+        if (settings is { UefiVariables: not null, Firmware: null or MachineOptions.FirmwareNone })
+            throw new UserException("--uefi-vars keeps the variables of --firmware uefi; add that, or leave it out", Usage);
         if (settings is { Kernel: null, Firmware: MachineOptions.FirmwareNone, Arch: "riscv64" })
             throw new UserException("--firmware none starts the kernel in M-mode; say which with --kernel FILE", Usage);
         // Before the run: its result would be lost after it.
@@ -88,8 +93,13 @@ internal static class Runner
         if (settings.Firmware is not string name || !GuestCache.FirmwareNames(settings.Arch).Contains(name))
             return settings;
         string path = await new GuestCache(GuestCache.DefaultRoot).FirmwareAsync(settings.Arch, name, new ConsoleProgress(), cancellation).ConfigureAwait(false);
-        return settings with { Firmware = path };
+        byte[]? template = name == GuestCache.UefiName ? await File.ReadAllBytesAsync(GuestCache.UefiVariables(path), cancellation).ConfigureAwait(false) : null;
+        return settings with { Firmware = path, UefiTemplate = template };
     }
+
+    private static FlashFile? Variables(RunSettings settings)
+        => settings.UefiVariables is { } path ? FlashFile.Open(path, settings.UefiTemplate, line => Output.Note("myna: " + line))
+            : settings.UefiTemplate is { } template ? FlashFile.InMemory(template) : null;
 
     private static Task<Guest> GuestAsync(RunSettings settings, CancellationToken cancellation)
     {

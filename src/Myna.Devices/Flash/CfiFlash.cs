@@ -1,18 +1,33 @@
+using Myna.Hardware.Backends;
 using Myna.Hardware.Firmware;
 using Myna.Hardware.Memory;
 using Myna.Hardware.State;
 
 namespace Myna.Devices.Flash;
 
+/// <summary>How a bank of flash is made of chips.</summary>
+/// <param name="SectorSize">Bytes of the bank that are erased at once.</param>
+/// <param name="Lanes">Bytes of the bus that a chip has: 2 for chips of 16 bits in pairs, 1 for a single chip of 8 bits.</param>
+/// <param name="Chips">Chips side by side.</param>
+/// <param name="ClearsReady">
+/// DEVIATION: clearing the status register clears the ready bit too, as in QEMU; OVMF knows flash by it (EDK II, QemuFlash.c).
+/// </param>
+public sealed record CfiFlashLayout(int SectorSize, int Lanes, int Chips, bool ClearsReady = false)
+{
+    /// <summary>Two chips of 16 bits on a bus of 32, sectors of 256 KiB: boards for RISC-V.</summary>
+    public static CfiFlashLayout Pair { get; } = new(256 * 1024, 2, 2);
+
+    /// <summary>One chip of 8 bits, sectors of 4 KiB: PCs.</summary>
+    public static CfiFlashLayout Single { get; } = new(4096, 1, 1, ClearsReady: true);
+}
+
 /// <summary>
-/// A bank of parallel NOR flash: two 16-bit chips side by side on a 32-bit bus, Intel's basic command set (JEDEC JESD68
-/// common flash interface, command set 0001).
-/// LIMIT: guests cannot run code from it, and what they write is not written back to a file.
+/// A bank of parallel NOR flash with Intel's basic command set (JEDEC JESD68 common flash interface, command set 0001).
+/// LIMIT: guests cannot run code from it.
 /// </summary>
 [Stateful("cfi-flash")]
 public sealed partial class CfiFlash : IMmio, IPlatformDevice
 {
-    public const int SectorSize = 256 * 1024;
     private const uint MaximumBufferBytes = 2048;
     private const byte StatusReady = 0x80, StatusProgramError = 0x10, StatusEraseError = 0x20, StatusSequenceError = 0x30;
 
@@ -20,16 +35,35 @@ public sealed partial class CfiFlash : IMmio, IPlatformDevice
 
     // Content is kept inverted, so that erased flash (all ones) costs the host no memory.
     private readonly Ram _inverted;
+    private readonly CfiFlashLayout _layout;
+    private readonly IFlashBackend? _backend;
     [Saved(1)] private Mode _mode;
     [Saved(2)] private byte _status = StatusReady;
     [Saved(3)] private Command _command;
     [Saved(4)] private uint _bufferLeft;
 
+    // What the back end does not have yet.
+    [Saved(5)] private ulong _changedStart = ulong.MaxValue;
+    [Saved(6)] private ulong _changedEnd;
+
     private enum Mode : byte { Array, Status, Query, Id }
     private enum Command : byte { None, Program, Erase, BufferCount, BufferData, BufferConfirm, Lock }
 
     /// <param name="inverted">The content, each byte inverted; the machine owns it and saves it with its memory.</param>
-    public CfiFlash(Ram inverted) => _inverted = inverted;
+    /// <param name="layout">Null for <see cref="CfiFlashLayout.Pair"/>.</param>
+    /// <param name="backend">Keeps what the guest writes; its content goes to <paramref name="inverted"/> first, and has that length.</param>
+    public CfiFlash(Ram inverted, CfiFlashLayout? layout = null, IFlashBackend? backend = null)
+    {
+        _inverted = inverted;
+        _layout = layout ?? CfiFlashLayout.Pair;
+        _backend = backend;
+        if (backend is null)
+            return;
+        Span<byte> cells = inverted.GetForWrite(0, (int)inverted.Size);
+        backend.Read(cells);
+        for (int i = 0; i < cells.Length; i++)
+            cells[i] = (byte)~cells[i];
+    }
 
     /// <inheritdoc/>
     public string NodeName => "flash";
@@ -71,6 +105,7 @@ public sealed partial class CfiFlash : IMmio, IPlatformDevice
             _status = StatusReady;
             _command = Command.None;
             _bufferLeft = 0;
+            Store();
         }
     }
 
@@ -81,14 +116,15 @@ public sealed partial class CfiFlash : IMmio, IPlatformDevice
 
     private byte ReadByte(ulong offset)
     {
-        // Both chips answer alike, each in its own 16-bit half of the bus.
-        bool lowLane = (offset & 1) == 0;
+        // All chips answer alike, each in its own part of the bus.
+        bool lowLane = (offset & (ulong)(_layout.Lanes - 1)) == 0;
+        int bus = _layout.Lanes * _layout.Chips;
         return _mode switch
         {
             Mode.Array => (byte)~_inverted.Get(offset, 1)[0],
             Mode.Status => lowLane ? _status : (byte)0,
-            Mode.Query => lowLane ? Query((int)(offset / 4 & 0xff)) : (byte)0,
-            _ => lowLane ? Identifier((int)(offset / 4 & 0xff)) : (byte)0,
+            Mode.Query => lowLane ? Query((int)(offset / (ulong)bus & 0xff)) : (byte)0,
+            _ => lowLane ? Identifier((int)(offset / (ulong)bus & 0xff)) : (byte)0,
         };
     }
 
@@ -98,9 +134,9 @@ public sealed partial class CfiFlash : IMmio, IPlatformDevice
     /// <summary>The query structure of JESD68.01, tables 1 to 4, for one chip.</summary>
     private byte Query(int word)
     {
-        int sectors = (int)(Size / SectorSize) - 1;
-        // One chip holds half of each sector of the bank.
-        const int ChipSector = SectorSize / 2 / 256;
+        int sectors = (int)(Size / (ulong)_layout.SectorSize) - 1;
+        // A chip holds its share of each sector of the bank; in units of 256 bytes.
+        int chipSector = _layout.SectorSize / _layout.Chips / 256;
         return word switch
         {
             0x10 => (byte)'Q', 0x11 => (byte)'R', 0x12 => (byte)'Y',
@@ -109,12 +145,12 @@ public sealed partial class CfiFlash : IMmio, IPlatformDevice
             0x1b => 0x45, 0x1c => 0x55, // Vcc 4.5 to 5.5 V
             0x1f => 0x07, 0x20 => 0x07, 0x21 => 0x0a, // typical times 2^n
             0x23 => 0x04, 0x24 => 0x04, 0x25 => 0x04, // maximum times
-            0x27 => (byte)System.Numerics.BitOperations.Log2(Size / 2), // bytes of one chip, 2^n
-            0x28 => 0x01, // 16-bit interface
+            0x27 => (byte)System.Numerics.BitOperations.Log2(Size / (ulong)_layout.Chips), // bytes of one chip, 2^n
+            0x28 => (byte)(_layout.Lanes - 1), // 16-bit or 8-bit interface
             0x2a => 0x0a, // write buffer of 1 KiB a chip
             0x2c => 0x01, // one erase region
             0x2d => (byte)sectors, 0x2e => (byte)(sectors >> 8),
-            0x2f => ChipSector & 0xff, 0x30 => ChipSector >> 8,
+            0x2f => (byte)chipSector, 0x30 => (byte)(chipSector >> 8),
             0x31 => (byte)'P', 0x32 => (byte)'R', 0x33 => (byte)'I', 0x34 => (byte)'1', 0x35 => (byte)'0',
             0x3f => 0x01,
             _ => 0,
@@ -134,8 +170,9 @@ public sealed partial class CfiFlash : IMmio, IPlatformDevice
             case Command.Erase:
                 if (command == 0xd0)
                 {
-                    ulong sector = offset / SectorSize * SectorSize;
-                    _inverted.GetForWrite(sector, SectorSize).Clear();
+                    ulong sector = offset / (ulong)_layout.SectorSize * (ulong)_layout.SectorSize;
+                    _inverted.GetForWrite(sector, _layout.SectorSize).Clear();
+                    Changed(sector, _layout.SectorSize);
                     Finish(StatusReady);
                 }
                 else
@@ -143,7 +180,7 @@ public sealed partial class CfiFlash : IMmio, IPlatformDevice
                 break;
             case Command.BufferCount:
                 // The count is words of one chip, less one.
-                _bufferLeft = (command + 1u) * 4;
+                _bufferLeft = (command + 1u) * (uint)(_layout.Lanes * _layout.Chips);
                 if (_bufferLeft > MaximumBufferBytes)
                     Finish(StatusReady | StatusSequenceError);
                 else
@@ -172,7 +209,7 @@ public sealed partial class CfiFlash : IMmio, IPlatformDevice
             case 0x10 or 0x40: Enter(Command.Program); break;
             case 0x20: Enter(Command.Erase); break;
             case 0x50:
-                _status = StatusReady;
+                _status = _layout.ClearsReady ? (byte)0 : StatusReady;
                 _mode = Mode.Array;
                 break;
             case 0x60: Enter(Command.Lock); break;
@@ -180,7 +217,11 @@ public sealed partial class CfiFlash : IMmio, IPlatformDevice
             case 0x90: _mode = Mode.Id; break;
             case 0x98: _mode = Mode.Query; break;
             case 0xe8: Enter(Command.BufferCount); break;
-            default: _mode = Mode.Array; break; // 0xff; 0xf0 as drivers for the other command set probe with it
+            // 0xff; 0xf0 as drivers for the other command set probe with it. A driver is done with what it writes.
+            default:
+                _mode = Mode.Array;
+                Store();
+                break;
         }
     }
 
@@ -205,5 +246,27 @@ public sealed partial class CfiFlash : IMmio, IPlatformDevice
         Span<byte> cells = _inverted.GetForWrite(offset, size);
         for (int i = 0; i < size; i++)
             cells[i] |= (byte)~(value >> (8 * i));
+        Changed(offset, size);
+    }
+
+    private void Changed(ulong offset, int size)
+    {
+        _changedStart = Math.Min(_changedStart, offset);
+        _changedEnd = Math.Max(_changedEnd, offset + (ulong)size);
+    }
+
+    /// <summary>Gives the back end what has changed.</summary>
+    private void Store()
+    {
+        if (_backend is not null && _changedStart < _changedEnd)
+        {
+            ReadOnlySpan<byte> cells = _inverted.Get(_changedStart, (int)(_changedEnd - _changedStart));
+            byte[] bytes = new byte[cells.Length];
+            for (int i = 0; i < bytes.Length; i++)
+                bytes[i] = (byte)~cells[i];
+            _backend.Write(_changedStart, bytes);
+        }
+        _changedStart = ulong.MaxValue;
+        _changedEnd = 0;
     }
 }

@@ -51,6 +51,19 @@ public interface IBlockBackend
     ValueTask<BlockStatus> WriteZeroesAsync(ulong offset, ulong length, bool unmap);
 }
 
+/// <summary>What keeps the content of a flash memory.</summary>
+public interface IFlashBackend
+{
+    /// <summary>Bytes, a multiple of 4096.</summary>
+    ulong Length { get; }
+
+    /// <summary>The whole content, <see cref="Length"/> bytes.</summary>
+    void Read(Span<byte> content);
+
+    /// <summary>The guest has changed this part. Any thread; what cannot be stored is the back end's to report.</summary>
+    void Write(ulong offset, ReadOnlySpan<byte> bytes);
+}
+
 /// <summary>The device's side of an Ethernet link.</summary>
 public interface INetFrontend
 {

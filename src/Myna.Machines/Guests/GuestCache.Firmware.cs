@@ -3,16 +3,23 @@ namespace Myna.Machines.Guests;
 // Firmware images, which are Debian packages too.
 public sealed partial class GuestCache
 {
-    /// <summary>Myna's names of firmware, the package each is in, and its path there.</summary>
-    private static readonly (string Arch, string Name, string Package, string File)[] s_firmware =
+    /// <summary>Myna's names of firmware, the package each is in, and its paths there: the image, then what belongs to it.</summary>
+    private static readonly (string Arch, string Name, string Package, string[] Files)[] s_firmware =
     [
-        ("x86_64", "bios", "seabios", "usr/share/seabios/bios-256k.bin"),
-        ("x86_64", VgaBios, "seabios", "usr/share/seabios/vgabios-stdvga.bin"),
-        ("riscv64", "opensbi", "opensbi", "usr/lib/riscv64-linux-gnu/opensbi/generic/fw_dynamic.bin"),
+        ("x86_64", "bios", "seabios", ["usr/share/seabios/bios-256k.bin"]),
+        ("x86_64", VgaBios, "seabios", ["usr/share/seabios/vgabios-stdvga.bin"]),
+        ("x86_64", UefiName, "ovmf", ["usr/share/OVMF/OVMF_CODE_4M.fd", "usr/share/OVMF/OVMF_VARS_4M.fd"]),
+        ("riscv64", "opensbi", "opensbi", ["usr/lib/riscv64-linux-gnu/opensbi/generic/fw_dynamic.bin"]),
     ];
 
     /// <summary>The option ROM of the standard VGA.</summary>
     public const string VgaBios = "vgabios";
+
+    /// <summary>Myna's name of OVMF, which has a template of its variables.</summary>
+    public const string UefiName = "uefi";
+
+    /// <summary>The template of variables beside the path that <see cref="FirmwareAsync"/> gave for <see cref="UefiName"/>.</summary>
+    public static string UefiVariables(string image) => Path.Combine(Path.GetDirectoryName(image)!, "OVMF_VARS_4M.fd");
 
     private const string FirmwareSuite = "trixie", FirmwareArch = "amd64";
 
@@ -24,8 +31,8 @@ public sealed partial class GuestCache
     public Task<string> FirmwareAsync(string arch, string name, IGuestProgress progress, CancellationToken cancellation = default) =>
         GuardAsync(async () =>
         {
-            (_, _, string package, string file) = s_firmware.First(f => f.Arch == arch && f.Name == name);
-            string place = Path.Combine(root, "firmware", package), path = Path.Combine(place, Path.GetFileName(file));
+            (_, _, string package, string[] files) = s_firmware.First(f => f.Arch == arch && f.Name == name);
+            string place = Path.Combine(root, "firmware", package), path = Path.Combine(place, Path.GetFileName(files[0]));
             if (File.Exists(path))
                 return path;
             using FileStream held = await LockAsync(progress, cancellation).ConfigureAwait(false);
@@ -42,14 +49,17 @@ public sealed partial class GuestCache
                 await archive.UpdateAsync(cancellation).ConfigureAwait(false);
                 List<AptPackage> packages = await archive.ClosureAsync(package, _ => false, cancellation).ConfigureAwait(false);
                 string[] debs = await archive.DownloadAsync(packages, temporary, progress, cancellation).ConfigureAwait(false);
-                Dictionary<string, byte[]> found = await DebPackage.ReadAsync(debs[0], f => f == file, cancellation).ConfigureAwait(false);
-                if (!found.TryGetValue(file, out byte[]? image))
-                    throw new GuestException($"the package {package} holds no {file}; is this version of Myna too old for it?");
-                // The image appears whole or not at all.
+                Dictionary<string, byte[]> found = await DebPackage.ReadAsync(debs[0], f => files.Contains(f), cancellation).ConfigureAwait(false);
+                // Files appear whole or not at all, and the image last.
                 Directory.CreateDirectory(place);
-                string partial = Path.Combine(temporary, "image");
-                await File.WriteAllBytesAsync(partial, image, cancellation).ConfigureAwait(false);
-                File.Move(partial, path, overwrite: true);
+                foreach (string file in files.Reverse())
+                {
+                    if (!found.TryGetValue(file, out byte[]? image))
+                        throw new GuestException($"the package {package} holds no {file}; is this version of Myna too old for it?");
+                    string partial = Path.Combine(temporary, "image");
+                    await File.WriteAllBytesAsync(partial, image, cancellation).ConfigureAwait(false);
+                    File.Move(partial, Path.Combine(place, Path.GetFileName(file)), overwrite: true);
+                }
                 return path;
             }
             finally

@@ -1,4 +1,5 @@
 using Myna.Devices.FirmwareConfig;
+using Myna.Devices.Flash;
 using Myna.Devices.Input;
 using Myna.Devices.Interrupts;
 using Myna.Devices.Pci;
@@ -6,6 +7,7 @@ using Myna.Devices.Ports;
 using Myna.Devices.Power;
 using Myna.Devices.Timers;
 using Myna.Devices.Virtio;
+using Myna.Hardware.Backends;
 using Myna.Hardware.Interrupts;
 using Myna.Hardware.Memory;
 using Myna.Hardware.Power;
@@ -28,6 +30,7 @@ internal sealed class ChipsetBoard : PcBoard
     private readonly Chipset _chipset;
     private readonly AcpiPm _pm;
     private readonly Ram? _firmware;
+    private readonly Ram? _variables;
     private readonly FirmwareKernel? _kernel;
 
     /// <exception cref="MachineException">Something in the options cannot be had.</exception>
@@ -39,6 +42,8 @@ internal sealed class ChipsetBoard : PcBoard
         {
             _kernel = options.Kernel is null ? null : new FirmwareKernel(options, Layout, Console);
             _firmware = LoadFirmware(options);
+            if (options.FirmwareVariables is { } variables)
+                _variables = AddVariables(variables, _firmware.Size);
         }
         _pic = new I8259Pair(new InterruptLine(Apics, ApicBus.Lint0));
         Apics.Pic = _pic;
@@ -120,6 +125,7 @@ internal sealed class ChipsetBoard : PcBoard
     {
         base.Dispose();
         _firmware?.Dispose();
+        _variables?.Dispose();
     }
 
     /// <inheritdoc/>
@@ -145,6 +151,18 @@ internal sealed class ChipsetBoard : PcBoard
         Memory.Map(FourGiB - rom.Size, rom);
         AddExecutable(rom);
         return rom;
+    }
+
+    /// <summary>The flash in which UEFI keeps its variables lies directly below its code.</summary>
+    private Ram AddVariables(IFlashBackend backend, ulong firmware)
+    {
+        if (backend.Length + firmware > MaximumFirmware)
+            throw new MachineException($"the firmware and its variables have {(firmware + backend.Length) >> 10} KiB; a PC's have 8 MiB at most");
+        var cells = new Ram("uefi-vars", backend.Length);
+        var flash = new CfiFlash(cells, CfiFlashLayout.Single, backend);
+        Memory.Map(FourGiB - firmware - flash.Size, flash.Size, "uefi-vars", flash);
+        Add(new BoardDevice("uefi-vars", flash, flash.Reset));
+        return cells;
     }
 
     private void AddDebugPorts()

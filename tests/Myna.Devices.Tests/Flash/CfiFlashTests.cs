@@ -100,4 +100,58 @@ public sealed class CfiFlashTests : IDisposable
         _flash.Reset();
         Assert.Equal(uint.MaxValue, _flash.Load(0));
     }
+
+    /// <summary>How OVMF tells flash from ROM and RAM, and how it writes (EDK II, QemuFlash.c).</summary>
+    [Fact]
+    public void A_single_chip_is_known_by_its_status_and_programs_bytes()
+    {
+        var kept = new Kept(0x84000);
+        kept.Content[0x1000] = 0x5f;
+        using var cells = new Ram("flash", kept.Length);
+        var flash = new CfiFlash(cells, CfiFlashLayout.Single, kept);
+        Assert.Equal(0x5fu, flash.Load(0x1000, 1));
+        flash.Store(0x1000, 0x50, 1);
+        Assert.Equal(0x5fu, flash.Load(0x1000, 1));
+        flash.Store(0x1000, 0x70, 1);
+        Assert.Equal(0u, flash.Load(0x1000, 1));
+        flash.Store(0x1000, 0xff, 1);
+        Assert.Equal(0x5fu, flash.Load(0x1000, 1));
+        for (uint i = 0; i < 4; i++)
+        {
+            flash.Store(0x2001 + i, 0x10, 1);
+            flash.Store(0x2001 + i, 0xa0 + i, 1);
+        }
+        Assert.Equal(0x80u, flash.Load(0x2001, 1));
+        Assert.Equal(0, kept.Writes);
+        flash.Store(0x2001, 0xff, 1);
+        Assert.Equal(0xa3a2_a1a0u, flash.Load(0x2001));
+        Assert.Equal(1, kept.Writes);
+        Assert.Equal([0xff, 0xa0, 0xa1, 0xa2, 0xa3, 0xff], kept.Content[0x2000..0x2006]);
+        // A sector is 4 KiB.
+        flash.Store(0x1fff, 0x20, 1);
+        flash.Store(0x1fff, 0xd0, 1);
+        flash.Reset();
+        Assert.Equal((0xff, 0xa0), (kept.Content[0x1000], kept.Content[0x2001]));
+        Assert.Equal(0xffu, flash.Load(0x1000, 1));
+    }
+
+    private sealed class Kept : Myna.Hardware.Backends.IFlashBackend
+    {
+        public Kept(int length)
+        {
+            Content = new byte[length];
+            Content.AsSpan().Fill(0xff);
+        }
+
+        public byte[] Content { get; }
+        public int Writes { get; private set; }
+        public ulong Length => (ulong)Content.Length;
+        public void Read(Span<byte> content) => Content.CopyTo(content);
+
+        public void Write(ulong offset, ReadOnlySpan<byte> bytes)
+        {
+            Writes++;
+            bytes.CopyTo(Content.AsSpan((int)offset));
+        }
+    }
 }
