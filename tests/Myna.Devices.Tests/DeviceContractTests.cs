@@ -1,5 +1,6 @@
 using System.Text;
 using Myna.Devices.Ata;
+using Myna.Devices.Display;
 using Myna.Devices.Input;
 using Myna.Devices.Interrupts;
 using Myna.Devices.Network;
@@ -12,6 +13,7 @@ using Myna.Devices.Tests.Support;
 using Myna.Devices.Tests.Virtio.Kit;
 using Myna.Devices.Timers;
 using Myna.Hardware.Memory;
+using Myna.Hardware.Screens;
 using Myna.Hardware.State;
 using Myna.Hardware.Time;
 
@@ -160,6 +162,18 @@ public sealed class DeviceContractTests
             return new(pm, pm.Reset, new(), new PciPage(pm));
         },
         ["config-ports"] = () => Simple(new PciConfigPorts(new PciHost(new AddressSpace(), [], Enumerable.Repeat(default(Hardware.Interrupts.InterruptLine), 4)), null), static d => d.Reset()),
+        ["vga"] = () =>
+        {
+            var clock = new ManualClock();
+            var vga = new Vga(clock, new Ram("vga", 1 << 20));
+            return new(vga, vga.Reset, clock, vga.Window, vga.DispiPorts, vga.Registers, vga.CrtcColour, vga.CrtcMono, vga.StatusColour, vga.StatusMono, new Spectator(vga.Draw));
+        },
+        ["bochs-vga"] = () =>
+        {
+            var clock = new ManualClock();
+            var vga = new BochsVga(clock, 1 << 20);
+            return new(vga, vga.Reset, clock, new PciPage(vga), new BarPage(vga, 2), new Spectator(vga.Draw));
+        },
         ["rtc"] = () =>
         {
             var clock = new ManualClock();
@@ -312,6 +326,28 @@ public sealed class DeviceContractTests
     }
 
     private sealed class PciBarOf(PciDevice device, int bar) : IMmio
+    {
+        public bool Read(ulong offset, int size, out ulong value) => device.ReadBar(bar, offset, size, out value);
+        public bool Write(ulong offset, int size, ulong value) => device.WriteBar(bar, offset, size, value);
+    }
+
+    /// <summary>Somebody looks at the screen.</summary>
+    private sealed class Spectator(Action<Surface> draw) : IMmio
+    {
+        private readonly Surface _surface = new();
+
+        public bool Read(ulong offset, int size, out ulong value)
+        {
+            value = 0;
+            if (offset % 16 == 0)
+                draw(_surface);
+            return true;
+        }
+
+        public bool Write(ulong offset, int size, ulong value) => true;
+    }
+
+    private sealed class BarPage(PciDevice device, int bar) : IMmio
     {
         public bool Read(ulong offset, int size, out ulong value) => device.ReadBar(bar, offset, size, out value);
         public bool Write(ulong offset, int size, ulong value) => device.WriteBar(bar, offset, size, value);

@@ -12,6 +12,8 @@ internal sealed class VgaPainter(Ram memory)
     // The memory behind the planes can change through the linear frame buffer, which nobody watches.
     private const ulong FramesUnwatched = 35;
 
+    private const int SmallestWidth = 160, SmallestHeight = 100;
+
     private readonly Lock _lock = new();
     private readonly uint[] _palette = new uint[16], _dac = new uint[256];
     private uint[] _row = [];
@@ -28,7 +30,11 @@ internal sealed class VgaPainter(Ram memory)
             ulong blink = picture.IsGraphics ? 0 : picture.Frame >> 3;
             if (!picture.IsLinear && version == _version && surface == _surface && surface.Generation == _generation && blink == _blink && picture.Frame - _drawn < FramesUnwatched)
                 return;
-            surface.Resize(picture.Width, picture.Height);
+            // Before the first mode there is not even a size.
+            if (!picture.IsOn && (picture.Width < SmallestWidth || picture.Height < SmallestHeight))
+                surface.Resize(640, 480);
+            else
+                surface.Resize(picture.Width, picture.Height);
             (_version, _surface, _generation, _blink, _drawn) = (version, surface, surface.Generation, blink, picture.Frame);
             // Wide enough for panning and for cells that the edge cuts.
             if (_row.Length < picture.Width + 64)
