@@ -18,6 +18,7 @@ internal sealed class RfbConnection(RfbServer server, Socket socket)
     private NetworkStream? _network;
     private BufferedStream? _stream;
     private RfbUpdates? _updates;
+    private (int Width, int Height, int Generation) _size;
 
     /// <summary>The client has passed the handshake.</summary>
     public bool Authenticated { get; private set; }
@@ -33,7 +34,7 @@ internal sealed class RfbConnection(RfbServer server, Socket socket)
             _network = new NetworkStream(socket, ownsSocket: true);
             _stream = new BufferedStream(_network, 4096);
             Handshake();
-            _updates = new RfbUpdates(_hub, _network, _input);
+            _updates = new RfbUpdates(_hub, _network, _input, _size);
             sender = new Thread(_updates.Run) { IsBackground = true, Name = "vnc sender" };
             sender.Start();
             while (true)
@@ -100,8 +101,8 @@ internal sealed class RfbConnection(RfbServer server, Socket socket)
         if (!shared)
             server.Alone(this);
         byte[] name = Encoding.UTF8.GetBytes("Myna");
-        lock (_hub.Gate)
-            buffer.U16(_hub.Surface.Width).U16(_hub.Surface.Height);
+        _size = _hub.Look();
+        buffer.U16(_size.Width).U16(_size.Height);
         RfbPixelFormat.Native.Write(buffer);
         buffer.I32(name.Length).Bytes(name);
         Send(buffer.Written.Span);

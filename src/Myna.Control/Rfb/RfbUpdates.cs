@@ -31,18 +31,15 @@ internal sealed class RfbUpdates : IDisposable
     private byte _leds = 0xff;
     private bool _sendsColourMap, _relative, _saidExtendedKeys, _forced, _stop;
 
-    public RfbUpdates(ScreenHub hub, Stream stream, RfbInput input)
+    /// <param name="size">What the client has been told.</param>
+    public RfbUpdates(ScreenHub hub, Stream stream, RfbInput input, (int Width, int Height, int Generation) size)
     {
         _hub = hub;
         _stream = stream;
         _input = input;
         _encoder = _raw;
         _viewer = hub.Join();
-        lock (hub.Gate)
-        {
-            (_width, _height) = (hub.Surface.Width, hub.Surface.Height);
-            _known = hub.Surface.Generation;
-        }
+        (_width, _height, _known) = size;
     }
 
     /// <summary>The client has been told to send how far its pointer moves.</summary>

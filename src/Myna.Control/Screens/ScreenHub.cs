@@ -38,6 +38,16 @@ public sealed class ScreenHub : IDisposable
 
     public Machine Machine => _machine;
 
+    /// <summary>Looks at once, and says how large the picture is, and since which change of its size.</summary>
+    public (int Width, int Height, int Generation) Look()
+    {
+        lock (Gate)
+        {
+            Draw();
+            return (Surface.Width, Surface.Height, Surface.Generation);
+        }
+    }
+
     public Viewer Join()
     {
         var viewer = new Viewer();

@@ -21,7 +21,6 @@ namespace Myna.Machines.X86;
 /// <summary>The boards `q35` and `pc`: PCs with one of Intel's chipsets, what every PC has, and the user's devices on PCI.</summary>
 internal sealed class ChipsetBoard : PcBoard
 {
-    private const string Console = "console=ttyS0";
     private const ulong FourGiB = 1UL << 32, MaximumFirmware = 8 << 20;
 
     private readonly WiredOr[] _gsi;
@@ -35,12 +34,12 @@ internal sealed class ChipsetBoard : PcBoard
 
     /// <exception cref="MachineException">Something in the options cannot be had.</exception>
     public ChipsetBoard(MachineOptions options, Clock clock, IPowerControl power, Chipset chipset)
-        : base(options, clock, power, chipset.Memory(options.Memory), Console)
+        : base(options, clock, power, chipset.Memory(options.Memory), Console(options))
     {
         _chipset = chipset;
         if (HasFirmware)
         {
-            _kernel = options.Kernel is null ? null : new FirmwareKernel(options, Layout, Console);
+            _kernel = options.Kernel is null ? null : new FirmwareKernel(options, Layout, Console(options));
             _firmware = LoadFirmware(options);
             if (options.FirmwareVariables is { } variables)
                 _variables = AddVariables(variables, _firmware.Size);
@@ -137,6 +136,9 @@ internal sealed class ChipsetBoard : PcBoard
         if (HasTestDevices)
             LegacyInterrupts.Prepare(Ports, Memory);
     }
+
+    // Where there is a screen, its keyboard is there too: the last one is Linux's /dev/console.
+    private static string Console(MachineOptions options) => options.Screen == ScreenKind.None ? "console=ttyS0" : "console=ttyS0 console=tty0";
 
     /// <summary>A new source of a global system interrupt.</summary>
     private InterruptLine Gsi(int number) => _gsi[number].Add();
