@@ -3,7 +3,6 @@ using System.Diagnostics;
 using System.Globalization;
 using Myna.Cpu.X86;
 using Myna.Hardware.Memory;
-using Myna.Hardware.Screens;
 using Myna.Hardware.Time;
 using Myna.Machines;
 
@@ -29,7 +28,6 @@ internal sealed class BoardFuzzer : IDisposable
     private readonly string _kernel = Path.GetTempFileName();
     private readonly List<VirtioRubbish> _virtio = [];
     private readonly List<DriveRubbish> _drives = [];
-    private readonly Surface _surface = new();
     private Machine _machine;
     private List<(bool Port, Region Region)> _targets = [];
     private int _memoryVersion = -1, _portVersion = -1;
@@ -78,7 +76,7 @@ internal sealed class BoardFuzzer : IDisposable
         {
             Arch = IsRiscV ? "riscv64" : "x86_64", Board = _board, Cpus = 2, Memory = 16 << 20, Accel = Accel.Interp, Kernel = _kernel,
             Firmware = MachineOptions.FirmwareNone, Console = _serial, Clock = _clock, WallClock = 1_790_000_000_000_000_000, DebugExitPort = IsRiscV ? null : 0xF4,
-            Random = bytes => Array.Clear(bytes), Screen = (ScreenKind)(_seed % 4),
+            Random = bytes => Array.Clear(bytes),
             Devices =
             [
                 new DiskDevice(_disk, "serial", 2), new NetDevice(_net), new ConsoleDevice(_console), new ConsoleDevice(_port, "port"), new RngDevice(), .. Drives(),
@@ -107,13 +105,13 @@ internal sealed class BoardFuzzer : IDisposable
             _drives.AddRange(DriveRubbish.Find(this, _random));
         foreach (Region region in _machine.Memory.Regions.Where(r => r.Device is not null && r.Size is 0x200 or 0x1000))
         {
-            if (Load(region.Start, 4) == MmioPlug.Magic && Load(region.Start + 8, 4) is var device and not 0)
-                _virtio.Add(new VirtioRubbish(this, new MmioPlug(this, region.Start), _random, (uint)device));
+            if (Load(region.Start, 4) == MmioPlug.Magic && Load(region.Start + 8, 4) != 0)
+                _virtio.Add(new VirtioRubbish(this, new MmioPlug(this, region.Start), _random));
         }
         for (int function = 0; function < 256 && _board != "microvm"; function += 8)
         {
             if ((GetConfig(function, 0, 4) & 0xFFFF) == 0x1AF4)
-                _virtio.Add(new VirtioRubbish(this, new PciPlug(this, function, (IsRiscV ? 0x4000_0000u : 0xC000_0000u) + ((ulong)function << 17)), _random, (GetConfig(function, 0, 4) >> 16) - 0x1040));
+                _virtio.Add(new VirtioRubbish(this, new PciPlug(this, function, (IsRiscV ? 0x4000_0000u : 0xC000_0000u) + ((ulong)function << 17)), _random));
         }
     }
 
@@ -212,10 +210,6 @@ internal sealed class BoardFuzzer : IDisposable
                 Volatile.Write(ref _last, "input");
                 _net.Deliver(_random);
                 _random.Pick<FuzzTerminal>([_serial, _console, _port]).Type(_random);
-                _machine.Input.Key(_random.Below(0x80) | (_random.Chance(30) ? 0xE000 : 0), _random.Chance(50));
-                _machine.Input.Pointer?.Move(_random.Below(0x8000), _random.Below(0x8000), _random.Below(3) - 1, (byte)_random.Below(32));
-                if (_random.Chance(20))
-                    _machine.Screen?.Draw(_surface);
                 break;
             case < 14 when _virtio.Count != 0:
                 _virtio[_random.Below(_virtio.Count)].SetUp();

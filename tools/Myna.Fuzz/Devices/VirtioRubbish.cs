@@ -1,11 +1,9 @@
 namespace Myna.Fuzz.Devices;
 
 /// <summary>Sets up a virtio device's queues and fills them with what no driver would write, but some of it nearly right.</summary>
-internal sealed class VirtioRubbish(BoardFuzzer board, VirtioPlug plug, Values random, uint device)
+internal sealed class VirtioRubbish(BoardFuzzer board, VirtioPlug plug, Values random)
 {
     private const ulong VersionOne = 1UL << 32, Indirect = 1UL << 28, EventIndex = 1UL << 29, Packed = 1UL << 34;
-
-    private const uint Gpu = 16;
 
     private sealed record Queue(int Index, int Size, ulong Descriptors, ulong Driver, ulong Device)
     {
@@ -88,20 +86,8 @@ internal sealed class VirtioRubbish(BoardFuzzer board, VirtioPlug plug, Values r
         board.Store(at, 4, (uint)(random.Chance(60) ? random.Below(2) : random.Below(_wild ? 1 << 30 : 16)));
         board.Store(at + 4, 4, random.Chance(80) ? 0 : (uint)random.Next());
         board.Store(at + 8, 8, random.Chance(80) ? (ulong)random.Below(2100) : random.Integer());
-        if (device == Gpu)
-            GpuRequest(at);
         return at;
     }
-
-    // A request of a GPU's, with resources of a few numbers and sizes.
-    private void GpuRequest(ulong at)
-    {
-        board.Store(at, 4, random.Chance(90) ? 0x100u + (uint)random.Below(12) : 0x300u + (uint)random.Below(3));
-        for (ulong i = 24; i < 64; i += 4)
-            board.Store(at + i, 4, random.Chance(90) ? (uint)random.Below(random.Chance(60) ? 5 : 300) : (uint)random.Next());
-    }
-
-    private uint HeaderLength => device == Gpu ? 64u : 16;
 
     private void OfferSplit(Queue queue)
     {
@@ -111,7 +97,7 @@ internal sealed class VirtioRubbish(BoardFuzzer board, VirtioPlug plug, Values r
         {
             int next = !_wild || random.Chance(90) ? (at + 1) % queue.Size : random.Below(0x1_0000);
             bool last = i == length - 1 && !(_wild && random.Chance(10)), indirect = _wild && random.Chance(10), writable = i != 0 && (last || writes);
-            Descriptor(queue.Descriptors + ((ulong)at * 16), i == 0 ? Header() : Buffer(), i == 0 && random.Chance(80) ? HeaderLength : last && random.Chance(70) ? 1 : Length(),
+            Descriptor(queue.Descriptors + ((ulong)at * 16), i == 0 ? Header() : Buffer(), i == 0 && random.Chance(80) ? 16 : last && random.Chance(70) ? 1 : Length(),
                 (last ? 0 : 1) | (writable ? 2 : 0) | (indirect ? 4 : 0), next);
             at = next % queue.Size;
         }
@@ -131,7 +117,7 @@ internal sealed class VirtioRubbish(BoardFuzzer board, VirtioPlug plug, Values r
             bool last = i == length - 1 && !(_wild && random.Chance(10)), indirect = _wild && random.Chance(10), writable = i != 0 && (last || writes);
             int flags = (last ? 0 : 1) | (writable ? 2 : 0) | (indirect ? 4 : 0) | (queue.Wrap != (_wild && random.Chance(5)) ? 0x80 : 0x8000);
             Descriptor(queue.Descriptors + ((ulong)(queue.Next % queue.Size) * 16), i == 0 ? Header() : Buffer(),
-                i == 0 && random.Chance(80) ? HeaderLength : last && random.Chance(70) ? 1 : Length(), random.Below(256), flags);
+                i == 0 && random.Chance(80) ? 16 : last && random.Chance(70) ? 1 : Length(), random.Below(256), flags);
             if (++queue.Next == queue.Size)
             {
                 queue.Next = 0;
