@@ -41,6 +41,9 @@ internal interface IBoard : IDisposable
     /// <returns>Whether the board has one.</returns>
     bool PressPowerButton() => false;
 
+    /// <inheritdoc cref="Machine.EngineNote"/>
+    string EngineNote => "";
+
     /// <summary>Everything with saved state, in the order of the stream: CPUs, then devices.</summary>
     IEnumerable<IStateful> Stateful => Cpus.Cast<IStateful>().Concat(Devices.Select(d => d.State));
 

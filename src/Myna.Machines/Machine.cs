@@ -55,6 +55,9 @@ public sealed class Machine : IPowerControl, IDisposable
 
     public Clock Clock => _clock;
 
+    /// <summary>Why <see cref="Accel.Auto"/> did not take the host's processor, in one line; empty when it did, or was not asked to.</summary>
+    public string EngineNote => _board.EngineNote;
+
     public IReadOnlyList<VirtualCpu> Cpus => _board.Cpus;
 
     /// <summary>All devices with saved state.</summary>

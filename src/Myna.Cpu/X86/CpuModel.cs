@@ -105,6 +105,18 @@ public sealed partial class CpuModel
         return model;
     }
 
+    /// <summary>The model with more features.</summary>
+    public CpuModel With(IEnumerable<CpuFeature> features)
+    {
+        CpuModel model = Without([]);
+        foreach (CpuFeature feature in features)
+            model._features[(int)feature] = true;
+        return model;
+    }
+
+    /// <summary>Whether Myna itself executes what belongs to a feature.</summary>
+    internal static bool Knows(CpuFeature feature) => s_max.Contains(feature);
+
     /// <summary>A feature's name in /proc/cpuinfo.</summary>
     public static string NameOf(CpuFeature feature) => Array.Find(CpuFeatures.All, r => r.Feature == feature)!.Name;
 

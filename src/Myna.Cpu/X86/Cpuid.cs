@@ -15,10 +15,11 @@ internal sealed class Cpuid(X86CpuOptions options)
 
     public const uint LastBasic = 0x16, LastExtended = 0x8000_0008, LastHypervisor = 0x4000_0010;
 
-    /// <summary>The TSC counts nanoseconds of the machine's clock.</summary>
+    /// <summary>The TSC counts nanoseconds of the machine's clock, unless the options say otherwise.</summary>
     public const uint TscHertz = 1_000_000_000;
 
     private readonly CpuModel _model = options.Model;
+    private readonly ulong _tscHertz = options.TscHertz;
 
     // Every CPU is a package's core: package = all CPUs, one thread a core.
     private readonly int _coreShift = System.Numerics.BitOperations.Log2((uint)Math.Max(1, (options.Count * 2) - 1));
@@ -50,10 +51,10 @@ internal sealed class Cpuid(X86CpuOptions options)
             // These have no subleaves: ECX holds anything.
             6 or 0x8000_0001 or 0x8000_0007 => Features(leaf, 0),
             0xB or 0x1F => Topology(subleaf),
-            // TSC: crystal clock of 1 GHz times 1/1.
-            0x15 => new Leaf(1, 1, TscHertz, 0),
+            // TSC: its own crystal clock times 1/1.
+            0x15 => new Leaf(1, 1, (uint)_tscHertz, 0),
             // Base and maximum frequency, bus frequency in MHz.
-            0x16 => new Leaf(1000, 1000, 100, 0),
+            0x16 => new Leaf((uint)(_tscHertz / 1_000_000), (uint)(_tscHertz / 1_000_000), 100, 0),
             0x8000_0000 => new Leaf(LastExtended, 0, 0, 0),
             >= 0x8000_0002 and <= 0x8000_0004 => Brand((int)(leaf - 0x8000_0002)),
             // AMD's descriptions of L1 and L2.
@@ -165,11 +166,11 @@ internal sealed class Cpuid(X86CpuOptions options)
     }
 
     // A hypervisor without an interface of its own but the frequencies of leaf 0x4000_0010, as several hypervisors have it.
-    private static Leaf Hypervisor(uint leaf) => leaf switch
+    private Leaf Hypervisor(uint leaf) => leaf switch
     {
         0x4000_0000 => new Leaf(LastHypervisor, Text("Myna"), Text("Myna"), Text("Myna")),
         // TSC and bus frequency in kHz.
-        LastHypervisor => new Leaf(TscHertz / 1000, 1_000_000, 0, 0),
+        LastHypervisor => new Leaf((uint)(_tscHertz / 1000), 1_000_000, 0, 0),
         _ => default,
     };
 }

@@ -30,6 +30,9 @@ public sealed record X86CpuOptions
 
     public required Clock Clock { get; init; }
 
+    /// <summary>What CPUID says of the time stamp counter's frequency: another one than 1 GHz for a CPU whose counter is the host's.</summary>
+    public ulong TscHertz { get; init; } = 1_000_000_000;
+
     /// <summary>Called on the CPU's thread when it shuts down by a triple fault: the board resets or stops, and says so.</summary>
     public Action? Shutdown { get; init; }
 

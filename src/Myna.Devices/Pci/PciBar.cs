@@ -3,7 +3,7 @@ using Myna.Hardware.Memory;
 namespace Myna.Devices.Pci;
 
 /// <summary>One BAR of a function: its size, its kind, and where the guest has mapped it.</summary>
-public sealed class PciBar : IMmio
+public sealed class PciBar : IDoorbells
 {
     /// <summary>The index of the Expansion ROM Base Address register.</summary>
     public const int Rom = 6;
@@ -51,6 +51,9 @@ public sealed class PciBar : IMmio
             return Is64Bit ? address | (ulong)_device.Config.Get(offset + 4, 4) << 32 : address;
         }
     }
+
+    /// <inheritdoc/>
+    public IReadOnlyList<Doorbell> Doorbells => Index == Rom || IsIo ? [] : _device.DoorbellsOf(Index);
 
     public bool Read(ulong offset, int size, out ulong value)
     {

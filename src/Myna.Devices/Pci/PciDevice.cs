@@ -76,6 +76,9 @@ public abstract partial class PciDevice
 
     private PciCommand Command => (PciCommand)Config.Get(PciRegister.Command, 2);
 
+    /// <summary>Doorbells among a BAR's registers (<see cref="IDoorbells"/>).</summary>
+    public virtual IReadOnlyList<Doorbell> DoorbellsOf(int bar) => [];
+
     /// <summary>A read of a BAR's range, as <see cref="Myna.Hardware.Memory.IMmio.Read"/>; the offset is inside the BAR.</summary>
     public virtual bool ReadBar(int bar, ulong offset, int size, out ulong value)
     {

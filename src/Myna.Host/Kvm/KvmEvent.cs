@@ -34,7 +34,41 @@ public sealed unsafe partial class KvmEvent : IDisposable
         return count;
     }
 
+    /// <summary>Calls <paramref name="ready"/> whenever one of <paramref name="events"/> is signalled, until <paramref name="ended"/> is true, which is asked after <paramref name="wake"/>.</summary>
+    public static void Wait(KvmEvent wake, KvmEvent[] events, Func<bool> ended, Action ready)
+    {
+        var entries = new PollEntry[events.Length + 1];
+        entries[0] = new PollEntry { Descriptor = wake.Descriptor, Events = POLLIN };
+        for (int i = 0; i < events.Length; i++)
+            entries[i + 1] = new PollEntry { Descriptor = events[i].Descriptor, Events = POLLIN };
+        while (!ended())
+        {
+            int count;
+            fixed (PollEntry* p = entries)
+            {
+                // SAFETY: the array stays where it is during the call.
+                count = poll(p, (ulong)entries.Length, -1);
+            }
+            if (entries[0].Returned != 0)
+                _ = wake.Take();
+            else if (count > 0)
+                ready();
+        }
+    }
+
     public void Dispose() => _ = Libc.close(Descriptor);
+
+    private const short POLLIN = 1;
+
+    private struct PollEntry
+    {
+        public int Descriptor;
+        public short Events;
+        public short Returned;
+    }
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial int poll(PollEntry* entries, ulong count, int timeout);
 
     [LibraryImport("libc", SetLastError = true)]
     private static partial int eventfd(uint initial, int flags);

@@ -10,7 +10,6 @@ using Myna.Hardware.Memory;
 using Myna.Hardware.Power;
 using Myna.Hardware.State;
 using Myna.Hardware.Time;
-using Myna.Host.Kvm;
 using Myna.Machines.Firmware.Acpi;
 using Myna.Machines.Firmware.Smbios;
 using Myna.Machines.Loading.X86;
@@ -49,7 +48,8 @@ internal abstract partial class PcBoard : IBoard
         // Reading the images first: their errors are the common ones, and nothing needs to be undone.
         CpuModel model = ParseModel(options.Cpu);
         LogChannel cpuLog = Log[LogNames.Cpu];
-        KvmHost? kvm = Virtualization.Open(options.Accel, ref model, options.Cpu, cpuLog);
+        Virtualization.Choice? kvm = Virtualization.Choose(options.Accel, ref model, options.Cpu, cpuLog, out string note);
+        EngineNote = note;
         if (!HasFirmware)
         {
             if (options.Kernel is null)
@@ -73,14 +73,14 @@ internal abstract partial class PcBoard : IBoard
             Memory.Map(FourGiB - _resetRom.Size, _resetRom);
         }
         _cpus = new X86Cpu[options.Cpus];
-        _engines = new CpuEngines(options.Accel, kvm, Memory, cpuLog, options.CountInstructions, _resetRom is null ? [_ram] : [_ram, _resetRom]);
+        _engines = new CpuEngines(options.Accel, kvm?.Host, Memory, cpuLog, options.CountInstructions, _resetRom is null ? [_ram] : [_ram, _resetRom]);
         var apicOptions = new LocalApicOptions(model.Has(CpuFeature.X2Apic), model.Has(CpuFeature.TscDeadlineTimer), PhysicalAddressBits: X86Cpu.PhysicalAddressBits);
         for (int i = 0; i < _cpus.Length; i++)
         {
             int index = i;
             _cpus[i] = new X86Cpu(new X86CpuOptions
             {
-                Index = i, Count = options.Cpus, Model = model, Memory = Memory, Ports = Ports, Clock = clock, Log = cpuLog, Random = NextRandom, FloatingPointError = () => Coprocessor?.Raise(),
+                Index = i, Count = options.Cpus, Model = model, Memory = Memory, Ports = Ports, Clock = clock, Log = cpuLog, Random = NextRandom, TscHertz = kvm?.TscHertz ?? 1_000_000_000, FloatingPointError = () => Coprocessor?.Raise(),
                 Shutdown = () =>
                 {
                     cpuLog.Warn($"CPU {index} shut down (triple fault at 0x{_cpus[index].Pc:x}); the machine {(options.NoReboot ? "stops" : "is reset")}");
@@ -96,6 +96,8 @@ internal abstract partial class PcBoard : IBoard
         Memory.Map(Q35MemoryMap.IoApic, IoApic.RegisterSize, "ioapic", IoApic);
         Add(new BoardDevice("ioapic", IoApic, IoApic.Reset));
     }
+
+    public string EngineNote { get; }
 
     public AddressSpace Memory { get; } = new();
 

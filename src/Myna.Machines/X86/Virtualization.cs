@@ -11,28 +11,42 @@ internal static class Virtualization
     /// <summary>Models whose features are whatever there is.</summary>
     private static readonly string[] s_flexible = ["max", "host"];
 
-    /// <param name="model">Loses what this host's guests cannot have.</param>
+    /// <param name="model">Becomes what this host's guests can have.</param>
     /// <param name="description">What the user asked for; null for the default.</param>
+    /// <param name="note">Why the CPUs are emulated although KVM would have been preferred; otherwise empty.</param>
     /// <returns>Null: the CPUs are emulated.</returns>
     /// <exception cref="MachineException">KVM was asked for, and it or the CPU model cannot be had.</exception>
-    public static KvmHost? Open(Accel accel, ref CpuModel model, string? description, LogChannel log)
+    public static Choice? Choose(Accel accel, ref CpuModel model, string? description, LogChannel log, out string note)
     {
-        if (accel != Accel.Kvm)
+        note = "";
+        if (accel is not (Accel.Kvm or Accel.Auto))
             return null;
-        KvmHost host = KvmHost.TryOpen(out string reason) ?? throw new MachineException($"--accel kvm: {reason}");
+        KvmHost? host = KvmHost.TryOpen(out string reason);
+        if (host is not null && accel == Accel.Auto && KvmProbe.WhyNot(host) is { } problem)
+        {
+            reason = problem;
+            host.Dispose();
+            host = null;
+        }
+        if (host is null)
+        {
+            if (accel == Accel.Kvm)
+                throw new MachineException($"--accel kvm: {reason}");
+            note = reason;
+            return null;
+        }
         try
         {
-            IReadOnlyList<CpuFeature> missing = KvmCpuid.Missing(model, host.SupportedCpuid());
-            bool flexible = description is null || s_flexible.Contains(description.Split(',')[0].Trim());
-            // With local APICs of our own there is no telling when the host's counter reaches a deadline.
-            CpuFeature[] ours = [CpuFeature.TscDeadlineTimer];
-            CpuFeature[] lost = [.. missing.Except(ours)];
-            if (lost.Length != 0 && !flexible)
-                throw new MachineException($"--cpu {description}: KVM on this host lacks {string.Join(", ", lost.Select(CpuModel.NameOf))}; take --cpu host, or leave them out with {string.Concat(lost.Select(f => $",-{CpuModel.NameOf(f)}"))}");
-            if (lost.Length != 0)
-                log.Info($"KVM on this host lacks {string.Join(", ", lost.Select(CpuModel.NameOf))}");
-            model = model.Without([.. lost, .. ours]);
-            return host;
+            var cpuid = new KvmCpuid(host);
+            model = Fit(model, cpuid, description, log);
+            ulong hertz = cpuid.ScalesTsc || cpuid.TscKilohertz == 0 ? 1_000_000_000 : cpuid.TscKilohertz * 1000UL;
+            return new Choice(host, hertz);
+        }
+        catch (Exception e) when (accel == Accel.Auto && e is IOException or MachineException)
+        {
+            host.Dispose();
+            note = e.Message;
+            return null;
         }
         catch (IOException e)
         {
@@ -45,4 +59,28 @@ internal static class Virtualization
             throw;
         }
     }
+
+    private static CpuModel Fit(CpuModel model, KvmCpuid cpuid, string? description, LogChannel log)
+    {
+        IReadOnlyList<CpuFeature> lost = cpuid.Missing(model);
+        if (lost.Count != 0)
+        {
+            bool flexible = description is null || s_flexible.Contains(description.Split(',')[0].Trim());
+            if (!flexible)
+                throw new MachineException($"--cpu {description}: KVM on this host lacks {Names(lost)}; take --cpu host, or leave them out with {string.Concat(lost.Select(f => $",-{CpuModel.NameOf(f)}"))}");
+            log.Info($"KVM on this host lacks {Names(lost)}");
+        }
+        CpuFeature[] added = [.. cpuid.Imposed().Where(f => !lost.Contains(f))];
+        CpuModel before = model;
+        CpuFeature[] surprises = [.. added.Where(f => !before.Has(f))];
+        if (surprises.Length != 0)
+            log.Info($"KVM on this host adds {Names(surprises)}");
+        // With local APICs of our own there is no telling when the host's counter reaches a deadline.
+        return model.Without([.. lost, CpuFeature.TscDeadlineTimer]).With(surprises);
+    }
+
+    private static string Names(IEnumerable<CpuFeature> features) => string.Join(", ", features.Select(CpuModel.NameOf));
+
+    /// <summary>KVM, opened, and the frequency of the time stamp counter that its guests see.</summary>
+    internal sealed record Choice(KvmHost Host, ulong TscHertz);
 }

@@ -1,9 +1,12 @@
 using Iced.Intel;
 using Myna.Cpu.X86;
 using Myna.Cpu.X86.Instructions;
+using Myna.Cpu.X86.Kvm;
+using Myna.Hardware.Diagnostics;
 using Myna.Hardware.Memory;
 using Myna.Hardware.Processor;
 using Myna.Hardware.Time;
+using Myna.Host.Kvm;
 using Myna.Jit.Memory;
 using static Iced.Intel.AssemblerRegisters;
 
@@ -22,6 +25,7 @@ internal sealed class SystemFixture : IDisposable, ILocalApic
     public const ushort Code0 = 8, Data0 = 0x10, Code3 = 0x18 | 3, Data3 = 0x20 | 3, Code64User = 0x28 | 3, TssSelector = 0x30, Free = 0x40;
 
     private readonly X86Translator? _translator;
+    private readonly KvmMachine? _kvm;
 
     public SystemFixture(X86BootMode mode = X86BootMode.Long64, string model = "max", string engine = SystemTests.Interpreted)
     {
@@ -29,7 +33,14 @@ internal sealed class SystemFixture : IDisposable, ILocalApic
         Mode = mode;
         Memory.Map(0, Ram);
         Pages.Add(Ram);
-        Cpu = new X86Cpu(new X86CpuOptions { Model = CpuModel.Parse(model), Memory = Memory, Ports = Ports, Clock = Clock, Shutdown = () => ShutDowns++ })
+        KvmHost? host = engine == SystemTests.Virtualized ? KvmHost.TryOpen(out _)! : null;
+        CpuModel features = CpuModel.Parse(model);
+        if (host is not null)
+        {
+            var cpuid = new KvmCpuid(host);
+            features = features.Without(cpuid.Missing(features)).With(cpuid.Imposed());
+        }
+        Cpu = new X86Cpu(new X86CpuOptions { Model = features, Memory = Memory, Ports = Ports, Clock = Clock, Shutdown = () => ShutDowns++ })
         {
             BlocksWhileWaiting = false,
             LocalApic = this,
@@ -41,6 +52,11 @@ internal sealed class SystemFixture : IDisposable, ILocalApic
         {
             _translator = new X86Translator(Pages);
             Cpu.Engine = _translator.CreateEngine(Cpu, interpreter);
+        }
+        if (host is not null)
+        {
+            _kvm = new KvmMachine(host, Memory, LogChannel.None);
+            Cpu.Engine = _kvm.CreateEngine(Cpu, interpreter);
         }
         Poke(Tables, Tables + 0x1000 + 7);
         Poke(Tables + 0x1000, Tables + 0x2000 + 7);
@@ -148,6 +164,8 @@ internal sealed class SystemFixture : IDisposable, ILocalApic
                 a.int3();
             });
         }
+        // KVM counts no instructions.
+        using var patience = _kvm is null ? null : new Timer(_ => Cpu.Kick(), null, 60_000, Timeout.Infinite);
         Assert.Equal(StopReason.Waiting, Cpu.Run(1_000_000));
         return this;
     }
@@ -232,6 +250,7 @@ internal sealed class SystemFixture : IDisposable, ILocalApic
     {
         Cpu.Dispose();
         _translator?.Dispose();
+        _kvm?.Dispose();
         Ram.Dispose();
     }
 }
@@ -239,7 +258,7 @@ internal sealed class SystemFixture : IDisposable, ILocalApic
 /// <summary>Tests of the system that every engine passes: a class derived from theirs for each.</summary>
 public abstract class SystemTests(string engine)
 {
-    public const string Interpreted = "interp", Translated = "jit";
+    public const string Interpreted = "interp", Translated = "jit", Virtualized = "kvm";
 
     internal SystemFixture Create(X86BootMode mode = X86BootMode.Long64, string model = "max") => new(mode, model, engine);
 }

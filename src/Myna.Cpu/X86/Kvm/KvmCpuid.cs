@@ -2,31 +2,61 @@ using Myna.Host.Kvm;
 
 namespace Myna.Cpu.X86.Kvm;
 
-/// <summary>CPUID between a CPU model and KVM.</summary>
-public static class KvmCpuid
+/// <summary>What guests of a host's KVM can be told by CPUID.</summary>
+public sealed class KvmCpuid
 {
     // What does not depend on the host: ours, or the kernel's whatever it says.
     private static readonly HashSet<CpuFeature> s_independent =
         [CpuFeature.Hypervisor, CpuFeature.X2Apic, CpuFeature.Apic, CpuFeature.Ht, CpuFeature.ConstantTsc, CpuFeature.Arat, CpuFeature.TscAdjust, CpuFeature.Mtrr, CpuFeature.Mca, CpuFeature.Mce];
 
-    /// <summary>Features of a model that guests of this host cannot have.</summary>
-    public static IReadOnlyList<CpuFeature> Missing(CpuModel model, ReadOnlySpan<KvmCpuidEntry> supported)
+    private readonly KvmCpuidEntry[] _supported;
+    private readonly KvmCpuidEntry[] _imposed;
+
+    /// <exception cref="IOException">The kernel refuses to say, or to make a CPU to try it with.</exception>
+    public KvmCpuid(KvmHost host)
     {
-        List<CpuFeature> missing = [];
-        foreach (CpuFeatures.Row row in CpuFeatures.All)
+        _supported = host.SupportedCpuid();
+        using KvmVm vm = host.CreateVm();
+        using KvmVcpu cpu = vm.CreateVcpu(0);
+        // A processor with no features: what the kernel answers for it all the same is not ours to choose.
+        cpu.SetCpuid(
+        [
+            new KvmCpuidEntry { Function = 0, Eax = Cpuid.LastBasic },
+            new KvmCpuidEntry { Function = 1, Eax = Cpuid.Signature },
+            new KvmCpuidEntry { Function = 7, Flags = KvmCpuidEntry.SignificantIndex },
+            new KvmCpuidEntry { Function = 0x8000_0000, Eax = Cpuid.LastExtended },
+            new KvmCpuidEntry { Function = 0x8000_0001 },
+        ]);
+        _imposed = cpu.GetCpuid();
+        TscKilohertz = cpu.TscKilohertz;
+        ScalesTsc = vm.Check(KvmCapability.TSC_CONTROL) != 0 && cpu.TrySetTscKilohertz(Cpuid.TscHertz / 1000);
+    }
+
+    /// <summary>Frequency of the time stamp counter that guests see unless it is scaled; 0 when the kernel does not say.</summary>
+    public uint TscKilohertz { get; }
+
+    /// <summary>Whether the processor can make that 1 GHz, as emulated CPUs have it.</summary>
+    public bool ScalesTsc { get; }
+
+    /// <summary>Features of a model that guests of this host cannot have.</summary>
+    public IReadOnlyList<CpuFeature> Missing(CpuModel model)
+        => [.. CpuFeatures.All.Where(r => model.Has(r.Feature) && !s_independent.Contains(r.Feature) && !Has(_supported, r) && !Has(_imposed, r)).Select(r => r.Feature)];
+
+    /// <summary>Features that guests of this host see whatever they are told.</summary>
+    public IReadOnlyList<CpuFeature> Imposed()
+        => [.. CpuFeatures.All.Where(r => !s_independent.Contains(r.Feature) && CpuModel.Knows(r.Feature) && Has(_imposed, r)).Select(r => r.Feature)];
+
+    private static bool Has(KvmCpuidEntry[] entries, CpuFeatures.Row row)
+    {
+        foreach (ref readonly KvmCpuidEntry entry in entries.AsSpan())
         {
-            if (!model.Has(row.Feature) || s_independent.Contains(row.Feature))
+            if (entry.Function != row.Leaf || (entry.Index != row.Subleaf && (entry.Flags & KvmCpuidEntry.SignificantIndex) != 0))
                 continue;
-            uint register = 0;
-            foreach (ref readonly KvmCpuidEntry entry in supported)
-            {
-                if (entry.Function == row.Leaf && (entry.Index == row.Subleaf || (entry.Flags & KvmCpuidEntry.SignificantIndex) == 0))
-                    register = row.Register switch { CpuidRegister.Eax => entry.Eax, CpuidRegister.Ebx => entry.Ebx, CpuidRegister.Ecx => entry.Ecx, _ => entry.Edx };
-            }
-            if ((register >> row.Bit & 1) == 0)
-                missing.Add(row.Feature);
+            uint register = row.Register switch { CpuidRegister.Eax => entry.Eax, CpuidRegister.Ebx => entry.Ebx, CpuidRegister.Ecx => entry.Ecx, _ => entry.Edx };
+            if ((register >> row.Bit & 1) != 0)
+                return true;
         }
-        return missing;
+        return false;
     }
 
     /// <summary>What CPUID is to say on a CPU.</summary>
@@ -38,43 +68,42 @@ public static class KvmCpuid
             switch (leaf)
             {
                 case 4:
-                    Add(leaf, 0, 4);
+                    AddAll(leaf, 4);
                     break;
-                case 7:
-                    Add(leaf, 0, 2);
-                    break;
-                case 0xB:
-                    Add(leaf, 0, 2);
+                case 7 or 0xB:
+                    AddAll(leaf, 2);
                     break;
                 case 0xD:
-                    for (uint i = 0; i < 64; i++)
+                    for (uint i = 0; i < 63; i++)
                     {
-                        Cpuid.Leaf state = cpu.CpuidTable.Read(leaf, i);
-                        if (i < 2 || state.Eax != 0)
-                            Add(leaf, i, i + 1);
+                        if (i < 2 || cpu.CpuidTable.Read(leaf, i).Eax != 0)
+                            Add(leaf, i, KvmCpuidEntry.SignificantIndex);
                     }
                     break;
                 default:
-                    Add(leaf);
+                    Add(leaf, 0, 0);
                     break;
             }
         }
         if (cpu.Model.Has(CpuFeature.Hypervisor))
         {
-            Add(0x4000_0000);
-            Add(Cpuid.LastHypervisor);
+            Add(0x4000_0000, 0, 0);
+            Add(Cpuid.LastHypervisor, 0, 0);
         }
         for (uint leaf = 0x8000_0000; leaf <= Cpuid.LastExtended; leaf++)
-            Add(leaf);
+            Add(leaf, 0, 0);
         return [.. entries];
 
-        void Add(uint leaf, uint? first = null, uint end = 1)
+        void AddAll(uint leaf, uint count)
         {
-            for (uint i = first ?? 0; i < end; i++)
-            {
-                Cpuid.Leaf l = cpu.CpuidTable.Read(leaf, i);
-                entries.Add(new KvmCpuidEntry { Function = leaf, Index = i, Flags = first is null ? 0 : KvmCpuidEntry.SignificantIndex, Eax = l.Eax, Ebx = l.Ebx, Ecx = l.Ecx, Edx = l.Edx });
-            }
+            for (uint i = 0; i < count; i++)
+                Add(leaf, i, KvmCpuidEntry.SignificantIndex);
+        }
+
+        void Add(uint leaf, uint index, uint flags)
+        {
+            Cpuid.Leaf l = cpu.CpuidTable.Read(leaf, index);
+            entries.Add(new KvmCpuidEntry { Function = leaf, Index = index, Flags = flags, Eax = l.Eax, Ebx = l.Ebx, Ecx = l.Ecx, Edx = l.Edx });
         }
     }
 }

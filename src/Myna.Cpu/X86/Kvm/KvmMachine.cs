@@ -20,6 +20,7 @@ public sealed class KvmMachine : IDisposable
     private readonly Dictionary<Region, int> _slots = new(ReferenceEqualityComparer.Instance);
     private readonly Stack<int> _freeSlots = new();
     private readonly List<KvmX86Engine> _engines = [];
+    private readonly KvmDoorbells? _doorbells;
     private int _nextSlot;
 
     /// <param name="host">The kernel's interface; disposed with this.</param>
@@ -42,7 +43,11 @@ public sealed class KvmMachine : IDisposable
             Vm.SetRealModePages(IdentityMap, Tss);
             HasSregs2 = host.Check(KvmCapability.SREGS2) != 0;
             HasXsave2 = Vm.Check(KvmCapability.XSAVE2) > 0;
+            // Otherwise what the kernel's emulator does not know is #UD in user programs.
+            Vm.TryEnable(KvmCapability.EXIT_ON_EMULATION_FAILURE, 1);
             ExitsOnMsrs = Vm.TryEnable(KvmCapability.X86_USER_SPACE_MSR, MsrExitInvalid | MsrExitUnknown);
+            if (host.Check(KvmCapability.IOEVENTFD) != 0)
+                _doorbells = new KvmDoorbells(Vm);
             UpdateSlots();
         }
         catch
@@ -62,6 +67,11 @@ public sealed class KvmMachine : IDisposable
     /// <summary>Whether MSRs that the kernel does not know come to us; otherwise they raise #GP, x2APIC's too.</summary>
     public bool ExitsOnMsrs { get; }
 
+    /// <summary>What CPUs have written to doorbells reaches the devices before this returns.</summary>
+    internal void FlushDoorbells() => _doorbells?.Flush();
+
+    internal ulong DoorbellsDelivered => _doorbells?.Delivered ?? 0;
+
     /// <summary>Gives a CPU its engine.</summary>
     /// <param name="stepper">Completes what the kernel's emulator cannot.</param>
     public KvmX86Engine CreateEngine(X86Cpu cpu, Interpreter stepper)
@@ -75,6 +85,7 @@ public sealed class KvmMachine : IDisposable
     // Any thread that changes the map, which by then is the new one. A CPU that meets a slot on its way out or in gets an exit, which the new map answers.
     private void UpdateSlots()
     {
+        _doorbells?.Update(_memory.Regions);
         lock (_lock)
         {
             var wanted = new HashSet<Region>(_memory.Regions.Where(r => r.Ram is not null), ReferenceEqualityComparer.Instance);
@@ -99,6 +110,7 @@ public sealed class KvmMachine : IDisposable
         _memory.Changed -= UpdateSlots;
         foreach (KvmX86Engine engine in _engines)
             engine.Dispose();
+        _doorbells?.Dispose();
         Vm.Dispose();
         _host.Dispose();
     }

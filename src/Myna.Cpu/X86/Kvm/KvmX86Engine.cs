@@ -171,6 +171,8 @@ public sealed partial class KvmX86Engine : ICpuEngine, IDisposable
                 return;
         }
         PullState();
+        // Whoever stopped the CPU may look at devices next.
+        _machine.FlushDoorbells();
     }
 
     private void PortAccess(ref KvmRun run)
@@ -235,6 +237,7 @@ public sealed partial class KvmX86Engine : ICpuEngine, IDisposable
         ("kvm interrupts injected", _injected),
         ("kvm emulation failures", _completions),
         ("kvm instructions completed", _completed),
+        ("kvm doorbells", _machine.DoorbellsDelivered),
     ];
 
     public void Dispose() => _vcpu.Dispose();

@@ -10,7 +10,7 @@ namespace Myna.Devices.Virtio.Transport;
 /// device configuration any width.
 /// </summary>
 [Stateful("virtio-mmio")]
-public sealed partial class VirtioMmio : IMmio, IPlatformDevice, IVirtioTransport, IDrainable
+public sealed partial class VirtioMmio : IDoorbells, IPlatformDevice, IVirtioTransport, IDrainable
 {
     /// <summary>Bytes of a slot's registers.</summary>
     public const ulong RegisterSize = 0x1000;
@@ -50,6 +50,18 @@ public sealed partial class VirtioMmio : IMmio, IPlatformDevice, IVirtioTranspor
     public string NodeName => "virtio_mmio";
 
     public ulong Size => RegisterSize;
+
+    /// <inheritdoc/>
+    public IReadOnlyList<Doorbell> Doorbells
+    {
+        get
+        {
+            List<Doorbell> doorbells = [];
+            foreach (Virtqueue queue in _device is { } device ? device.Queues : [])
+                doorbells.Add(new Doorbell(QueueNotify, 4, (ulong)queue.Index));
+            return doorbells;
+        }
+    }
 
     bool IVirtioTransport.DmaEnabled => true;
 

@@ -1,4 +1,5 @@
 using Myna.Devices.Pci;
+using Myna.Hardware.Memory;
 using Myna.Hardware.State;
 
 namespace Myna.Devices.Virtio.Transport;
@@ -108,6 +109,16 @@ public sealed partial class VirtioPci : PciDevice, IVirtioTransport, IDrainable
                 break;
         }
         return true;
+    }
+
+    public override IReadOnlyList<Doorbell> DoorbellsOf(int bar)
+    {
+        if (bar != StructureBar)
+            return [];
+        List<Doorbell> doorbells = [];
+        foreach (Virtqueue queue in _device.Queues)
+            doorbells.Add(new Doorbell(NotifyPage * PageSize + NotifyMultiplier * (ulong)queue.Index, 2, null));
+        return doorbells;
     }
 
     public override uint ReadConfig(int offset, int size)
