@@ -27,6 +27,9 @@ internal sealed class MachineSession : IDisposable
         _machine = Machine.Create(options);
         try
         {
+            Explain(settings);
+            if (settings.Sandbox && Sandbox.Enter() is { } refused && settings.Verbose)
+                Output.Note($"myna: the sandbox is not complete: {refused}");
             foreach ((PosixSignal signal, int status) in EndingSignals)
             {
                 _attached.Add(PosixSignalRegistration.Create(signal, context =>
@@ -45,6 +48,13 @@ internal sealed class MachineSession : IDisposable
             Dispose();
             throw;
         }
+    }
+
+    // A program's standard error is its own; who looks on is told.
+    private void Explain(RunSettings settings)
+    {
+        if (_machine.EngineNote.Length != 0 && (settings.Verbose || (settings.Command.Length == 0 && Terminal.InputIsTerminal)))
+            Output.Note($"myna: guest code is translated: {_machine.EngineNote}");
     }
 
     /// <summary>The exit status if the user (or what reads the output), not the guest, ended the machine.</summary>

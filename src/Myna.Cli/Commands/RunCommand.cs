@@ -26,7 +26,7 @@ internal static class RunCommand
         Setting<string?> arch = Value<string?>("--arch", "NAME", $"The guest's instruction set: {string.Join(" or ", Boards.Architectures)}; without this that of the kernel or board, otherwise {Boards.Architectures[0]}.", null, Arch);
         Setting<string?> board = Value<string?>("--machine", "BOARD[,...]", "The board and its properties: virt for riscv64; q35 (the default), pc or microvm for x86_64.", null, static s => s);
         board.Option.Aliases.Add("--board");
-        Option<string?> cpu = Text("--cpu", "MODEL[,+FEATURE][,-FEATURE]", "The x86_64 processor: qemu64, x86-64-v1, x86-64-v2, x86-64-v3 or max (the default).");
+        Option<string?> cpu = Text("--cpu", "MODEL[,+FEATURE][,-FEATURE]", "The x86_64 processor: qemu64, x86-64-v1, x86-64-v2, x86-64-v3, or max and host (the default is nearly that): all that there is.");
         Setting<int> cpus = Value("--cpus", "N", "Virtual processors, 1 to 64 (default 1).", 1, Cpus);
         Setting<ulong> memory = Value("--memory", "SIZE", "RAM, as in 512M or 2G (default 1G).", 1UL << 30,
             s => MemoryOption.Parse(s, (ulong)GC.GetGCMemoryInfo().TotalAvailableMemoryBytes));
@@ -64,13 +64,14 @@ internal static class RunCommand
         Option<string?> signature = Text("--signature", "FILE", "At exit writes the memory from begin_signature to end_signature there.");
         Setting<int> granularity = Value("--signature-granularity", "BYTES", "Bytes per line of the signature: 4 (the default), 8 or 16.", 4, Granularity);
         Option<string?> suite = Text("--guest-suite", "NAME", "The Debian suite of the default guest: trixie or sid.");
+        Setting<bool> sandbox = Value("--sandbox", "on|off", "Whether the process drops what it does not need before the guest runs: starting programs, looking into others, changing the host (default on).", true, OnOff);
         var noReboot = new Option<bool>("--no-reboot") { Description = "A guest's reset ends the program." };
         var verbose = new Option<bool>("--verbose", "-v") { Description = "Shows the guest's console on standard error while a command runs." };
 
         var command = new Command("run", "Boots a virtual machine.")
         {
             arch.Option, board.Option, cpu, cpus.Option, memory.Option, accel.Option, kernel, entry.Option, initrd, append, firmware.Option, variables, disks, cdroms, boot.Option, nets,
-            gdb, monitor, display.Option, vga.Option, log, serial, trace, debugExit, signature, granularity.Option, suite, noReboot, verbose,
+            gdb, monitor, display.Option, vga.Option, log, serial, trace, debugExit, signature, granularity.Option, suite, sandbox.Option, noReboot, verbose,
         };
         command.SetAction((result, cancellation) =>
         {
@@ -103,6 +104,7 @@ internal static class RunCommand
                 Signature = result.GetValue(signature),
                 SignatureGranularity = granularity.Of(result),
                 GuestSuite = result.GetValue(suite),
+                Sandbox = sandbox.Of(result),
                 NoReboot = result.GetValue(noReboot),
                 Verbose = result.GetValue(verbose),
                 Command = guestCommand,
@@ -140,6 +142,8 @@ internal static class RunCommand
     private static int? Entry(string text) => text is "16" or "32" or "64" ? int.Parse(text, CultureInfo.InvariantCulture) : throw new FormatException($"'{text}' is not 16, 32 or 64");
 
     private static int Granularity(string text) => text is "4" or "8" or "16" ? int.Parse(text, CultureInfo.InvariantCulture) : throw new FormatException($"'{text}' is not 4, 8 or 16");
+
+    private static bool OnOff(string text) => text switch { "on" => true, "off" => false, _ => throw new FormatException($"'{text}' is neither on nor off") };
 
     private static Accel AccelOf(string text) => text switch
     {

@@ -49,6 +49,7 @@ internal sealed record RunSettings
     public string? Signature { get; init; }
     public int SignatureGranularity { get; init; } = 4;
     public string? GuestSuite { get; init; }
+    public bool Sandbox { get; init; } = true;
     public bool NoReboot { get; init; }
     public bool Verbose { get; init; }
 

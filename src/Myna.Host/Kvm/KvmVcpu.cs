@@ -88,6 +88,9 @@ public sealed unsafe class KvmVcpu : KvmDescriptor
     /// <summary>Makes <see cref="Enter"/> return soon. Whoever calls it has made <c>interrupted</c> true first.</summary>
     public void Kick()
     {
+        // A timer may still be on its way to a CPU that is being disposed.
+        if (_run is null)
+            return;
         Volatile.Write(ref Run.ImmediateExit, 1);
         Interlocked.MemoryBarrier();
         int thread = Volatile.Read(ref _inside);

@@ -37,14 +37,18 @@ public sealed partial class KvmX86Engine
         _xcr0 = 0;
     }
 
-    private void PushState()
+    /// <returns>False: the kernel does not run a CPU in this state.</returns>
+    private bool TryPushState()
     {
         if (!_configured)
             Configure();
         _cpu.WriteKvm(out KvmSregs sregs);
-        int refused = _vcpu.TrySet(ref sregs, _machine.HasSregs2);
-        if (refused < 0)
-            throw new IOException($"KVM: this kernel does not run a CPU in the state that the guest brought about (errno {-refused}: CR0 0x{sregs.Cr0:x}, CR4 0x{sregs.Cr4:x}, EFER 0x{sregs.Efer:x})");
+        if (_vcpu.TrySet(ref sregs, _machine.HasSregs2) is var refused and < 0)
+        {
+            if (_refused == 0)
+                _machine.Log.Info($"cpu {_cpu.Index}: KVM does not run guests in this mode (errno {-refused}; CR0 0x{sregs.Cr0:x}, CR4 0x{sregs.Cr4:x}, EFER 0x{sregs.Efer:x}); it is interpreted");
+            return false;
+        }
         _cpu.WriteKvm(out KvmRegs regs);
         _vcpu.Set(ref regs);
         if (_cpu.Xcr0 != _xcr0)
@@ -56,6 +60,7 @@ public sealed partial class KvmX86Engine
         PushMsrs();
         _cpu.WriteKvm(out KvmVcpuEvents events);
         _vcpu.Set(ref events);
+        return true;
     }
 
     private void PushMsrs()

@@ -14,6 +14,9 @@ public sealed partial class KvmX86Engine : ICpuEngine, IDisposable
 {
     private const ExitRequests Ours = ExitRequests.Interrupt | ExitRequests.Slow;
 
+    /// <summary>Instructions interpreted before a mode that was refused is tried again.</summary>
+    private const int RefusedStretch = 1000;
+
     private readonly KvmMachine _machine;
     private readonly KvmVcpu _vcpu;
     private readonly X86Cpu _cpu;
@@ -49,7 +52,11 @@ public sealed partial class KvmX86Engine : ICpuEngine, IDisposable
         if (Volatile.Read(ref requests) != 0)
             return;
         _vcpu.ForgetThread();
-        PushState();
+        if (!TryPushState())
+        {
+            Interpret(ref requests);
+            return;
+        }
         ref KvmRun run = ref _vcpu.Run;
         run.RequestInterruptWindow = 0;
         run.ReadyForInterruptInjection = 0;
@@ -82,6 +89,14 @@ public sealed partial class KvmX86Engine : ICpuEngine, IDisposable
             if (!HandleExit(ref run))
                 return;
         }
+    }
+
+    // A mode that this kernel does not run guests in (paging without long mode, on some back ends).
+    private void Interpret(ref int requests)
+    {
+        _refused++;
+        for (int i = 0; i < RefusedStretch && Volatile.Read(ref requests) == 0; i++)
+            _cpu.StepForKvm();
     }
 
     // INTR and NMI, as far as the CPU takes them now.
@@ -146,6 +161,7 @@ public sealed partial class KvmX86Engine : ICpuEngine, IDisposable
             case KvmExitReason.HLT:
                 _halts++;
                 PullState();
+                _machine.FlushDoorbells();
                 _cpu.HaltByKvm();
                 return false;
             case KvmExitReason.SHUTDOWN:
@@ -224,7 +240,7 @@ public sealed partial class KvmX86Engine : ICpuEngine, IDisposable
 
     // Statistics.
 
-    private ulong _portExits, _memoryExits, _msrExits, _halts, _interrupted, _injected, _completions, _completed;
+    private ulong _portExits, _memoryExits, _msrExits, _halts, _interrupted, _injected, _refused, _completions, _completed;
 
     /// <inheritdoc/>
     public IEnumerable<(string Name, ulong Value)> Counters =>
@@ -237,6 +253,7 @@ public sealed partial class KvmX86Engine : ICpuEngine, IDisposable
         ("kvm interrupts injected", _injected),
         ("kvm emulation failures", _completions),
         ("kvm instructions completed", _completed),
+        ("kvm states refused", _refused),
         ("kvm doorbells", _machine.DoorbellsDelivered),
     ];
 

@@ -1,0 +1,140 @@
+using Myna.Cpu;
+using Myna.Host.Kvm;
+using Myna.Machines.Tests.Support;
+
+namespace Myna.Machines.Tests.X86;
+
+/// <summary>Whole PCs whose CPUs the host's processor executes, and what the user is told when it cannot.</summary>
+public sealed class KvmMachineTests : IDisposable
+{
+    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(120);
+    private readonly Scratch _scratch = new();
+    private readonly Recorder _console = new();
+
+    public void Dispose() => _scratch.Dispose();
+
+    /// <summary>A multiboot kernel at 2 MiB, entered in 32-bit protected mode.</summary>
+    private MachineOptions Program(string board, params byte[] code)
+    {
+        const uint Load = 0x200000, Flags = 1 << 16;
+        byte[] image = new byte[0x40 + code.Length];
+        uint[] header = [0x1badb002, Flags, unchecked(0u - 0x1badb002 - Flags), Load, Load, 0, 0, Load + 0x40];
+        Buffer.BlockCopy(header, 0, image, 0, 32);
+        code.CopyTo(image, 0x40);
+        return new MachineOptions { Arch = "x86_64", Board = board, Kernel = _scratch.Write("kernel", image), Memory = 16 << 20, Accel = Accel.Kvm, Console = _console };
+    }
+
+    private static MachineExit Run(MachineOptions options)
+    {
+        using Machine machine = Machine.Create(options);
+        machine.Start();
+        using var patience = new CancellationTokenSource(s_patience);
+        return machine.WaitForExit(patience.Token);
+    }
+
+    private static byte[] Out(ushort port, byte value) => [0x66, 0xba, (byte)port, (byte)(port >> 8), 0xb0, value, 0xee];
+
+    private static readonly byte[] s_halt = [0xf4, 0xeb, 0xfd];
+
+    // CLI; the 8259s' interrupts off; the local APIC's timer, one shot of 2,000,000 ns, vector 40h; STI; HLT until it has come.
+    private static byte[] Timer =>
+    [
+        0xbc, 0x00, 0x00, 0x08, 0x00,                                                             // mov esp, 80000h
+        0xc7, 0x05, 0x00, 0x72, 0x00, 0x00, 0x00, 0x00, 0x10, 0x00,                               // mov dword [7200h], CS 10h : offset low, see below
+        0xb8, 0x00, 0x80, 0x00, 0x00,                                                             // mov eax, 8000h (handler)
+        0x66, 0xa3, 0x00, 0x72, 0x00, 0x00,                                                       // mov [7200h], ax
+        0xc7, 0x05, 0x04, 0x72, 0x00, 0x00, 0x00, 0x8e, 0x00, 0x00,                               // mov dword [7204h], 8E00h: interrupt gate
+        0xc6, 0x05, 0x00, 0x80, 0x00, 0x00, 0x43,                                                 // handler: inc ebx
+        0xc6, 0x05, 0x01, 0x80, 0x00, 0x00, 0xcf,                                                 // iretd
+        0x66, 0xc7, 0x05, 0x00, 0x71, 0x00, 0x00, 0xff, 0x07,                                     // IDTR's limit 7FFh
+        0xc7, 0x05, 0x02, 0x71, 0x00, 0x00, 0x00, 0x70, 0x00, 0x00,                               // and base 7000h
+        0x0f, 0x01, 0x1d, 0x00, 0x71, 0x00, 0x00,                                                 // lidt [7100h]
+        0x31, 0xdb,                                                                               // xor ebx, ebx
+        0xc7, 0x05, 0xf0, 0x00, 0xe0, 0xfe, 0xff, 0x01, 0x00, 0x00,                               // SVR: enabled, spurious vector FFh
+        0xc7, 0x05, 0xe0, 0x03, 0xe0, 0xfe, 0x0b, 0x00, 0x00, 0x00,                               // divide by 1
+        0xc7, 0x05, 0x20, 0x03, 0xe0, 0xfe, 0x40, 0x00, 0x00, 0x00,                               // LVT timer: one shot, vector 40h
+        0xc7, 0x05, 0x80, 0x03, 0xe0, 0xfe, 0x80, 0x84, 0x1e, 0x00,                               // initial count
+        0xfb, 0xf4,                                                                               // sti; hlt
+        0xfa, 0x83, 0xfb, 0x01, 0x75, 0xf8,                                                       // cli; cmp ebx, 1; jne back to sti
+    ];
+
+    [TheoryIfKvm]
+    [InlineData("q35")]
+    [InlineData("microvm")]
+    public void A_test_program_prints_and_ends_with_its_status(string board)
+    {
+        Assert.Equal(new MachineExit(ExitReason.PowerOff, 5 * 2 + 1), Run(Program(board, [.. Out(0x3f8, (byte)'h'), .. Out(0x3f8, (byte)'i'), .. Out(0xf4, 5), .. s_halt])));
+        Assert.Equal("hi", _console.Text);
+    }
+
+    [TheoryIfKvm]
+    [InlineData("q35")]
+    [InlineData("microvm")]
+    public void A_timer_interrupt_ends_HLT(string board)
+        => Assert.Equal(7, Run(Program(board, [.. Timer, .. Out(0xf4, 3), .. s_halt])).Status);
+
+    [FactIfKvm]
+    public void A_machine_is_paused_saved_and_goes_on_translated()
+    {
+        // Counts in memory until a byte there is not zero.
+        byte[] code = [0xff, 0x05, 0x00, 0x70, 0x00, 0x00, 0x80, 0x3d, 0x08, 0x70, 0x00, 0x00, 0x00, 0x74, 0xf1, .. Out(0xf4, 9), .. s_halt];
+        MachineOptions options = Program("q35", code);
+        using Machine first = Machine.Create(options);
+        first.Start();
+        byte[] count = new byte[4];
+        for (int i = 0; i < 1000 && BitConverter.ToUInt32(count) == 0; i++)
+        {
+            first.Pause();
+            Assert.True(first.Memory.Read(0x7000, count));
+            first.Resume();
+        }
+        first.Pause();
+        Assert.True(first.Memory.Read(0x7000, count));
+        Assert.NotEqual(0u, BitConverter.ToUInt32(count));
+        using Machine second = Machine.Create(options with { Accel = Accel.Interp, Cpu = null });
+        byte[] memory = new byte[options.Memory - (1 << 20)];
+        Assert.True(first.Memory.Read(0x7000, memory.AsSpan(0, 0x1000)) && second.Memory.Write(0x7000, memory.AsSpan(0, 0x1000)));
+        second.LoadState(first.SaveState());
+        Assert.Equal(first.Cpus[0].Pc, second.Cpus[0].Pc);
+        Assert.True(second.Memory.Write(0x7008, [1]));
+        second.Start();
+        using var patience = new CancellationTokenSource(s_patience);
+        Assert.Equal(19, second.WaitForExit(patience.Token).Status);
+        byte[] later = new byte[4];
+        Assert.True(second.Memory.Read(0x7000, later));
+        Assert.InRange(BitConverter.ToUInt32(later) - BitConverter.ToUInt32(count), 0u, 1u);
+    }
+
+    [FactIfKvm]
+    public void Auto_takes_it_or_says_why_not()
+    {
+        using Machine machine = Machine.Create(Program("microvm", s_halt) with { Accel = Accel.Auto });
+        bool kvm = machine.Cpus[0].Counters.Any(c => c.Name.StartsWith("kvm", StringComparison.Ordinal));
+        Assert.Equal(kvm, machine.EngineNote.Length == 0);
+        Assert.DoesNotContain('\n', machine.EngineNote);
+    }
+
+    [Fact]
+    public void It_is_refused_for_other_instruction_sets()
+        => Assert.Contains("--accel", Assert.Throws<MachineException>(() => Machine.Create(new MachineOptions { Arch = "riscv64", Accel = Accel.Kvm, Memory = 64 << 20, Kernel = _scratch.Write("k", new byte[4096]) }).Dispose()).Message, StringComparison.Ordinal);
+}
+
+/// <summary>A test that needs /dev/kvm, skipped with the reason where it cannot be had.</summary>
+public sealed class FactIfKvmAttribute : FactAttribute
+{
+    public FactIfKvmAttribute() => Skip = Problem!;
+
+    internal static string? Problem { get; } = Open();
+
+    private static string? Open()
+    {
+        using KvmHost? host = KvmHost.TryOpen(out string reason);
+        return host is null ? reason : null;
+    }
+}
+
+/// <inheritdoc cref="FactIfKvmAttribute"/>
+public sealed class TheoryIfKvmAttribute : TheoryAttribute
+{
+    public TheoryIfKvmAttribute() => Skip = FactIfKvmAttribute.Problem!;
+}
