@@ -36,9 +36,10 @@ public sealed class KvmMachineTests : IDisposable
 
     private static readonly byte[] s_halt = [0xf4, 0xeb, 0xfd];
 
-    // CLI; the 8259s' interrupts off; the local APIC's timer, one shot of 2,000,000 ns, vector 40h; STI; HLT until it has come.
+    // The 8259s' interrupts off; the local APIC's timer, one shot of 2,000,000 ns, vector 40h; STI; HLT until it has come.
     private static byte[] Timer =>
     [
+        0xb0, 0xff, 0xe6, 0x21, 0xe6, 0xa1,                                                       // mov al, FFh; out 21h, al; out A1h, al
         0xbc, 0x00, 0x00, 0x08, 0x00,                                                             // mov esp, 80000h
         0xc7, 0x05, 0x00, 0x72, 0x00, 0x00, 0x00, 0x00, 0x10, 0x00,                               // mov dword [7200h], CS 10h : offset low, see below
         0xb8, 0x00, 0x80, 0x00, 0x00,                                                             // mov eax, 8000h (handler)

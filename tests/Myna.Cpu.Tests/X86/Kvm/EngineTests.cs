@@ -265,7 +265,8 @@ public sealed class EngineTests
         g.Run(Program);
         // What counts time or instructions differs.
         Assert.Equal(f.Cpu.Pc, g.Cpu.Pc);
-        foreach (CpuRegister register in f.Cpu.Registers)
+        // Newer processors do not keep the selectors of x87 pointers.
+        foreach (CpuRegister register in f.Cpu.Registers.Where(r => r.Name is not ("fiseg" or "foseg")))
         {
             byte[] mine = new byte[register.Bits / 8], theirs = new byte[register.Bits / 8];
             if (f.Cpu.TryReadRegister(register.Number, mine) && g.Cpu.TryReadRegister(register.Number, theirs))
