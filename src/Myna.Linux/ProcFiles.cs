@@ -21,14 +21,23 @@ internal sealed class ProcFiles(LinuxProcess process)
     public bool TryOpen(in Call call, string path, int flags, out long descriptor)
     {
         descriptor = 0;
-        byte[]? content = path == "/proc/cpuinfo" ? CpuInfo() : Entry(path) switch
+        byte[]? content;
+        try
         {
-            "maps" => Maps(),
-            "auxv" => process.Image.AuxiliaryVector,
-            "cmdline" => GuestText.Encode(string.Concat(process.Image.Arguments.Select(a => a + "\0"))),
-            "stat" => Stat(),
-            _ => null,
-        };
+            content = path == "/proc/cpuinfo" ? CpuInfo() : Entry(path) switch
+            {
+                "maps" => Maps(),
+                "auxv" => process.Image.AuxiliaryVector,
+                "cmdline" => GuestText.Encode(string.Concat(process.Image.Arguments.Select(a => a + "\0"))),
+                "stat" => Stat(),
+                _ => null,
+            };
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // A chroot without /proc: the host's open says what is wrong.
+            return false;
+        }
         if (content is null)
             return false;
         long fd = HostSyscall.Invoke(SysMemfdCreate, call.Scratch.Put(Path.GetFileName(path)), (flags & O_CLOEXEC) != 0 ? MFD_CLOEXEC : 0);

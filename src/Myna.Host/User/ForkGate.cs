@@ -3,7 +3,7 @@ namespace Myna.Host.User;
 /// <summary>
 /// Keeps all guest threads but one out of C#, and so out of the runtime and its locks, while that one forks the process. Guest
 /// threads say when they leave C# for generated code or a system call that may wait, and pass here when they come back.
-/// LIMIT: a thread that is being made or is ending at that moment is not seen.
+/// A thread that is being made is seen because its maker waits for it; one that is ending, by its entry in the kernel.
 /// </summary>
 public static class ForkGate
 {
@@ -45,6 +45,8 @@ public static class ForkGate
             while (other != self && Volatile.Read(ref other.State) == 0 && other.IsAttached)
                 _ = HostCalls.Plain(SchedYield);
         }
+        SignalSlot.WaitForEnds();
+        FinalizerThread.Rest();
     }
 
     /// <summary>In parent and child.</summary>

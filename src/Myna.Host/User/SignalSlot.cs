@@ -8,7 +8,7 @@ namespace Myna.Host.User;
 /// </summary>
 public sealed unsafe class SignalSlot : IDisposable
 {
-    private const int Size = 0x10000, Slots = 8192, HeaderSize = 4096;
+    private const int Size = 0x10000, Slots = 8192, HeaderSize = 4096, Remembered = 256;
     private const int SS_DISABLE = 2, MINIMUM = 0x1000;
     private const long Sigaltstack = 131;
 
@@ -22,6 +22,8 @@ public sealed unsafe class SignalSlot : IDisposable
     private static readonly Lock s_lock = new();
     private static readonly Stack<int> s_free = new();
     private static readonly List<SignalSlot> s_attached = [];
+    /// <summary>Threads that have given their slot back, and may still be busy with their own end inside the runtime.</summary>
+    private static readonly List<int> s_ending = [];
     private static byte* s_arena;
     private static int s_used;
 
@@ -104,6 +106,32 @@ public sealed unsafe class SignalSlot : IDisposable
     {
         s_attached.Clear();
         s_attached.Add(this);
+        s_ending.Clear();
+        FinalizerThread.Forget();
+    }
+
+    /// <summary>Waits until all threads that have given their slots back are gone.</summary>
+    internal static void WaitForEnds()
+    {
+        int[] ending;
+        lock (s_lock)
+        {
+            ending = [.. s_ending];
+            s_ending.Clear();
+        }
+        foreach (int thread in ending)
+        {
+            while (Exists(thread))
+                _ = HostCalls.Plain(24);
+        }
+    }
+
+    // The process's first thread remains visible until the process ends.
+    private static bool Exists(int thread)
+    {
+        const long Getpid = 39, Tgkill = 234;
+        long process = HostCalls.Plain(Getpid);
+        return thread != process && HostCalls.Plain(Tgkill, process, thread, 0) == 0;
     }
 
     internal nint Address => (nint)_slot;
@@ -143,6 +171,9 @@ public sealed unsafe class SignalSlot : IDisposable
             IsAttached = false;
             s_attached.Remove(this);
             s_free.Push(_index);
+            if (s_ending.Count == Remembered)
+                s_ending.RemoveAll(static t => !Exists(t));
+            s_ending.Add((int)HostCalls.Plain(186));
         }
     }
 }

@@ -31,6 +31,9 @@ public readonly ref struct Call(GuestThread thread, CallRow row, AbiKind abi, ul
     /// <summary>The host's call of the same name with the guest's own arguments.</summary>
     public long Pass() => HostSyscall.InvokeInterruptible(Row.X64, (long)A0, (long)A1, (long)A2, (long)A3, (long)A4, (long)A5);
 
+    /// <summary>The same of a call that does not wait, and goes on whatever signal comes: the only kind while locks are held.</summary>
+    public long PassAtOnce() => HostSyscall.Invoke(Row.X64, (long)A0, (long)A1, (long)A2, (long)A3, (long)A4, (long)A5);
+
     /// <summary>The host's call of the same name with other arguments.</summary>
     public long Host(long a0 = 0, long a1 = 0, long a2 = 0, long a3 = 0, long a4 = 0, long a5 = 0)
         => HostSyscall.InvokeInterruptible(Row.X64, a0, a1, a2, a3, a4, a5);

@@ -49,7 +49,7 @@ internal static class MemoryCalls
             return call.Pass();
         lock (memory.Sync)
         {
-            long result = call.Pass();
+            long result = call.PassAtOnce();
             memory.Translator?.Forget(call.A0 & ~(PageSize - 1), AddressSpace.RoundUp(call.A1));
             return result;
         }
