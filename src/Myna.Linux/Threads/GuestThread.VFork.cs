@@ -62,9 +62,8 @@ public sealed partial class GuestThread
         int have = 0;
         while (true)
         {
-            ForkGate.Leave(_slot);
-            long count = HostCalls.Plain(Read, descriptor, address + have, pairs.Length - have);
-            ForkGate.Return(_slot);
+            // All signals are blocked.
+            long count = HostCalls.Interruptible(Read, descriptor, address + have, pairs.Length - have);
             if (count == -Errno.EINTR)
                 continue;
             if (count <= 0)
