@@ -1,6 +1,8 @@
 using Myna.Exec;
+using Myna.Linux;
 
 // The program of native code (docs/user-mode.md): "myna exec" and "myna binfmt" without all that machines need.
+RuntimeSettings.OccupyLow();
 try
 {
     return ProgramStart.IsByKernel ? ExecProgram.RunForKernel() : args switch

@@ -60,8 +60,24 @@ public static class RuntimeSettings
         return File.Exists(shell) && environment.All(IsShellVariable) ? [shell, "-c", script, "myna", .. command] : [.. command];
     }
 
+    /// <summary>
+    /// Occupies the low descriptors from inside, before the runtime opens files of its own (/dev/urandom): where no launcher has.
+    /// </summary>
+    public static void OccupyLow()
+    {
+        const long SysFcntl = 72, SysEventFd2 = 290;
+        const int F_GETFD = 1, Count = 10;
+        var occupied = new List<int>();
+        for (int descriptor = 0; descriptor < Count; descriptor++)
+        {
+            if (HostSyscall.Invoke(SysFcntl, descriptor, F_GETFD) < 0 && HostSyscall.Invoke(SysEventFd2, 0, 0) is >= 0 and long made)
+                occupied.Add((int)made);
+        }
+        PlaceholderNumbers = [.. occupied];
+    }
+
     /// <summary>Descriptors that were occupied for the guest and stay so until it asks for one.</summary>
-    public static int[] PlaceholderNumbers { get; } = [.. (Environment.GetEnvironmentVariable(Placeholders) ?? "").Split(' ', StringSplitOptions.RemoveEmptyEntries)
+    public static int[] PlaceholderNumbers { get; private set; } = [.. (Environment.GetEnvironmentVariable(Placeholders) ?? "").Split(' ', StringSplitOptions.RemoveEmptyEntries)
         .Select(n => int.TryParse(n, NumberStyles.None, CultureInfo.InvariantCulture, out int descriptor) ? descriptor : -1).Where(d => d >= 0)];
 
     /// <summary>Gives the guest the descriptors that were occupied for it.</summary>
