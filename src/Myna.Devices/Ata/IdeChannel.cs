@@ -203,6 +203,9 @@ public sealed partial class IdeChannel : IDrainable
 
     private byte ReadRegister(int offset)
     {
+        // Without a drive the bus floats, and by that firmware knows.
+        if (_first is null && _second is null)
+            return Nothing;
         ref Registers r = ref _drives[Selected];
         bool hob = (_control & AtaBits.HOB) != 0;
         switch (offset)

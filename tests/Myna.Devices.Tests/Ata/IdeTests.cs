@@ -81,7 +81,8 @@ public sealed class IdeTests : IDisposable
         Out(6, 0xb0);
         Assert.Equal((0, 1, 1, 0x14, 0xeb), (Alternate, In(2), In(3), In(4), In(5)));
         // No drive at the other channel: the bus floats.
-        Assert.Equal(0xff, _ide.Channel(1).CommandBlock.In(7));
+        _ide.Channel(1).CommandBlock.Out(2, 0x55);
+        Assert.All(Enumerable.Range(1, 7), i => Assert.Equal(0xff, _ide.Channel(1).CommandBlock.In(i)));
     }
 
     [Fact]
