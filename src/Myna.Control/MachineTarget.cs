@@ -1,29 +1,31 @@
 using Myna.Cpu;
+using Myna.Cpu.Debugging;
 using Myna.Machines;
 
 namespace Myna.Control;
 
 /// <summary>A <see cref="Machine"/> as a debugger drives it.</summary>
-public sealed class MachineTarget(Machine machine) : IDebugTarget
+public sealed class MachineTarget(Machine machine) : CpuTarget
 {
     /// <inheritdoc/>
-    public IReadOnlyList<VirtualCpu> Cpus => machine.Cpus;
+    public override IReadOnlyList<VirtualCpu> Cpus => machine.Cpus;
 
     /// <inheritdoc/>
-    public Task<MachineExit> Ended => machine.Ended;
+    public override Task<TargetExit> Ended { get; } = machine.Ended.ContinueWith(
+        static ended => new TargetExit(ended.Result.Status), CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
 
     /// <inheritdoc/>
-    public bool IsRunning => machine.State == MachineState.Running;
+    public override bool IsRunning => machine.State == MachineState.Running;
 
     /// <inheritdoc/>
-    public void Pause() => machine.Pause();
+    public override void Pause() => machine.Pause();
 
     /// <inheritdoc/>
-    public void Resume(IReadOnlyCollection<VirtualCpu> cpus) => machine.Resume(cpus);
+    protected override void Resume(IReadOnlyCollection<VirtualCpu> cpus) => machine.Resume(cpus);
 
     /// <inheritdoc/>
-    public void Reset() => machine.Reset();
+    public override void Reset() => machine.Reset();
 
     /// <inheritdoc/>
-    public void PowerOff() => machine.PowerOff();
+    public override void Kill() => machine.PowerOff();
 }

@@ -225,6 +225,8 @@ public abstract class EmulatedCpu : VirtualCpu
                 return StopReason.Waiting;
             _watchHit = false;
             StepOne();
+            if ((Interlocked.And(ref Block.Context.ExitRequest, ~(int)ExitRequests.Trap) & (int)ExitRequests.Trap) != 0)
+                return StopReason.Trap;
             if (!_watchHit)
                 return StopReason.InstructionLimit;
             FinishWatched();

@@ -137,7 +137,7 @@ public abstract class VirtualCpu : IDisposable
     /// Executes the one instruction at pc, traps included, on the calling thread. Pending interrupts wait, breakpoints are
     /// not looked at, a wait for interrupts ends at once.
     /// </summary>
-    /// <returns>InstructionLimit, Watchpoint, or Waiting when the CPU is switched off.</returns>
+    /// <returns>InstructionLimit, Watchpoint, Trap (a user program's CPU), or Waiting when the CPU is switched off.</returns>
     public abstract StopReason Step();
 
     /// <summary>The instruction at a guest virtual address, as assembly text.</summary>

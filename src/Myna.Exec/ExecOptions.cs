@@ -21,6 +21,7 @@ internal sealed class ExecOptions
         new(["--cwd"], "DIR", "The folder it starts in.", static (o, v) => o.Directory = v),
         new(["--argv0", "-0"], "NAME", "The name it is called by (its argv[0]).", static (o, v) => o.Argv0 = v),
         new(["--strace"], null, "Writes its system calls to standard error.", static (o, _) => o.Trace = true),
+        new(["--gdb"], "[HOST]:PORT", "Waits for gdb there (or at unix:PATH) before the program starts.", static (o, v) => o.Gdb = v),
         new(["--accel"], "ENGINE", "What executes it: jit (translator, the default) or interp (interpreter).", static (o, v) => o.SetAccel(v)),
     ];
 
@@ -52,6 +53,9 @@ internal sealed class ExecOptions
     public string? Directory { get; private set; }
     public string? Argv0 { get; private set; }
     public bool Trace { get; private set; }
+
+    /// <summary>Where gdb may attach; the program waits for it.</summary>
+    public string? Gdb { get; private set; }
     public bool Translate { get; private set; } = true;
 
     /// <summary>Where the program's name is among the words given; their count if there is none.</summary>

@@ -1,7 +1,10 @@
+using System.Runtime.CompilerServices;
+using Myna.Control.Gdb;
 using Myna.Host;
 using Myna.Host.User;
 using Myna.Linux;
 using Myna.Linux.Calls;
+using Myna.Linux.Debugging;
 using Myna.Linux.Loading;
 using Myna.Linux.Threads;
 
@@ -92,7 +95,27 @@ internal static class ExecProgram
             process.Descriptors.Hide(trace.Descriptor);
         if (self >= 0)
             process.Descriptors.Hide(self);
+        if (options.Gdb is { } address)
+            Debug(process, address);
         return GuestThread.RunMain(process, process.Image.Entry, process.Image.StackPointer);
+    }
+
+    // By itself, so that programs without a debugger do not load what it needs.
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void Debug(LinuxProcess process, string address)
+    {
+        var target = new ProcessTarget(process);
+        try
+        {
+            var server = new GdbServer(target, address, static _ => "a program has no monitor: info, x and print show what there is\n", target.Keep);
+            target.Ending += server.Dispose;
+            process.Debugger = target;
+            Output.Note($"myna: waiting for gdb: target remote {server.Address}");
+        }
+        catch (Exception e) when (e is FormatException or IOException)
+        {
+            throw new UserException($"--gdb: {e.Message}", 2);
+        }
     }
 
     private static void Check(Target target, string? arch, string path)

@@ -49,6 +49,17 @@ public sealed class Descriptors
         }
     }
 
+    /// <summary>Doubles a descriptor of Myna's under a number that guests do not expect to get.</summary>
+    /// <returns>The new number, or -errno.</returns>
+    public int Keep(int descriptor)
+    {
+        const int F_DUPFD_CLOEXEC = 1030, High = 700;
+        int kept = (int)HostSyscall.Invoke(SysFcntl, descriptor, F_DUPFD_CLOEXEC, High);
+        if (kept >= 0)
+            Hide(kept);
+        return kept;
+    }
+
     /// <summary>Gives a number back to the guest.</summary>
     public void Show(int descriptor)
     {

@@ -1,5 +1,6 @@
 using Myna.Host;
 using Myna.Linux.Calls;
+using Myna.Linux.Debugging;
 using Myna.Linux.Loading;
 using Myna.Linux.Memory;
 using Myna.Linux.Signals;
@@ -100,6 +101,9 @@ public sealed class LinuxProcess
     public SignalActions Signals { get; } = new();
 
     public ThreadGroup Threads { get; } = new();
+
+    /// <summary>What a debugger drives the process by; null without. Set it before the program runs.</summary>
+    public ProcessTarget? Debugger { get; set; }
 
     /// <summary>The CPUs of the threads.</summary>
     public UserTranslation Translation { get; }

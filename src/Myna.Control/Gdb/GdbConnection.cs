@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Globalization;
 using System.Net.Sockets;
 using System.Text;
+using Myna.Cpu.Debugging;
 
 namespace Myna.Control.Gdb;
 

@@ -1,14 +1,16 @@
 using System.Collections.Concurrent;
 using System.Net;
 using System.Net.Sockets;
+using Myna.Cpu.Debugging;
 
 namespace Myna.Control.Gdb;
 
-/// <summary>Listens for gdb and serves one at a time; a connection stops the machine.</summary>
+/// <summary>Listens for gdb and serves one at a time; a connection stops the target.</summary>
 public sealed class GdbServer : IDisposable
 {
     readonly IDebugTarget _target;
     readonly Func<string, string> _monitor;
+    readonly Func<Socket, Socket> _keep;
     readonly Socket _listener;
     readonly Thread _thread;
     readonly Lock _lock = new();
@@ -16,16 +18,18 @@ public sealed class GdbServer : IDisposable
 
     /// <param name="address">As <see cref="ListenAddress.Parse"/> reads it; port 0 takes any.</param>
     /// <param name="monitor">Executes a line of gdb's <c>monitor</c> command and returns its output.</param>
+    /// <param name="keep">Puts a new socket where it is in nobody's way; what it answers is used instead.</param>
     /// <exception cref="FormatException">The address is none.</exception>
     /// <exception cref="IOException">The address cannot be had.</exception>
-    public GdbServer(IDebugTarget target, string address, Func<string, string> monitor)
+    public GdbServer(IDebugTarget target, string address, Func<string, string> monitor, Func<Socket, Socket>? keep = null)
     {
         _target = target;
         _monitor = monitor;
-        _listener = ListenAddress.Listen(ListenAddress.Parse(address));
+        _keep = keep ?? (static socket => socket);
+        _listener = _keep(ListenAddress.Listen(ListenAddress.Parse(address)));
         _thread = new Thread(Run) { IsBackground = true, Name = "gdb" };
         _thread.Start();
-        // The machine's end is news for whoever is connected then.
+        // The target's end is news for whoever is connected then.
         _target.Ended.ContinueWith(_ => Post(new GdbEvent(GdbEventKind.Ended)), TaskScheduler.Default);
     }
 
@@ -47,7 +51,7 @@ public sealed class GdbServer : IDisposable
             Socket client;
             try
             {
-                client = _listener.Accept();
+                client = _keep(_listener.Accept());
             }
             catch (Exception e) when (e is SocketException or ObjectDisposedException)
             {
@@ -87,7 +91,7 @@ public sealed class GdbServer : IDisposable
         _stop = true;
         EndPoint address = Address;
         _listener.Dispose();
-        // The machine's end first, if that is why: its continuation may be late.
+        // The target's end first, if that is why: its continuation may be late.
         if (_target.Ended.IsCompleted)
             Post(new GdbEvent(GdbEventKind.Ended));
         Post(new GdbEvent(GdbEventKind.Closed));

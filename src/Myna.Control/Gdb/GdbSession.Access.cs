@@ -1,5 +1,6 @@
 using System.Text;
 using Myna.Cpu;
+using Myna.Cpu.Debugging;
 
 namespace Myna.Control.Gdb;
 
@@ -14,7 +15,7 @@ internal sealed partial class GdbSession
     readonly HashSet<ulong> _hardware = [];
 
     /// <summary>g and G carry the first feature's registers; gdb asks for the others one by one.</summary>
-    IEnumerable<CpuRegister> CoreRegisters => _current.Registers.Where(r => r.Group == _current.Registers[0].Group);
+    IEnumerable<CpuRegister> CoreRegisters => Current.Registers.Where(r => r.Group == Current.Registers[0].Group);
 
     string ReadAll()
     {
@@ -27,11 +28,12 @@ internal sealed partial class GdbSession
     string Value(CpuRegister register)
     {
         Span<byte> value = stackalloc byte[register.Bits / 8];
-        return _current.TryReadRegister(register.Number, value) ? GdbPackets.ToHex(value) : new string('x', register.Bits / 4);
+        return Current.TryReadRegister(register.Number, value) ? GdbPackets.ToHex(value) : new string('x', register.Bits / 4);
     }
 
     string WriteAll(string text)
     {
+        _target.Settle(_thread);
         int at = 0;
         Span<byte> all = stackalloc byte[MaximumRegister];
         foreach (CpuRegister register in CoreRegisters)
@@ -45,7 +47,7 @@ internal sealed partial class GdbSession
             {
                 if (!GdbPackets.TryFromHex(text.AsSpan(at, digits), value))
                     return BadRequest;
-                _current.TryWriteRegister(register.Number, value);
+                Current.TryWriteRegister(register.Number, value);
             }
             at += digits;
         }
@@ -56,7 +58,7 @@ internal sealed partial class GdbSession
     {
         if (!GdbPackets.TryNumber(text, out ulong number))
             return null;
-        foreach (CpuRegister register in _current.Registers)
+        foreach (CpuRegister register in Current.Registers)
         {
             if ((ulong)register.Number == number)
                 return register;
@@ -71,8 +73,9 @@ internal sealed partial class GdbSession
         int equals = text.IndexOf('=');
         if (equals < 0 || Register(text.AsSpan(0, equals)) is not { } register)
             return BadRequest;
+        _target.Settle(_thread);
         Span<byte> value = stackalloc byte[register.Bits / 8];
-        return GdbPackets.TryFromHex(text.AsSpan(equals + 1), value) && _current.TryWriteRegister(register.Number, value) ? Ok : BadRequest;
+        return GdbPackets.TryFromHex(text.AsSpan(equals + 1), value) && Current.TryWriteRegister(register.Number, value) ? Ok : BadRequest;
     }
 
     static bool TryRange(ReadOnlySpan<char> text, out ulong address, out ulong length)
@@ -87,7 +90,7 @@ internal sealed partial class GdbSession
         if (!TryRange(text, out ulong address, out ulong length))
             return BadRequest;
         byte[] bytes = new byte[Math.Min(length, MaximumRead)];
-        if (bytes.Length == 0 || _current.ReadMemory(address, bytes))
+        if (bytes.Length == 0 || Current.ReadMemory(address, bytes))
             return GdbPackets.ToHex(bytes);
         // As much as there is, page by page.
         const ulong Page = 4096;
@@ -95,7 +98,7 @@ internal sealed partial class GdbSession
         while (have < bytes.Length)
         {
             int part = (int)Math.Min((ulong)(bytes.Length - have), Page - (address + (ulong)have) % Page);
-            if (!_current.ReadMemory(address + (ulong)have, bytes.AsSpan(have, part)))
+            if (!Current.ReadMemory(address + (ulong)have, bytes.AsSpan(have, part)))
                 break;
             have += part;
         }
@@ -118,7 +121,7 @@ internal sealed partial class GdbSession
         {
             return BadRequest;
         }
-        return length == 0 || _current.WriteMemory(address, bytes) ? Ok : NoMemory;
+        return length == 0 || Current.WriteMemory(address, bytes) ? Ok : NoMemory;
     }
 
     /// <summary>Z and z: type, address, kind or length; conditions and commands are gdb's to evaluate.</summary>
@@ -155,23 +158,27 @@ internal sealed partial class GdbSession
             case "qSupported":
                 _swBreak = arguments.Contains("swbreak+", StringComparison.Ordinal);
                 _hwBreak = arguments.Contains("hwbreak+", StringComparison.Ordinal);
-                return $"PacketSize={GdbConnection.MaximumPacket - 16:x};QStartNoAckMode+;qXfer:features:read+;vContSupported+;swbreak+;hwbreak+";
+                return $"PacketSize={GdbConnection.MaximumPacket - 16:x};QStartNoAckMode+;qXfer:features:read+;vContSupported+;swbreak+;hwbreak+"
+                    + (_target.IsProgram ? ";QPassSignals+;qXfer:auxv:read+;qXfer:exec-file:read+;qXfer:siginfo:read+" : "");
             case "QStartNoAckMode":
                 // The acknowledgment of this packet is already sent; gdb acknowledges this reply and none after it.
                 _connection.Send(Ok);
                 _connection.StopAcknowledging();
                 return null;
             case "qXfer": return Transfer(arguments);
-            case "qAttached": return "1";
+            case "qAttached": return _target.IsProgram ? "0" : "1";
+            case "QPassSignals" when _target.IsProgram:
+                _target.Pass(Signals(arguments));
+                return Ok;
             case "qSymbol": return Ok;
-            case "qC": return $"QC{ThreadId(_current)}";
-            case "qfThreadInfo": return "m" + string.Join(',', _cpus.Select(ThreadId));
+            case "qC": return $"QC{ThreadId(_thread)}";
+            case "qfThreadInfo": return "m" + string.Join(',', _target.Threads.Select(ThreadId));
             case "qsThreadInfo": return "l";
         }
         if (packet.StartsWith("qThreadExtraInfo,", StringComparison.Ordinal))
         {
-            return FindThread(packet["qThreadExtraInfo,".Length..]) is { } cpu
-                ? GdbPackets.ToHex(Encoding.ASCII.GetBytes($"CPU {cpu.Index}"))
+            return FindThread(packet["qThreadExtraInfo,".Length..]) is { } thread
+                ? GdbPackets.ToHex(Encoding.UTF8.GetBytes(thread.Description))
                 : NoThread;
         }
         if (packet.StartsWith("qRcmd,", StringComparison.Ordinal))
@@ -179,21 +186,34 @@ internal sealed partial class GdbSession
         return Unsupported;
     }
 
-    /// <summary>features:read:target.xml:OFFSET,LENGTH</summary>
+    static HashSet<int> Signals(string list)
+    {
+        var signals = new HashSet<int>();
+        foreach (string one in list.Split(';', StringSplitOptions.RemoveEmptyEntries))
+        {
+            if (GdbPackets.TryNumber(one, out ulong number) && number < 256 && GdbSignals.ToLinux((int)number) is > 0 and int signal)
+                signals.Add(signal);
+        }
+        return signals;
+    }
+
+    /// <summary>OBJECT:read:ANNEX:OFFSET,LENGTH</summary>
     string Transfer(string arguments)
     {
         string[] fields = arguments.Split(':');
-        if (fields is not ["features", "read", _, _])
+        if (fields is not [_, "read", _, _])
             return Unsupported;
-        if (fields[2] != "target.xml")
+        if (fields[0] == "features" && fields[2] != "target.xml")
             return "E00";
         if (!TryRange(fields[3], out ulong offset, out ulong length))
             return BadRequest;
-        string text = _current.TargetDescription;
-        if (offset >= (ulong)text.Length)
+        byte[]? content = fields[0] == "features" ? Encoding.ASCII.GetBytes(Current.TargetDescription) : _target.Read(fields[0], _thread);
+        if (content is null)
+            return fields[0] is "auxv" or "exec-file" or "siginfo" ? "E01" : Unsupported;
+        if (offset >= (ulong)content.Length)
             return "l";
-        int size = (int)Math.Min(Math.Min(length, (ulong)text.Length - offset), MaximumRead);
-        return ((int)offset + size == text.Length ? "l" : "m") + text.Substring((int)offset, size);
+        int size = (int)Math.Min(Math.Min(length, (ulong)content.Length - offset), MaximumRead);
+        return ((int)offset + size == content.Length ? "l" : "m") + Encoding.Latin1.GetString(content, (int)offset, size);
     }
 
     /// <summary>A monitor command; its output goes back in O packets.</summary>

@@ -1,13 +1,13 @@
 using System.Collections.Concurrent;
 using System.Globalization;
 using Myna.Cpu;
-using Myna.Machines;
+using Myna.Cpu.Debugging;
 
 namespace Myna.Control.Gdb;
 
 /// <summary>
-/// One gdb at work (gdb manual, appendix "gdb Remote Serial Protocol"). All-stop; CPUs are threads, numbered from 1.
-/// Breakpoints live in the CPUs, not in guest memory.
+/// One gdb at work (gdb manual, appendix "gdb Remote Serial Protocol"). All-stop. Breakpoints live in
+/// the CPUs, not in guest memory.
 /// </summary>
 internal sealed partial class GdbSession
 {
@@ -20,10 +20,9 @@ internal sealed partial class GdbSession
     readonly BlockingCollection<GdbEvent> _events;
     readonly GdbConnection _connection;
     readonly RunControl _run;
-    readonly VirtualCpu[] _cpus;
+    readonly GdbFiles _files;
 
-    VirtualCpu _current;
-    VirtualCpu _continueCpu;
+    DebugThread _thread, _continueThread;
     bool _continueAll = true;
     bool _running, _swBreak, _hwBreak, _over;
     string _lastStop;
@@ -34,13 +33,15 @@ internal sealed partial class GdbSession
         _connection = connection;
         _events = events;
         _monitor = monitor;
-        _cpus = [.. target.Cpus];
-        _current = _continueCpu = _cpus[0];
-        _lastStop = $"T{SigTrap:x2}thread:{ThreadId(_current)};";
+        _thread = _continueThread = target.Threads[0];
+        _lastStop = $"T{SigTrap:x2}thread:{ThreadId(_thread)};";
+        _files = new GdbFiles(target);
         _run = new RunControl(target, stop => events.Add(new GdbEvent(GdbEventKind.Stopped, Stop: stop)));
     }
 
-    static string ThreadId(VirtualCpu cpu) => (cpu.Index + 1).ToString("x", CultureInfo.InvariantCulture);
+    VirtualCpu Current => _thread.Cpu;
+
+    static string ThreadId(DebugThread thread) => thread.Id.ToString("x", CultureInfo.InvariantCulture);
 
     /// <summary>Serves until gdb detaches, kills or goes away.</summary>
     public void Serve()
@@ -87,29 +88,52 @@ internal sealed partial class GdbSession
             {
                 _target.Pause();
                 _run.Clear();
-                if (resume || _resumeAtEnd)
-                    _target.Resume(_cpus);
+                _run.Dispose();
+                if (_kill)
+                    _target.Kill();
+                else if (resume || _resumeAtEnd)
+                    _target.Resume([.. _target.Threads.Select(t => new ThreadResume(t, ResumeAction.Continue))]);
             }
             _run.Dispose();
+            _files.Dispose();
         }
     }
 
     bool OnEnded()
     {
-        MachineExit exit = _target.Ended.Result;
         if (_running)
-            _connection.Send($"W{exit.Status & 255:x2}");
+            _connection.Send(DescribeEnd());
         return true;
+    }
+
+    string DescribeEnd()
+    {
+        TargetExit exit = _target.Ended.Result;
+        return exit.Signal != 0 ? $"X{GdbSignals.FromLinux(exit.Signal):x2}" : $"W{exit.Status & 255:x2}";
     }
 
     void Interrupt()
     {
         _target.Pause();
         PostponeOthers();
-        Report($"T{SigInt:x2}thread:{ThreadId(_current)};");
+        ForgetEnded();
+        _target.Settle(_thread);
+        Report($"T{SigInt:x2}thread:{ThreadId(_thread)};");
     }
 
-    // CPUs that stopped by themselves before the pause reached them.
+    // Threads of a program come and go while it runs.
+    void ForgetEnded()
+    {
+        IReadOnlyList<DebugThread> threads = _target.Threads;
+        if (threads.Count == 0)
+            return;
+        if (!threads.Contains(_thread))
+            _thread = threads[0];
+        if (!threads.Contains(_continueThread))
+            _continueThread = _thread;
+    }
+
+    // Threads that stopped by themselves before the pause reached them.
     void PostponeOthers()
     {
         int count = _events.Count;
@@ -126,6 +150,9 @@ internal sealed partial class GdbSession
     {
         _target.Pause();
         PostponeOthers();
+        if (_target.Ended.IsCompleted)
+            return;
+        ForgetEnded();
         Report(Describe(stop));
     }
 
@@ -138,20 +165,23 @@ internal sealed partial class GdbSession
 
     string Describe(TargetStop stop)
     {
-        _current = _continueCpu = stop.Cpu;
+        _thread = _continueThread = stop.Thread;
+        if (stop.Signal != 0)
+            return $"T{GdbSignals.FromLinux(stop.Signal):x2}thread:{ThreadId(stop.Thread)};";
+        VirtualCpu cpu = stop.Thread.Cpu;
         string reason = stop.Reason switch
         {
-            StopReason.Watchpoint => _run.KindAt(stop.Cpu.WatchedAddress) switch
+            StopReason.Watchpoint => _run.KindAt(cpu.WatchedAddress) switch
             {
                 WatchKind.Read => "rwatch",
                 WatchKind.Access => "awatch",
                 _ => "watch",
-            } + $":{stop.Cpu.WatchedAddress:x};",
-            StopReason.Breakpoint when _hardware.Contains(stop.Cpu.Pc) => _hwBreak ? "hwbreak:;" : "",
+            } + $":{cpu.WatchedAddress:x};",
+            StopReason.Breakpoint when _hardware.Contains(cpu.Pc) => _hwBreak ? "hwbreak:;" : "",
             StopReason.Breakpoint => _swBreak ? "swbreak:;" : "",
             _ => "",
         };
-        return $"T{SigTrap:x2}thread:{ThreadId(stop.Cpu)};{reason}";
+        return $"T{SigTrap:x2}thread:{ThreadId(stop.Thread)};{reason}";
     }
 
     void Answer(string packet)
@@ -183,6 +213,7 @@ internal sealed partial class GdbSession
             case 'c' or 's' or 'C' or 'S': return Legacy(packet);
             case 'v': return Verbose(packet);
             case 'q' or 'Q': return Query(packet);
+            case 'R' when _target.IsProgram: return Unsupported;
             case 'R':
                 _target.Reset();
                 return null;
@@ -196,37 +227,41 @@ internal sealed partial class GdbSession
         }
     }
 
-    bool _resumeAtEnd;
+    bool _resumeAtEnd, _kill;
 
-    void Kill()
-    {
-        _over = true;
-        _run.Clear();
-        _target.PowerOff();
-    }
+    void Kill() => _kill = _over = true;
 
-    /// <summary>c, s, C and S: signal numbers mean nothing to a machine, an address moves pc.</summary>
+    /// <summary>c, s, C and S; an address moves pc.</summary>
     string? Legacy(string packet)
     {
         string rest = packet[1..];
+        int signal = 0;
         if (packet[0] is 'C' or 'S')
         {
             int semicolon = rest.IndexOf(';');
+            if (!TrySignal(semicolon < 0 ? rest : rest[..semicolon], out signal))
+                return BadRequest;
             rest = semicolon < 0 ? "" : rest[(semicolon + 1)..];
         }
         if (rest.Length != 0)
         {
             if (!GdbPackets.TryNumber(rest, out ulong pc))
                 return BadRequest;
-            _continueCpu.Pc = pc;
+            _continueThread.Cpu.Pc = pc;
         }
-        var actions = new ResumeAction[_cpus.Length];
-        bool step = packet[0] is 's' or 'S';
-        if (!step && _continueAll)
-            Array.Fill(actions, ResumeAction.Continue);
-        else
-            actions[_continueCpu.Index] = step ? ResumeAction.Step : ResumeAction.Continue;
-        return Resume(actions);
+        ResumeAction action = packet[0] is 's' or 'S' ? ResumeAction.Step : ResumeAction.Continue;
+        var threads = new List<ThreadResume> { new(_continueThread, action, signal) };
+        if (action == ResumeAction.Continue && _continueAll)
+            threads.AddRange(_target.Threads.Where(t => t != _continueThread).Select(t => new ThreadResume(t, action)));
+        return Resume(threads);
+    }
+
+    // Signal numbers mean nothing to a machine.
+    bool TrySignal(ReadOnlySpan<char> text, out int signal)
+    {
+        bool done = GdbPackets.TryNumber(text, out ulong number) && number < 256;
+        signal = done && _target.IsProgram ? GdbSignals.ToLinux((int)number) : 0;
+        return done;
     }
 
     string? Verbose(string packet)
@@ -240,17 +275,21 @@ internal sealed partial class GdbSession
             Kill();
             return Ok;
         }
+        if (packet.StartsWith("vFile:", StringComparison.Ordinal) && _target.IsProgram)
+            return _files.Answer(packet[6..]);
         return packet == "vCtrlC" ? Ok : Unsupported;
     }
 
     /// <summary>vCont: for each thread the leftmost action that matches it.</summary>
     string? Continue(string text)
     {
-        var actions = new ResumeAction?[_cpus.Length];
+        IReadOnlyList<DebugThread> threads = _target.Threads;
+        var actions = new ThreadResume?[threads.Count];
         foreach (string part in text.Split(';'))
         {
             int colon = part.IndexOf(':');
             string verb = colon < 0 ? part : part[..colon];
+            int signal = 0;
             ResumeAction action;
             switch (verb.Length == 0 ? '\0' : verb[0])
             {
@@ -259,42 +298,38 @@ internal sealed partial class GdbSession
                 case 't': action = ResumeAction.Stay; break;
                 default: return BadRequest;
             }
-            if (colon < 0 || part[(colon + 1)..] == "-1")
-            {
-                for (int i = 0; i < actions.Length; i++)
-                    actions[i] ??= action;
-            }
-            else if (FindThread(part[(colon + 1)..]) is { } cpu)
-            {
-                actions[cpu.Index] ??= action;
-            }
-            else
-            {
+            if (verb[0] is 'C' or 'S' && !TrySignal(verb.AsSpan(1), out signal))
+                return BadRequest;
+            bool every = colon < 0 || part[(colon + 1)..] == "-1";
+            DebugThread? thread = every ? null : FindThread(part[(colon + 1)..]);
+            if (!every && thread is null)
                 return NoThread;
+            for (int i = 0; i < actions.Length; i++)
+            {
+                if (every || threads[i] == thread)
+                    actions[i] ??= new ThreadResume(threads[i], action, signal);
             }
         }
-        return Resume([.. actions.Select(a => a ?? ResumeAction.Stay)]);
+        return Resume([.. actions.OfType<ThreadResume>()]);
     }
 
-    string? Resume(ResumeAction[] actions)
+    string? Resume(List<ThreadResume> threads)
     {
-        if (Array.TrueForAll(actions, a => a == ResumeAction.Stay))
+        if (threads.TrueForAll(t => t.Action == ResumeAction.Stay))
             return BadRequest;
         _running = true;
-        if (_run.Resume(actions) is not { } stop)
+        if (_run.Resume(threads) is not { } stop)
             return null;
         _running = false;
-        if (_target.Ended.IsCompleted)
-            return $"W{_target.Ended.Result.Status & 255:x2}";
-        return _lastStop = Describe(stop);
+        return _target.Ended.IsCompleted ? DescribeEnd() : _lastStop = Describe(stop);
     }
 
     /// <summary>A thread by its number; 0 is any.</summary>
-    VirtualCpu? FindThread(string text)
+    DebugThread? FindThread(string text)
     {
-        if (!GdbPackets.TryNumber(text, out ulong id) || id > (ulong)_cpus.Length)
+        if (!GdbPackets.TryNumber(text, out ulong id))
             return null;
-        return id == 0 ? _current : _cpus[(int)id - 1];
+        return id == 0 ? _thread : _target.Threads.FirstOrDefault(t => (ulong)t.Id == id);
     }
 
     string SelectThread(string text)
@@ -302,16 +337,16 @@ internal sealed partial class GdbSession
         if (text.Length < 2)
             return BadRequest;
         bool all = text[1..] == "-1";
-        VirtualCpu? cpu = all ? _current : FindThread(text[1..]);
-        if (cpu is null)
+        DebugThread? thread = all ? _thread : FindThread(text[1..]);
+        if (thread is null)
             return NoThread;
         switch (text[0])
         {
             case 'g':
-                _current = cpu;
+                _thread = thread;
                 return Ok;
             case 'c':
-                _continueCpu = cpu;
+                _continueThread = thread;
                 _continueAll = all || text[1..] == "0";
                 return Ok;
             default:

@@ -31,10 +31,16 @@ public sealed partial class Hart
         new CpuRegister(PrivilegeNumber, "priv", 64, VirtualFeature),
     ]);
 
-    private static readonly Lazy<string> Description = new(() =>
+    // A program's: nothing of other privilege levels.
+    private static readonly Lazy<CpuRegister[]> UserRegisterList = new(static () => [.. RegisterList.Value.Where(static r => r.Group is CpuFeature or FpuFeature)]);
+
+    private static readonly Lazy<string> Description = new(static () => Describe(RegisterList.Value, "")),
+        UserDescription = new(static () => Describe(UserRegisterList.Value, "<osabi>GNU/Linux</osabi>"));
+
+    private static string Describe(CpuRegister[] registers, string abi)
     {
-        var text = new StringBuilder("<?xml version=\"1.0\"?><!DOCTYPE target SYSTEM \"gdb-target.dtd\"><target version=\"1.0\"><architecture>riscv:rv64</architecture>");
-        foreach (IGrouping<string, CpuRegister> feature in RegisterList.Value.GroupBy(r => r.Group))
+        var text = new StringBuilder("<?xml version=\"1.0\"?><!DOCTYPE target SYSTEM \"gdb-target.dtd\"><target version=\"1.0\"><architecture>riscv:rv64</architecture>" + abi);
+        foreach (IGrouping<string, CpuRegister> feature in registers.GroupBy(r => r.Group))
         {
             text.Append(CultureInfo.InvariantCulture, $"<feature name=\"{feature.Key}\">");
             foreach (CpuRegister r in feature)
@@ -45,7 +51,7 @@ public sealed partial class Hart
             text.Append("</feature>");
         }
         return text.Append("</target>").ToString();
-    });
+    }
 
     /// <inheritdoc/>
     public override ulong Pc
@@ -55,10 +61,10 @@ public sealed partial class Hart
     }
 
     /// <inheritdoc/>
-    public override IReadOnlyList<CpuRegister> Registers => RegisterList.Value;
+    public override IReadOnlyList<CpuRegister> Registers => IsUser ? UserRegisterList.Value : RegisterList.Value;
 
     /// <inheritdoc/>
-    public override string TargetDescription => Description.Value;
+    public override string TargetDescription => IsUser ? UserDescription.Value : Description.Value;
 
     /// <inheritdoc/>
     public override bool TryReadRegister(int number, out ulong value)

@@ -38,6 +38,12 @@ public sealed partial class Hart
         }
     }
 
+    /// <inheritdoc/>
+    public override bool ReadMemory(ulong va, Span<byte> destination) => _user is null ? base.ReadMemory(va, destination) : _user.DebugRead(va, destination);
+
+    /// <inheritdoc/>
+    public override bool WriteMemory(ulong va, ReadOnlySpan<byte> source) => _user is null ? base.WriteMemory(va, source) : _user.DebugWrite(va, source);
+
     // As Linux lets user programs run: floating point on, time and counters readable, Zicbom and Zicboz allowed.
     private void ResetForUser()
     {
@@ -76,6 +82,8 @@ public sealed partial class Hart
         int bytes = 1 << (int)size;
         if ((va & (ulong)(bytes - 1)) != 0)
             return Raise(Cause.StoreAddressMisaligned, va);
+        if (IsWatched(va, bytes, WatchKind.Access))
+            return false;
         if (!SafeMemory.TryLoad(va, (int)size, out ulong seen))
             return UserFault(va, bytes, PageRights.Write);
         while (true)
@@ -102,6 +110,8 @@ public sealed partial class Hart
             return Raise(Cause.StoreAddressMisaligned, va);
         if (!reserved)
             return (_user!.Space.RightsAt(va) & PageRights.Write) != 0 || UserFault(va, bytes, PageRights.Write);
+        if (IsWatched(va, bytes, WatchKind.Write))
+            return false;
         if (!SafeMemory.TryExchange(va, (int)size, size == MemSize.B4 ? (uint)expected : expected, value, out ulong old))
             return UserFault(va, bytes, PageRights.Write);
         failed = old == (size == MemSize.B4 ? (uint)expected : expected) ? 0u : 1u;

@@ -15,9 +15,9 @@ namespace Myna.Cpu.X86;
 public sealed partial class X86Cpu
 {
     private const string CoreFeature = "org.gnu.gdb.i386.core", SseFeature = "org.gnu.gdb.i386.sse", AvxFeature = "org.gnu.gdb.i386.avx", SegmentFeature = "org.gnu.gdb.i386.segments",
-        SystemFeature = "org.myna.x86.system";
+        SystemFeature = "org.myna.x86.system", LinuxFeature = "org.gnu.gdb.i386.linux";
     private const int RipNumber = 16, FlagsNumber = 17, FirstSegmentNumber = 18, FirstFpu = 24, FirstFpuControl = 32, FirstXmm = 40, MxcsrNumber = 56, FsBaseNumber = 58, GsBaseNumber = 59,
-        KernelGsBaseNumber = 60, FirstControl = 61, FirstYmmHigh = 72;
+        KernelGsBaseNumber = 60, FirstControl = 61, FirstYmmHigh = 72, OrigRaxNumber = 88;
 
     private static readonly string[] s_general = ["rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "rsp", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15"];
 
@@ -45,10 +45,16 @@ public sealed partial class X86Cpu
         .. s_controls.Select((name, i) => new CpuRegister(FirstControl + i, name, 64, SystemFeature)),
     ];
 
-    private static readonly Lazy<string> s_description = new(() =>
+    // A program's: gdb takes a target for Linux when it has orig_rax.
+    private static readonly CpuRegister[] s_userRegisterList =
+        [.. s_registerList.Where(static r => r.Group != SystemFeature), new CpuRegister(OrigRaxNumber, "orig_rax", 64, LinuxFeature)];
+
+    private static readonly Lazy<string> s_description = new(static () => Describe(s_registerList, "")), s_userDescription = new(static () => Describe(s_userRegisterList, "<osabi>GNU/Linux</osabi>"));
+
+    private static string Describe(CpuRegister[] registers, string abi)
     {
-        var text = new StringBuilder("<?xml version=\"1.0\"?><!DOCTYPE target SYSTEM \"gdb-target.dtd\"><target version=\"1.0\"><architecture>i386:x86-64</architecture>");
-        foreach (IGrouping<string, CpuRegister> feature in s_registerList.GroupBy(r => r.Group))
+        var text = new StringBuilder("<?xml version=\"1.0\"?><!DOCTYPE target SYSTEM \"gdb-target.dtd\"><target version=\"1.0\"><architecture>i386:x86-64</architecture>" + abi);
+        foreach (IGrouping<string, CpuRegister> feature in registers.GroupBy(r => r.Group))
         {
             text.Append(CultureInfo.InvariantCulture, $"<feature name=\"{feature.Key}\">");
             text.Append(Types(feature.Key));
@@ -57,7 +63,7 @@ public sealed partial class X86Cpu
             text.Append("</feature>");
         }
         return text.Append("</target>").ToString();
-    });
+    }
 
     /// <summary>Linear address of the next instruction; <see cref="Ip"/> is what instructions and gdb's rip see.</summary>
     public override ulong Pc
@@ -67,10 +73,10 @@ public sealed partial class X86Cpu
     }
 
     /// <inheritdoc/>
-    public override IReadOnlyList<CpuRegister> Registers => s_registerList;
+    public override IReadOnlyList<CpuRegister> Registers => IsUser ? s_userRegisterList : s_registerList;
 
     /// <inheritdoc/>
-    public override string TargetDescription => s_description.Value;
+    public override string TargetDescription => IsUser ? s_userDescription.Value : s_description.Value;
 
     /// <inheritdoc/>
     public override bool TryReadRegister(int number, out ulong value)
@@ -88,6 +94,8 @@ public sealed partial class X86Cpu
             FsBaseNumber => r.Bases[(int)SegmentRegister.Fs],
             GsBaseNumber => r.Bases[(int)SegmentRegister.Gs],
             KernelGsBaseNumber => _kernelGsBase,
+            // Not in a system call.
+            OrigRaxNumber => ulong.MaxValue,
             FirstControl => _cr0,
             FirstControl + 1 => _cr2,
             FirstControl + 2 => _cr3,
@@ -131,6 +139,8 @@ public sealed partial class X86Cpu
                 return true;
             case KernelGsBaseNumber:
                 _kernelGsBase = value;
+                return true;
+            case OrigRaxNumber:
                 return true;
             case FirstControl + 1:
                 _cr2 = value;

@@ -36,6 +36,12 @@ public sealed partial class X86Cpu
     [field: NotSaved("valid only after a run")]
     public ulong TrapAddress { get; private set; }
 
+    /// <inheritdoc/>
+    public override bool ReadMemory(ulong va, Span<byte> destination) => _user is null ? base.ReadMemory(va, destination) : _user.DebugRead(va, destination);
+
+    /// <inheritdoc/>
+    public override bool WriteMemory(ulong va, ReadOnlySpan<byte> source) => _user is null ? base.WriteMemory(va, source) : _user.DebugWrite(va, source);
+
     // As Linux lets user programs run.
     private void ResetForUser()
     {

@@ -57,6 +57,12 @@ record:
   jb foreign
   cmp rax, [rip+data+ARENA_END]
   jae foreign
+  # a debugger wants the thread out of its system call: nothing of it reaches the guest
+  cmp edi, 5
+  jne 3f
+  cmp dword ptr [rax+12], 0
+  jne 4f
+3:
   mov r8, rdi
   lea rdi, [rax+16]
   mov ecx, 16
@@ -69,6 +75,7 @@ record:
 1:
   mov rcx, [rip+data+BLOCKED]
   mov [rdx+296], rcx
+4:
   mov rcx, [rdx+168]
   lea rax, [rip+window]
   cmp rcx, rax
@@ -108,7 +115,8 @@ interruptible:
   # not in C# from here on: the process may be forked
   mov dword ptr [rbx+192], 1
 window:
-  cmp dword ptr [rbx+8], 0
+  # a signal waits, or a debugger
+  cmp qword ptr [rbx+8], 0
   jne interrupted
   syscall
 window_end:

@@ -104,4 +104,21 @@ public static unsafe class SafeMemory
         long result = HostCalls.Plain(10, (long)start, (long)length, (read ? Libc.PROT_READ : 0) | (write ? Libc.PROT_WRITE : 0));
         return result == 0;
     }
+
+    /// <summary>Writes as a debugger does (proc(5), /proc/pid/mem): mappings that forbid it too.</summary>
+    /// <returns>False when not all could be written.</returns>
+    public static bool ForceWrite(ulong address, ReadOnlySpan<byte> bytes)
+    {
+        const long Open = 2, Close = 3, Pwrite = 18;
+        const int O_RDWR = 2, O_CLOEXEC = 0x80000;
+        fixed (byte* path = "/proc/self/mem\0"u8, data = bytes)
+        {
+            long file = HostCalls.Plain(Open, (long)path, O_RDWR | O_CLOEXEC);
+            if (file < 0)
+                return false;
+            long count = HostCalls.Plain(Pwrite, file, (long)data, bytes.Length, (long)address);
+            _ = HostCalls.Plain(Close, file);
+            return count == bytes.Length;
+        }
+    }
 }

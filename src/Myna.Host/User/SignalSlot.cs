@@ -13,7 +13,7 @@ public sealed unsafe class SignalSlot : IDisposable
     private const long Sigaltstack = 131;
 
     // Layout of a slot; NativeStubs.s knows it too.
-    private const int ExitRequestAt = 0, PendingAt = 8, InfoAt = 16, StateAt = 192;
+    private const int ExitRequestAt = 0, PendingAt = 8, WantedAt = 12, InfoAt = 16, StateAt = 192, HeldAt = 204;
 
     /// <summary>Bytes of siginfo_t.</summary>
     public const int InfoSize = 128;
@@ -132,6 +132,50 @@ public sealed unsafe class SignalSlot : IDisposable
         const long Getpid = 39, Tgkill = 234;
         long process = HostCalls.Plain(Getpid);
         return thread != process && HostCalls.Plain(Tgkill, process, thread, 0) == 0;
+    }
+
+    // Debugging.
+
+    /// <summary>Whether the thread executes generated code or waits in a system call. Any thread.</summary>
+    public bool IsOutside => Volatile.Read(ref State) == 1;
+
+    /// <summary>Has the thread leave the system call that it waits in, as if a signal had come. Any thread.</summary>
+    /// <param name="thread">The host's ID of the slot's thread.</param>
+    public void Want(int thread)
+    {
+        const long Getpid = 39, Tgkill = 234;
+        const int SIGTRAP = 5;
+        Volatile.Write(ref *(int*)(_slot + WantedAt), 1);
+        _ = HostCalls.Plain(Tgkill, HostCalls.Plain(Getpid), thread, SIGTRAP);
+    }
+
+    /// <summary>Whether <see cref="Want"/> was called since <see cref="Yield"/>.</summary>
+    public bool IsWanted => Volatile.Read(ref *(int*)(_slot + WantedAt)) != 0;
+
+    /// <summary>The thread has come.</summary>
+    public void Yield() => Volatile.Write(ref *(int*)(_slot + WantedAt), 0);
+
+    /// <summary>Whether the thread is to stand still when it comes to <see cref="Stand"/>.</summary>
+    public bool IsHeld => Volatile.Read(ref *(int*)(_slot + HeldAt)) != 0;
+
+    public void Hold() => Volatile.Write(ref *(int*)(_slot + HeldAt), 1);
+
+    public void Release()
+    {
+        const long Futex = 202;
+        const int FutexWake = 1;
+        Volatile.Write(ref *(int*)(_slot + HeldAt), 0);
+        _ = HostCalls.Plain(Futex, (long)(_slot + HeldAt), FutexWake, int.MaxValue);
+    }
+
+    /// <summary>Waits while it is held, or until a signal comes; other threads may fork meanwhile. Its thread only.</summary>
+    public void Stand()
+    {
+        const long Futex = 202;
+        const int FutexWait = 0;
+        ForkGate.Leave(this);
+        _ = HostCalls.Plain(Futex, (long)(_slot + HeldAt), FutexWait, 1);
+        ForkGate.Return(this);
     }
 
     internal nint Address => (nint)_slot;

@@ -108,6 +108,34 @@ public sealed class DirectMemory : IUserTranslator
             Unprotect(start, length);
     }
 
+    /// <summary>A debugger's read: guest pages alone.</summary>
+    /// <returns>False when part of the range is not mapped, or the guest may not access it at all.</returns>
+    public bool DebugRead(ulong va, Span<byte> destination) => IsGuests(va, destination.Length) && SafeMemory.Read(va, destination) == destination.Length;
+
+    /// <summary>A debugger's write: pages that the guest may not write too.</summary>
+    /// <inheritdoc cref="DebugRead"/>
+    public bool DebugWrite(ulong va, ReadOnlySpan<byte> source)
+    {
+        if (!IsGuests(va, source.Length))
+            return false;
+        bool done = SafeMemory.Write(va, source) == source.Length || SafeMemory.ForceWrite(va, source);
+        FlushInstructions(va, (ulong)source.Length);
+        return done;
+    }
+
+    private bool IsGuests(ulong va, int length)
+    {
+        ulong last = va + (ulong)length - 1;
+        if (length == 0 || last < va)
+            return length == 0;
+        for (ulong page = va & ~PageMask; page <= last; page += Ram.PageSize)
+        {
+            if (!Space.IsMapped(page))
+                return false;
+        }
+        return true;
+    }
+
     /// <inheritdoc/>
     public void FlushInstructions(ulong start, ulong length)
     {

@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using Myna.Cpu;
+using Myna.Cpu.Engines;
 using Myna.Cpu.RiscV;
 using Myna.Host.User;
 using Myna.Jit.Memory;
@@ -34,12 +35,14 @@ internal sealed class RiscVUserCpu(Hart hart, IGuestSpace space, ulong trampolin
         set => _hart.Registers64.X[Tp] = value;
     }
 
-    public override void Attach(SignalSlot slot) => _hart.Engine!.Slot = slot;
+    public override void Attach(SignalSlot slot) => _engine.Slot = slot;
 
-    public override UserEvent Run()
+    private readonly ICpuEngine _engine = hart.Engine!;
+
+    public override void Interpret(bool alone) => _hart.Engine = alone ? _hart.Stepper : _engine;
+
+    private protected override UserEvent Trapped()
     {
-        if (_hart.Run() != StopReason.Trap)
-            return UserEvent.Interrupted;
         ref RiscVRegisters r = ref _hart.Registers64;
         if (_hart.TrapCause == Cause.EcallFromU)
         {

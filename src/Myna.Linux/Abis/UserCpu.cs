@@ -14,6 +14,8 @@ public enum UserEvent
     Fault,
     /// <summary>A signal has come, or somebody wants the thread.</summary>
     Interrupted,
+    /// <summary>A debugger's breakpoint or watchpoint: <see cref="UserCpu.LastStop"/> says which.</summary>
+    Debug,
 }
 
 /// <summary>A system call as the guest's registers say it.</summary>
@@ -81,7 +83,31 @@ public abstract class UserCpu : IDisposable
     /// <summary>Names the slot of the thread that is going to run this CPU.</summary>
     public abstract void Attach(SignalSlot slot);
 
-    public abstract UserEvent Run();
+    public UserEvent Run() => After(Cpu.Run());
+
+    /// <summary>Executes one instruction.</summary>
+    /// <returns><see cref="UserEvent.Interrupted"/> when nothing has happened but that.</returns>
+    public UserEvent Step() => After(Cpu.Step());
+
+    /// <summary>Why the CPU stopped last.</summary>
+    public StopReason LastStop { get; private set; }
+
+    private UserEvent After(StopReason reason)
+    {
+        LastStop = reason;
+        return reason switch
+        {
+            StopReason.Trap => Trapped(),
+            StopReason.Breakpoint or StopReason.Watchpoint => UserEvent.Debug,
+            _ => UserEvent.Interrupted,
+        };
+    }
+
+    /// <summary>The CPU has made a system call or raised an exception.</summary>
+    private protected abstract UserEvent Trapped();
+
+    /// <summary>Watchpoints need every access looked at: the interpreter executes alone. Before the thread runs again.</summary>
+    public abstract void Interpret(bool alone);
 
     /// <summary>The result of the system call.</summary>
     public abstract void SetResult(long value);

@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using Myna.Cpu;
+using Myna.Cpu.Engines;
 using Myna.Cpu.X86;
 using Myna.Host.User;
 using Myna.Jit.Memory;
@@ -51,12 +52,14 @@ internal class X86UserCpu(X86Cpu cpu, IGuestSpace space, Action<X86UserCpu> disp
         set => _cpu.State.Bases[(int)SegmentRegister.Fs] = value;
     }
 
-    public override void Attach(SignalSlot slot) => _cpu.Engine!.Slot = slot;
+    public override void Attach(SignalSlot slot) => _engine.Slot = slot;
 
-    public override UserEvent Run()
+    private readonly ICpuEngine _engine = cpu.Engine!;
+
+    public override void Interpret(bool alone) => _cpu.Engine = alone ? _cpu.Stepper : _engine;
+
+    private protected override UserEvent Trapped()
     {
-        if (_cpu.Run() != StopReason.Trap)
-            return UserEvent.Interrupted;
         ref X86Registers r = ref _cpu.State;
         switch (_cpu.TrapVector)
         {

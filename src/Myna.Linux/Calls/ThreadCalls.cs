@@ -76,6 +76,7 @@ internal static class ThreadCalls
     public static long ExitGroup(in Call call)
     {
         call.Thread.TellParent();
+        call.Process.Debugger?.End((int)call.A0 & 0xFF, 0);
         return HostCalls.Plain(231, (long)(call.A0 & 0xFF));
     }
 

@@ -17,9 +17,12 @@ public struct SignalAction
 /// <summary>The actions of a process; the host's kernel gets what it needs to know of them.</summary>
 public sealed class SignalActions
 {
-    private const int SIGCHLD = 17, SIGCONT = 18, SIGSTOP = 19, SIGKILL = 9, SIGURG = 23, SIGWINCH = 28, SIGPIPE = 13;
+    private const int SIGCHLD = 17, SIGCONT = 18, SIGSTOP = 19, SIGKILL = 9, SIGURG = 23, SIGWINCH = 28, SIGPIPE = 13, SIGTSTP = 20, SIGTTIN = 21, SIGTTOU = 22;
     private readonly SignalAction[] _actions = new SignalAction[SignalNumbers.Count + 1];
     private readonly Lock _lock = new();
+
+    /// <summary>A debugger is to see signals that end the program before they do. Set it before <see cref="Inherit"/>.</summary>
+    internal bool IsTraced { get; set; }
 
     /// <summary>Takes over what the process inherited; the runtime's own handlers go.</summary>
     /// <param name="pipeIgnored">SIGPIPE was ignored before the runtime started, which hides it.</param>
@@ -32,7 +35,7 @@ public sealed class SignalActions
                 continue;
             bool ignored = host == SIGPIPE ? pipeIgnored : !HostSignals.IsSynchronous(host) && HostSignals.GetDisposition(host) == SignalDisposition.Ignore;
             _actions[signal].Handler = ignored ? SignalAction.Ignore : SignalAction.Default;
-            HostSignals.SetDisposition(host, ignored ? SignalDisposition.Ignore : SignalDisposition.Default);
+            HostSignals.SetDisposition(host, ignored ? SignalDisposition.Ignore : OfDefault(signal));
         }
     }
 
@@ -50,13 +53,16 @@ public sealed class SignalActions
             _actions[signal] = action;
             SignalDisposition disposition = action.Handler switch
             {
-                SignalAction.Default => SignalDisposition.Default,
+                SignalAction.Default => OfDefault(signal),
                 SignalAction.Ignore => SignalDisposition.Ignore,
                 _ => SignalDisposition.Record,
             };
             return HostSignals.SetDisposition(SignalNumbers.ToHost(signal), disposition, action.Flags & (SignalAction.NoChildStop | SignalAction.NoChildWait));
         }
     }
+
+    private SignalDisposition OfDefault(int signal)
+        => IsTraced && !IsIgnoredByDefault(signal) && signal is not (SIGKILL or SIGSTOP or SIGTSTP or SIGTTIN or SIGTTOU) ? SignalDisposition.Record : SignalDisposition.Default;
 
     /// <summary>All handlers become the default (CLONE_CLEAR_SIGHAND); what is ignored stays so.</summary>
     public void Clear()

@@ -58,12 +58,15 @@ public sealed partial class GuestThread
             if ((request.Flags & CloneRequest.ParentSetTid) != 0)
                 SafeMemory.TryStore(request.ParentTid, 2, (ulong)thread.Tid);
             Process.Threads.Add(thread);
+            thread.StartTracing();
             Volatile.Write(ref tid, thread.Tid);
             ready.Set();
             SetHostMask(mask);
             thread.Loop();
             bool last = Process.Threads.Remove(thread);
             thread.Finish();
+            if (last)
+                Process.Debugger?.End(thread._status, 0);
             if (last)
                 HostCalls.Plain(ExitGroup, thread._status);
         }, HostStackSize) { IsBackground = true };

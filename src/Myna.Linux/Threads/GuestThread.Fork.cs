@@ -65,6 +65,16 @@ public sealed partial class GuestThread
         Tid = (int)HostCalls.Plain(Gettid);
         HostSignals.Lead();
         Process.Threads.KeepOnly(this);
+        // The debugger stays with the parent.
+        if (Tracing is { } tracing)
+        {
+            tracing.Target.Forget(Cpu);
+            tracing.Steps = false;
+            _slot.Yield();
+            Process.Debugger = null;
+            Process.Signals.IsTraced = false;
+            Tracing = null;
+        }
         if (_vforkDescriptor >= 0)
         {
             _ = HostCalls.Plain(Close, _vforkDescriptor);

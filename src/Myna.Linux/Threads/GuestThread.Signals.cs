@@ -30,19 +30,25 @@ public sealed partial class GuestThread
         Span<byte> info = stackalloc byte[SignalSlot.InfoSize];
         _slot.Info.CopyTo(info);
         BinaryPrimitives.WriteInt32LittleEndian(info, signal);
-        _slot.Clear();
         bool restarts = _restarts;
         _restarts = false;
+        if (Tracing is { } tracing)
+        {
+            signal = tracing.Stop(signal, info);
+            if (signal == 0)
+            {
+                Resume(restarts);
+                return;
+            }
+            BinaryPrimitives.WriteInt32LittleEndian(info, signal);
+        }
+        _slot.Clear();
         SignalAction action = Process.Signals.Take(signal);
         if (action.Handler == SignalAction.Default && !SignalActions.IsIgnoredByDefault(signal))
             Die(signal);
         if (action.Handler <= SignalAction.Ignore)
         {
-            // The kernel would not have disturbed the call.
-            if (restarts)
-                Cpu.Restart();
-            _savedMask = null;
-            SetHostMask(Mask);
+            Resume(restarts);
             return;
         }
         if (restarts && (action.Flags & SignalAction.Restart) != 0)
@@ -50,18 +56,36 @@ public sealed partial class GuestThread
         Enter(signal, action, info);
     }
 
+    // Nothing comes of the signal: the kernel would not have disturbed the call.
+    private void Resume(bool restarts)
+    {
+        _slot.Clear();
+        if (restarts)
+            Cpu.Restart();
+        _savedMask = null;
+        SetHostMask(Mask);
+    }
+
     /// <summary>A signal that an instruction raised: it cannot be blocked or ignored.</summary>
     private void Raise(in SignalFault fault)
     {
-        SignalAction action = Process.Signals.Take(fault.Signal);
-        if (action.Handler <= SignalAction.Ignore || (Mask & SignalNumbers.Bit(fault.Signal)) != 0)
-            Die(fault.Signal);
+        int signal = fault.Signal;
         Span<byte> info = stackalloc byte[SignalSlot.InfoSize];
         info.Clear();
-        BinaryPrimitives.WriteInt32LittleEndian(info, fault.Signal);
+        BinaryPrimitives.WriteInt32LittleEndian(info, signal);
         BinaryPrimitives.WriteInt32LittleEndian(info[8..], fault.Code);
         BinaryPrimitives.WriteUInt64LittleEndian(info[16..], fault.Address);
-        Enter(fault.Signal, action, info);
+        if (Tracing is { } tracing)
+        {
+            signal = tracing.Stop(signal, info);
+            if (signal == 0)
+                return;
+            BinaryPrimitives.WriteInt32LittleEndian(info, signal);
+        }
+        SignalAction action = Process.Signals.Take(signal);
+        if (action.Handler <= SignalAction.Ignore || (Mask & SignalNumbers.Bit(signal)) != 0)
+            Die(signal);
+        Enter(signal, action, info);
     }
 
     private void Enter(int signal, in SignalAction action, ReadOnlySpan<byte> info)
@@ -69,6 +93,7 @@ public sealed partial class GuestThread
         var delivery = new SignalDelivery(signal, action, info, _savedMask ?? Mask, _alternate);
         if (!Cpu.TryEnterHandler(delivery))
             Die(SIGSEGV);
+        Tracing?.EnteredHandler();
         if ((_alternate.Flags & AlternateStack.AutoDisarm) != 0)
             _alternate = new AlternateStack { Flags = AlternateStack.Disabled };
         _savedMask = null;
@@ -88,6 +113,7 @@ public sealed partial class GuestThread
 
     private void Die(int signal)
     {
+        Process.Debugger?.End(0, signal);
         Process.Log($"killed by signal {signal} at pc 0x{Cpu.Pc:x}");
         HostSignals.Die(SignalNumbers.ToHost(signal));
     }

@@ -3,6 +3,7 @@ using Myna.Host.User;
 using Myna.Linux.Abis;
 using Myna.Linux.Calls;
 using Myna.Linux.Calls.Narrow;
+using Myna.Linux.Debugging;
 
 namespace Myna.Linux.Threads;
 
@@ -36,6 +37,11 @@ public sealed partial class GuestThread
     /// <summary>Native memory for the structures of one system call.</summary>
     public HostScratch Scratch { get; } = new();
 
+    /// <summary>A debugger's view of this thread; null when there is no debugger.</summary>
+    internal TracedThread? Tracing { get; private set; }
+
+    internal SignalSlot Slot => _slot;
+
     /// <summary>Where to store 0 and wake a futex when the thread ends (set_tid_address(2)); 0 for nowhere.</summary>
     internal ulong ClearChildTid { get; set; }
 
@@ -50,10 +56,13 @@ public sealed partial class GuestThread
         cpu.Pc = entry;
         cpu.StackPointer = stackPointer;
         var thread = new GuestThread(process, cpu) { Mask = SignalNumbersOf(mask) };
+        thread.TakeName(process.Image.Path);
         HostSignals.Lead();
         HostSignals.QuietRuntime();
+        process.Signals.IsTraced = process.Debugger is not null;
         process.Signals.Inherit(pipeIgnored);
         process.Threads.Add(thread);
+        thread.StartTracing();
         HostSignals.SetMask(mask);
         thread.Loop();
         if (!process.Threads.Remove(thread))
@@ -62,7 +71,17 @@ public sealed partial class GuestThread
             thread.Finish();
             Thread.Sleep(Timeout.Infinite);
         }
+        process.Debugger?.End(thread._status, 0);
         return thread._status;
+    }
+
+    // The kernel calls a program by its file's name.
+    private void TakeName(string path)
+    {
+        const long Prctl = 157;
+        const int PR_SET_NAME = 15;
+        Scratch.Reset();
+        _ = HostCalls.Plain(Prctl, PR_SET_NAME, Scratch.Put(path[(path.LastIndexOf('/') + 1)..]));
     }
 
     private void Loop()
@@ -71,15 +90,33 @@ public sealed partial class GuestThread
         {
             if (_slot.Pending != 0)
                 DeliverPending();
-            switch (Cpu.Run())
-            {
-                case UserEvent.SystemCall:
-                    MakeCall();
-                    break;
-                case UserEvent.Fault:
-                    Raise(Cpu.Fault);
-                    break;
-            }
+            if (Tracing is { } tracing)
+                tracing.Execute();
+            else
+                Serve(Cpu.Run());
+        }
+    }
+
+    internal void Serve(UserEvent happened)
+    {
+        switch (happened)
+        {
+            case UserEvent.SystemCall:
+                MakeCall();
+                break;
+            case UserEvent.Fault:
+                Raise(Cpu.Fault);
+                break;
+        }
+    }
+
+    /// <summary>The process begins to be debugged, or this thread of a debugged one.</summary>
+    private void StartTracing()
+    {
+        if (Process.Debugger is { } debugger)
+        {
+            Tracing = new TracedThread(debugger, this);
+            debugger.Add(Tracing);
         }
     }
 
@@ -87,7 +124,20 @@ public sealed partial class GuestThread
     {
         SystemCallArguments c = Cpu.Call;
         SystemCalls calls = Process.CallsOf(c.Abi);
+        if (Tracing is { } tracing)
+            tracing.IsInCall = (calls.Find(c.Number)?.Flags & CallFlags.NoReturn) == 0;
         long result = calls.Invoke(this, c.Number, c.A0, c.A1, c.A2, c.A3, c.A4, c.A5);
+        if (Tracing is { } traced)
+        {
+            traced.IsInCall = false;
+            // What a debugger has interrupted, the program is not to notice.
+            if (_slot.IsWanted)
+            {
+                _slot.Yield();
+                if (result == -Errno.EINTR && _slot.Pending == 0)
+                    result = HostCalls.NotBegun;
+            }
+        }
         if (result == SystemCalls.NoResult)
             return;
         if (result == HostCalls.NotBegun)
@@ -120,6 +170,8 @@ public sealed partial class GuestThread
             SafeMemory.TryStore(ClearChildTid, 2, 0);
             _ = HostCalls.Plain(Futex, (long)ClearChildTid, Wake, 1);
         }
+        if (Tracing is { } tracing)
+            tracing.Target.Remove(tracing);
         // The kernel walks the guest's list of robust futexes when the host thread ends, if its pointers are the host's.
         RobustList32.Release(this);
         Cpu.Dispose();

@@ -1,7 +1,7 @@
 using System.Net.Sockets;
 using System.Text;
 using Myna.Control.Gdb;
-using Myna.Machines;
+using Myna.Cpu.Debugging;
 
 namespace Myna.Control.Tests.Gdb;
 
@@ -238,7 +238,7 @@ public sealed class GdbServerTests : IDisposable
     public void Killing_ends_the_machine_and_its_own_end_is_told()
     {
         _client.Send("c");
-        _target.End(new MachineExit(ExitReason.PowerOff, 42));
+        _target.End(new TargetExit(42));
         Assert.Equal("W2a", _client.Receive());
 
         using var target = new HartTarget();

@@ -1,14 +1,14 @@
 using System.Buffers.Binary;
 using Myna.Cpu;
+using Myna.Cpu.Debugging;
 using Myna.Cpu.RiscV;
 using Myna.Hardware.Memory;
 using Myna.Hardware.Time;
-using Myna.Machines;
 
 namespace Myna.Control.Tests.Gdb;
 
 /// <summary>Two harts with a little program, and no board.</summary>
-internal sealed class HartTarget : IDebugTarget, IDisposable
+internal sealed class HartTarget : CpuTarget, IDisposable
 {
     public const ulong Base = 0x8000_0000, Loop = Base + 0x18, Store = Base + 0x1C, Load = Base + 0x20, Call = Base + 0x24,
         Function = Base + 0x2C, Counter = Base + 0x1000;
@@ -31,7 +31,8 @@ internal sealed class HartTarget : IDebugTarget, IDisposable
         0x00008067, // ret
     ];
 
-    readonly TaskCompletionSource<MachineExit> _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    bool _running;
+    readonly TaskCompletionSource<TargetExit> _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     readonly Ram _ram = new("ram", 1 << 20);
     readonly Hart[] _harts;
 
@@ -51,35 +52,35 @@ internal sealed class HartTarget : IDebugTarget, IDisposable
         })];
     }
 
-    public IReadOnlyList<VirtualCpu> Cpus => _harts;
-    public Task<MachineExit> Ended => _ended.Task;
-    public bool IsRunning { get; private set; }
+    public override IReadOnlyList<VirtualCpu> Cpus => _harts;
+    public override Task<TargetExit> Ended => _ended.Task;
+    public override bool IsRunning => _running;
 
-    public void Pause()
+    public override void Pause()
     {
         foreach (Hart hart in _harts)
             hart.RequestPause();
         foreach (Hart hart in _harts)
             hart.WaitUntilPaused();
-        IsRunning = false;
+        _running = false;
     }
 
-    public void Resume(IReadOnlyCollection<VirtualCpu> cpus)
+    protected override void Resume(IReadOnlyCollection<VirtualCpu> cpus)
     {
-        IsRunning = true;
+        _running = true;
         foreach (VirtualCpu cpu in cpus)
             cpu.Start();
     }
 
-    public void Reset()
+    public override void Reset()
     {
         foreach (Hart hart in _harts)
             hart.Reset();
     }
 
-    public void PowerOff() => End(new MachineExit(ExitReason.Host, 0));
+    public override void Kill() => End(new TargetExit(0));
 
-    public void End(MachineExit exit)
+    public void End(TargetExit exit)
     {
         Pause();
         _ended.TrySetResult(exit);

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Net;
+using Myna.Cpu.Debugging;
 using Myna.Control.Gdb;
 
 namespace Myna.Control.Tests.Gdb;

@@ -1,14 +1,14 @@
 using Myna.Cpu;
+using Myna.Cpu.Debugging;
 using Myna.Cpu.X86;
 using Myna.Hardware.Memory;
 using Myna.Hardware.Time;
 using Myna.Jit.Memory;
-using Myna.Machines;
 
 namespace Myna.Control.Tests.Gdb;
 
 /// <summary>An x86 CPU in 64-bit mode with a little program, and no board.</summary>
-internal sealed class X86Target : IDebugTarget, IDisposable
+internal sealed class X86Target : CpuTarget, IDisposable
 {
     public const ulong Code = 0x1000, Store = Code + 20, Call = Code + 28, Function = Code + 35, Counter = 0x2000;
 
@@ -29,7 +29,7 @@ internal sealed class X86Target : IDebugTarget, IDisposable
         0xC3,                                           // ret
     ];
 
-    private readonly TaskCompletionSource<MachineExit> _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource<TargetExit> _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Ram _ram = new("ram", 4 << 20);
     private readonly X86Cpu _cpu;
 
@@ -51,27 +51,27 @@ internal sealed class X86Target : IDebugTarget, IDisposable
         _cpu.Apply(new X86BootState(X86BootMode.Long64, Code) { Rsp = 0x8000, Cr3 = Tables, CodeSelector = 8, DataSelector = 16 });
     }
 
-    public IReadOnlyList<VirtualCpu> Cpus => [_cpu];
-    public Task<MachineExit> Ended => _ended.Task;
-    public bool IsRunning { get; private set; }
+    public override IReadOnlyList<VirtualCpu> Cpus => [_cpu];
+    public override Task<TargetExit> Ended => _ended.Task;
+    public override bool IsRunning => _running;
 
-    public void Pause()
+    public override void Pause()
     {
         _cpu.Pause();
-        IsRunning = false;
+        _running = false;
     }
 
-    public void Resume(IReadOnlyCollection<VirtualCpu> cpus)
+    protected override void Resume(IReadOnlyCollection<VirtualCpu> cpus)
     {
-        IsRunning = true;
+        _running = true;
         foreach (VirtualCpu cpu in cpus)
             cpu.Start();
     }
 
-    public void Reset() => _cpu.Reset();
-    public void PowerOff() => End(new MachineExit(ExitReason.Host, 0));
+    public override void Reset() => _cpu.Reset();
+    public override void Kill() => End(new TargetExit(0));
 
-    public void End(MachineExit exit)
+    public void End(TargetExit exit)
     {
         Pause();
         _ended.TrySetResult(exit);
