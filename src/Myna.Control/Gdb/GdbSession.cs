@@ -92,7 +92,7 @@ internal sealed partial class GdbSession
                 if (_kill)
                     _target.Kill();
                 else if (resume || _resumeAtEnd)
-                    _target.Resume([.. _target.Threads.Select(t => new ThreadResume(t, ResumeAction.Continue))]);
+                    _target.Resume([.. _target.Threads.Select(t => new ThreadResume(t, ResumeAction.Continue, ThreadResume.OwnSignal))]);
             }
             _run.Dispose();
             _files.Dispose();

@@ -16,8 +16,11 @@ public class DebugThread(long id, VirtualCpu cpu)
 /// <summary>What to do with a thread at the next resume.</summary>
 public enum ResumeAction { Stay, Continue, Step }
 
-/// <param name="Signal">Linux's number of the signal that it gets first; 0 for none.</param>
-public readonly record struct ThreadResume(DebugThread Thread, ResumeAction Action, int Signal = 0);
+/// <param name="Signal">Linux's number of the signal that it gets first; 0 for none, <see cref="OwnSignal"/> for the one that stopped it.</param>
+public readonly record struct ThreadResume(DebugThread Thread, ResumeAction Action, int Signal = 0)
+{
+    public const int OwnSignal = -1;
+}
 
 /// <summary>A thread stopped, and why.</summary>
 /// <param name="Signal">Linux's number of the signal that stopped it; 0: none did, <paramref name="Reason"/> says what.</param>

@@ -15,7 +15,7 @@ namespace Myna.Linux.Debugging;
 /// </summary>
 public sealed class ProcessTarget : IDebugTarget
 {
-    private const int PauseTime = 2000, SettleTime = 500;
+    private const int PauseTime = 2000, SettleTime = 500, SIGTRAP = 5;
 
     private readonly LinuxProcess _process;
     private readonly object _gate = new();
@@ -131,7 +131,8 @@ public sealed class ProcessTarget : IDebugTarget
                 if (one.Action == ResumeAction.Stay || !_threads.Contains(thread))
                     continue;
                 thread.Steps = one.Action == ResumeAction.Step;
-                thread.Signal = one.Signal;
+                if (one.Signal != ThreadResume.OwnSignal)
+                    thread.Signal = one.Signal;
                 thread.Thread.Slot.Release();
             }
         }
@@ -293,6 +294,8 @@ public sealed class ProcessTarget : IDebugTarget
             if (stopped is null)
                 return false;
             thread.Steps = false;
+            // What it gets when the debugger leaves; a breakpoint's own would end it.
+            thread.Signal = signal == SIGTRAP ? 0 : signal;
             thread.Thread.Slot.Hold();
         }
         stopped(new TargetStop(thread, reason, signal));
