@@ -6,8 +6,17 @@ namespace Myna.Host.User;
 /// </summary>
 public static unsafe class SafeMemory
 {
-    /// <summary>Asked when a store failed: true to try again, the page having been made writable.</summary>
-    public static Func<ulong, ulong, bool>? Unprotect { get; set; }
+    // A store that another thread's translation protects the page from again and again; what has nothing behind it fails after so many.
+    private const int Races = 32;
+
+    /// <summary>
+    /// Asked when a store failed: true to try again, the page having been made writable; null when another thread may just have
+    /// done so, or there is nothing behind the page.
+    /// </summary>
+    public static Func<ulong, ulong, bool?>? Unprotect { get; set; }
+
+    private static bool TryAgain(ulong address, ulong length, ref int races)
+        => Unprotect is { } unprotect && (unprotect(address, length) ?? races++ < Races);
 
     // SAFETY (whole file): the routines survive faults at the guest's addresses; the other pointers are to locals or pinned spans.
 
@@ -24,9 +33,10 @@ public static unsafe class SafeMemory
     /// <inheritdoc cref="TryLoad"/>
     public static bool TryStore(ulong address, int size, ulong value)
     {
+        int races = 0;
         while (NativeStubs.Store(size & 3)(address, value) != 0)
         {
-            if (Unprotect?.Invoke(address, 1UL << (size & 3)) != true)
+            if (!TryAgain(address, 1UL << (size & 3), ref races))
                 return false;
         }
         return true;
@@ -46,9 +56,10 @@ public static unsafe class SafeMemory
         ulong* pair = stackalloc ulong[2];
         pair[0] = low;
         pair[1] = high;
+        int races = 0;
         while (NativeStubs.Store16(address, pair) != 0)
         {
-            if (Unprotect?.Invoke(address, 16) != true)
+            if (!TryAgain(address, 16, ref races))
                 return false;
         }
         return true;
@@ -58,6 +69,7 @@ public static unsafe class SafeMemory
     /// <param name="old">What was there, zero-extended; the exchange happened when it is what was expected.</param>
     public static bool TryExchange(ulong address, int size, ulong expected, ulong desired, out ulong old)
     {
+        int races = 0;
         while (true)
         {
             ulong value = expected;
@@ -66,7 +78,7 @@ public static unsafe class SafeMemory
                 old = value;
                 return true;
             }
-            if (Unprotect?.Invoke(address, 1UL << (size & 3)) != true)
+            if (!TryAgain(address, 1UL << (size & 3), ref races))
             {
                 old = 0;
                 return false;
@@ -86,13 +98,13 @@ public static unsafe class SafeMemory
     /// <returns>Bytes copied: fewer when the rest cannot be written.</returns>
     public static int Write(ulong address, ReadOnlySpan<byte> source)
     {
-        int done = 0;
+        int done = 0, races = 0;
         fixed (byte* p = source)
         {
             while (true)
             {
                 done = source.Length - (int)NativeStubs.Copy((void*)(address + (ulong)done), p + done, source.Length - done);
-                if (done == source.Length || Unprotect?.Invoke(address + (ulong)done, 1) != true)
+                if (done == source.Length || !TryAgain(address + (ulong)done, 1, ref races))
                     return done;
             }
         }

@@ -25,7 +25,7 @@ public sealed class DirectMemory : IUserTranslator
     {
         Space = space;
         HostSignals.Initialize();
-        SafeMemory.Unprotect = Unprotect;
+        SafeMemory.Unprotect = TryUnprotect;
     }
 
     public IGuestSpace Space { get; }
@@ -169,6 +169,14 @@ public sealed class DirectMemory : IUserTranslator
                 }
             }
         }
+    }
+
+    // Another thread may have unprotected the page between the fault and this.
+    private bool? TryUnprotect(ulong start, ulong length)
+    {
+        if (Unprotect(start, length))
+            return true;
+        return (Space.RightsAt(start) & PageRights.Write) != 0 && (Space.RightsAt(start + length - 1) & PageRights.Write) != 0 ? null : false;
     }
 
     // Whether anything has become writable.

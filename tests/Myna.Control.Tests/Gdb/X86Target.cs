@@ -29,6 +29,7 @@ internal sealed class X86Target : CpuTarget, IDisposable
         0xC3,                                           // ret
     ];
 
+    private bool _running;
     private readonly TaskCompletionSource<TargetExit> _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Ram _ram = new("ram", 4 << 20);
     private readonly X86Cpu _cpu;
