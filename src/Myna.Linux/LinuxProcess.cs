@@ -45,15 +45,14 @@ public sealed class LinuxProcess
 {
     /// <exception cref="LoadException">The program cannot be loaded.</exception>
     /// <param name="capabilities">AT_HWCAP and AT_HWCAP2 for a target; those of Myna's own CPUs unless given.</param>
-    /// <param name="vdso">Maps a vDSO for a target and answers its address, or 0.</param>
-    public LinuxProcess(ProgramOptions options, Func<Target, (ulong First, ulong Second)>? capabilities = null, Func<AddressSpace, Target, ulong>? vdso = null)
+    public LinuxProcess(ProgramOptions options, Func<Target, (ulong First, ulong Second)>? capabilities = null)
     {
         Options = options;
         Sysroot = options.Sysroot;
         Trace = options.Trace;
         Memory = new AddressSpace(narrow: !Loader.TargetOf(Sysroot, options.Path).Is64Bit);
         ProcFiles = new ProcFiles(this);
-        Image = Loader.Load(Memory, Sysroot, options.Path, options.Arguments, options.Environment, capabilities ?? Capabilities, vdso is null ? null : t => vdso(Memory, t));
+        Image = Loader.Load(Memory, Sysroot, options.Path, options.Arguments, options.Environment, capabilities ?? Capabilities, t => Vdso.Map(Memory, t));
         Calls = new SystemCalls(Target.Abi);
         Translation = new UserTranslation(this);
         Memory.SizeLimit = Limits.Get(ResourceLimits.AddressSpace).Soft;

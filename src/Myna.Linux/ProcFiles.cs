@@ -104,7 +104,8 @@ internal sealed class ProcFiles(LinuxProcess process)
                 Protection r = regions[i].Rights;
                 string shown = name.Length > 0 ? process.Sysroot?.Reverse(name) ?? name
                     : from < stackEnd && to > stackStart ? "[stack]"
-                    : from < heapEnd && to > heapStart ? "[heap]" : "";
+                    : from < heapEnd && to > heapStart ? "[heap]"
+                    : from == process.Image.Vdso ? "[vdso]" : "";
                 string front = string.Create(CultureInfo.InvariantCulture,
                     $"{from:x8}-{to:x8} {((r & Protection.Read) != 0 ? 'r' : '-')}{((r & Protection.Write) != 0 ? 'w' : '-')}{((r & Protection.Execute) != 0 ? 'x' : '-')}{fields[0][^1]} {(name.StartsWith('/') ? offset + (from - start) : 0):x8} {fields[2]} {fields[3]}");
                 _ = text.Append(shown.Length > 0 ? front.PadRight(73) + shown : front + " ").Append('\n');

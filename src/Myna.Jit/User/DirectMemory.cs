@@ -9,7 +9,8 @@ namespace Myna.Jit.User;
 /// A user program's memory as its CPUs see it: the process's own, at the same addresses. Generated code accesses it
 /// without a check; a fault ends in the interpreter, whose accesses are the ones here. Pages that the guest may write and
 /// that translations were made of are write-protected on the host until the first store.
-/// LIMIT: stores through another mapping of the same memory are noticed at FENCE.I and at the guest's system calls for it only.
+/// Other mappings of a shared page of code are write-protected too.
+/// LIMIT: stores of other processes to shared memory are noticed at FENCE.I and at the guest's system calls for it only.
 /// </summary>
 public sealed class DirectMemory : IUserTranslator
 {
@@ -18,6 +19,9 @@ public sealed class DirectMemory : IUserTranslator
     // Pages that translations were made of, and those of them that are write-protected; under Pages.Sync.
     private readonly HashSet<ulong> _code = [];
     private readonly HashSet<ulong> _protected = [];
+    // Pages that are protected because what they share memory with was translated.
+    private readonly Dictionary<ulong, HashSet<ulong>> _aliases = [];
+    private readonly List<ulong> _found = [];
     private volatile bool _anyProtected, _anyShared;
     private ICodeListener? _listener;
 
@@ -58,12 +62,31 @@ public sealed class DirectMemory : IUserTranslator
             SafeMemory.TryProtect(page, Ram.PageSize, read: true, write: false);
             _anyProtected = true;
         }
+        bool shared = Space.IsShared(page);
+        if (shared)
+        {
+            _anyShared = true;
+            ProtectAliases(page);
+        }
         if (SafeMemory.Read(page, bytes) != bytes.Length)
             return false;
         _code.Add(page);
-        if (!_anyShared && Space.IsShared(page))
-            _anyShared = true;
         return true;
+    }
+
+    private void ProtectAliases(ulong page)
+    {
+        _found.Clear();
+        Space.AddAliases(page, _found);
+        foreach (ulong alias in _found)
+        {
+            if (_protected.Add(alias))
+                SafeMemory.TryProtect(alias, Ram.PageSize, read: true, write: false);
+            if (!_aliases.TryGetValue(alias, out HashSet<ulong>? pages))
+                _aliases[alias] = pages = [];
+            pages.Add(page);
+            _anyProtected = true;
+        }
     }
 
     /// <inheritdoc/>
@@ -211,6 +234,14 @@ public sealed class DirectMemory : IUserTranslator
             return false;
         _code.Remove(page);
         ForgetCode(page);
+        if (_aliases.Remove(page, out HashSet<ulong>? executed))
+        {
+            foreach (ulong other in executed)
+            {
+                _code.Remove(other);
+                ForgetCode(other);
+            }
+        }
         return SafeMemory.TryProtect(page, Ram.PageSize, read: true, write: true);
     }
 }

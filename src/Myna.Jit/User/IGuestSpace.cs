@@ -19,6 +19,9 @@ public interface IGuestSpace
 
     /// <summary>Whether the page may be stored to through another mapping.</summary>
     bool IsShared(ulong va);
+
+    /// <summary>Adds the other pages of this program through which the memory of a shared page may be stored to.</summary>
+    void AddAliases(ulong page, List<ulong> aliases);
 }
 
 /// <summary>What the owner of a user program's address space tells the translator.</summary>

@@ -45,9 +45,9 @@ public static partial class CallTable
     private static CallRow[] Time =>
     [
         new("time", None, 201, "out=8"),
-        new("gettimeofday", 169, 96, "out=16 out=8"),
+        new("gettimeofday", 169, 96, "out=16 out=8", ClockCalls.TimeOfDay),
         new("settimeofday", 170, 164, "ptr ptr"),
-        new("clock_gettime", 113, 228, "int out=16"),
+        new("clock_gettime", 113, 228, "int out=16", ClockCalls.Get),
         new("clock_settime", 112, 227, "int ptr"),
         new("clock_getres", 114, 229, "int out=16"),
         new("clock_nanosleep", 115, 230, "int hex ptr out=16"),

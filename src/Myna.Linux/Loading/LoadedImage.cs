@@ -18,6 +18,9 @@ public sealed record LoadedImage(Target Target, ulong Entry, string Path, string
     /// <summary>The stack's mapping, for [stack] in /proc/self/maps and pthread_getattr_np.</summary>
     public (ulong Start, ulong End) Stack { get; init; }
 
+    /// <summary>Address of the vDSO; 0 without one.</summary>
+    public ulong Vdso { get; init; }
+
     /// <summary>The arguments as the program got them, and where they lie: /proc/self/cmdline.</summary>
     public required IReadOnlyList<string> Arguments { get; init; }
 

@@ -34,11 +34,11 @@ public static class Loader
     /// <param name="path">As the guest names it; bytes as in GuestText, like all strings here.</param>
     /// <param name="arguments">argv, with argv[0].</param>
     /// <param name="capabilities">AT_HWCAP and AT_HWCAP2.</param>
-    /// <param name="trampoline">Called once the target is known, to map a vDSO: AT_SYSINFO_EHDR, or 0.</param>
+    /// <param name="mapVdso">Called once the target is known, to map a vDSO: AT_SYSINFO_EHDR, or 0.</param>
     /// <exception cref="LoadException">It cannot be loaded.</exception>
     public static LoadedImage Load(
         AddressSpace space, Sysroot? sysroot, string path, IReadOnlyList<string> arguments, IReadOnlyList<string> environment,
-        Func<Target, (ulong First, ulong Second)> capabilities, Func<Target, ulong>? trampoline = null)
+        Func<Target, (ulong First, ulong Second)> capabilities, Func<Target, ulong>? mapVdso = null)
     {
         using var scratch = new HostScratch(32 * 1024);
         List<string> argv = [.. arguments];
@@ -59,7 +59,7 @@ public static class Loader
                 scratch.Reset();
                 file = OpenInterpreter(scratch, sysroot, name, $"the interpreter {GuestText.Show(name)} of the script {GuestText.Show(path)}");
             }
-            return LoadElf(space, sysroot, scratch, file, name, argv, environment, capabilities, trampoline);
+            return LoadElf(space, sysroot, scratch, file, name, argv, environment, capabilities, mapVdso);
         }
         finally
         {
@@ -69,7 +69,7 @@ public static class Loader
 
     private static LoadedImage LoadElf(
         AddressSpace space, Sysroot? sysroot, HostScratch scratch, HostFile file, string name, List<string> argv, IReadOnlyList<string> environment,
-        Func<Target, (ulong First, ulong Second)> capabilities, Func<Target, ulong>? trampoline)
+        Func<Target, (ulong First, ulong Second)> capabilities, Func<Target, ulong>? mapVdso)
     {
         string shown = GuestText.Show(name);
         ElfImage program = ElfImage.Parse(file, shown);
@@ -116,7 +116,8 @@ public static class Loader
             (AuxiliaryType.Secure, 0),
             (AuxiliaryType.HardwareCapabilities2, hwcap2),
         };
-        if (trampoline?.Invoke(target) is > 0 and ulong vdso)
+        ulong vdso = mapVdso?.Invoke(target) ?? 0;
+        if (vdso != 0)
             auxiliary.Insert(0, (AuxiliaryType.SysinfoHeader, vdso));
         ulong entryPage = target.Abi == AbiKind.I386 ? Abis.I386EntryPage.Map(space) : 0;
         if (entryPage != 0)
@@ -126,6 +127,7 @@ public static class Loader
         {
             StackPointer = pointer,
             EntryPage = entryPage,
+            Vdso = vdso,
             Stack = (low, top),
             Arguments = argv,
             AuxiliaryVector = bytes,

@@ -96,6 +96,53 @@ public sealed class AddressSpace : IGuestSpace
             return _regions.TryFind(va, out Region region) && region.Shared;
     }
 
+    public void AddAliases(ulong page, List<ulong> aliases)
+    {
+        lock (Sync)
+        {
+            if (!_regions.TryFind(page, out Region of) || of.Object == 0)
+                return;
+            for (int i = 0; i < _regions.Count; i++)
+            {
+                Region other = _regions[i];
+                ulong alias = page + of.Delta - other.Delta;
+                if (other.Object == of.Object && (other.Rights & Protection.Write) != 0 && alias != page && alias >= other.Start && alias < other.End)
+                    aliases.Add(alias);
+            }
+        }
+    }
+
+    // Stores through a mapping that has become writable are to be noticed by whoever executes the same memory elsewhere.
+    private void FlushAliases(ulong start, ulong end)
+    {
+        for (int i = _regions.FirstEndingAbove(start); i < _regions.Count && _regions[i].Start < end; i++)
+        {
+            Region changed = _regions[i];
+            if (changed.Object == 0 || (changed.Rights & Protection.Write) == 0)
+                continue;
+            for (int k = 0; k < _regions.Count; k++)
+            {
+                Region other = _regions[k];
+                ulong first = Math.Max(other.Start, changed.Start + changed.Delta - other.Delta), last = Math.Min(other.End, changed.End + changed.Delta - other.Delta);
+                if (k != i && other.Object == changed.Object && (other.Rights & Protection.Execute) != 0 && first < last)
+                    Translator?.FlushInstructions(first, last - first);
+            }
+        }
+    }
+
+    // Which file a shared mapping is of; 0 when it cannot be said.
+    private static ulong ObjectOf(int file)
+    {
+        const long SysFstat = 5;
+        using var scratch = new HostScratch(4096);
+        Span<byte> status = scratch.Take(144, out long address);
+        if (HostSyscall.Invoke(SysFstat, file, address) != 0)
+            return 0;
+        // st_dev and st_ino of x86-64's struct stat.
+        ulong device = BitConverter.ToUInt64(status), number = BitConverter.ToUInt64(status[8..]);
+        return (device * 0x9E37_79B9_7F4A_7C15 + number) | 1UL << 63;
+    }
+
     /// <summary>The guest's region at an address.</summary>
     public bool TryFind(ulong address, out Region region)
     {
@@ -157,7 +204,11 @@ public sealed class AddressSpace : IGuestSpace
             }
             if (isFixed)
                 Translator?.Forget(start, length);
-            _regions.Set(new Region(start, start + length, rights & (Protection)7, (flags & MapFlags.TypeMask) != MapFlags.Private));
+            bool shared = (flags & MapFlags.TypeMask) != MapFlags.Private;
+            ulong of = shared && (flags & MapFlags.Anonymous) == 0 ? ObjectOf(file) : 0;
+            _regions.Set(new Region(start, start + length, rights & (Protection)7, shared, of, of == 0 ? 0 : (ulong)offset - start));
+            if (of != 0)
+                FlushAliases(start, start + length);
             return (long)start;
         }
     }
@@ -203,6 +254,8 @@ public sealed class AddressSpace : IGuestSpace
             {
                 _regions.Protect(address, result == 0 ? end : FirstHole(address, end), rights);
                 Translator?.Forget(address, end - address);
+                if ((rights & Protection.Write) != 0)
+                    FlushAliases(address, end);
             }
             return result;
         }
@@ -262,9 +315,10 @@ public sealed class AddressSpace : IGuestSpace
                 return result;
             if ((flags & RemapFlags.DontUnmap) == 0 && oldLength != 0)
                 _regions.Remove(old, old + oldLength);
-            _regions.Set(region with { Start = target, End = target + newLength });
+            _regions.Set(region with { Start = target, End = target + newLength, Delta = region.Object == 0 ? 0 : region.Delta + old - target });
             Translator?.Forget(old, oldLength);
             Translator?.Forget(target, newLength);
+            FlushAliases(target, target + newLength);
             return result;
         }
     }

@@ -4,11 +4,13 @@ namespace Myna.Linux.Memory;
 /// <param name="Start">First byte; a multiple of 4096.</param>
 /// <param name="End">Behind the last byte.</param>
 /// <param name="Rights">As the guest asked for them: the host's mapping is never executable.</param>
-public readonly record struct Region(ulong Start, ulong End, Protection Rights, bool Shared)
+/// <param name="Object">Of shared mappings of a file: which one it is; else 0.</param>
+/// <param name="Delta">What an address here is less than its offset in that file.</param>
+public readonly record struct Region(ulong Start, ulong End, Protection Rights, bool Shared, ulong Object = 0, ulong Delta = 0)
 {
     public ulong Length => End - Start;
 
-    internal bool SameKind(in Region other) => Rights == other.Rights && Shared == other.Shared;
+    internal bool SameKind(in Region other) => Rights == other.Rights && Shared == other.Shared && Object == other.Object && Delta == other.Delta;
 }
 
 /// <summary>The guest's mappings in order of address, which do not overlap. Neighbours of one kind are one region.</summary>
@@ -121,7 +123,7 @@ internal sealed class RegionList
             if (i == _regions.Count || _regions[i].Start >= end)
                 return;
             Region r = _regions[i];
-            var part = new Region(Math.Max(r.Start, start), Math.Min(r.End, end), rights, r.Shared);
+            Region part = r with { Start = Math.Max(r.Start, start), End = Math.Min(r.End, end), Rights = rights };
             start = part.End;
             if (r.Rights != rights)
                 Set(part);

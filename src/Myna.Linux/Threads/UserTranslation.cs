@@ -4,7 +4,6 @@ using Myna.Cpu.X86;
 using Myna.Jit.User;
 using Myna.Linux.Abis;
 using Myna.Linux.Loading;
-using Myna.Linux.Memory;
 
 namespace Myna.Linux.Threads;
 
@@ -18,7 +17,6 @@ public sealed class UserTranslation
     private readonly HartTranslator? _harts;
     private readonly X86Translator? _cpus;
     private readonly CpuModel? _model;
-    private ulong _trampoline;
 
     public UserTranslation(LinuxProcess process)
     {
@@ -50,7 +48,7 @@ public sealed class UserTranslation
                 ICpuEngine engine = _harts?.CreateEngine(hart, interpreter) ?? interpreter;
                 hart.Stepper = interpreter;
                 hart.Engine = engine;
-                return new RiscVUserCpu(hart, _process.Memory, Trampoline(), _ => { _harts?.Remove(engine); });
+                return new RiscVUserCpu(hart, _process.Memory, Vdso.SignalReturn(_process.Image.Vdso), _ => { _harts?.Remove(engine); });
             case AbiKind.X64 or AbiKind.I386:
                 bool narrow = _process.Target.Abi == AbiKind.I386;
                 var cpu = new X86Cpu(new X86CpuOptions { Model = _model!, Memory = _none, Ports = _none, Clock = _clock, User = _memory, User32 = narrow, Random = NextRandom });
@@ -78,18 +76,4 @@ public sealed class UserTranslation
     }
 
     private static ulong NextRandom() => BitConverter.ToUInt64(System.Security.Cryptography.RandomNumberGenerator.GetBytes(8));
-
-    // Where handlers return to: li a7, __NR_rt_sigreturn; ecall.
-    private ulong Trampoline()
-    {
-        if (_trampoline != 0)
-            return _trampoline;
-        long page = _process.Memory.Map(0, AddressSpace.PageSize, Protection.Read | Protection.Write, MapFlags.Private | MapFlags.Anonymous);
-        if (page < 0)
-            throw new IOException("no memory for the signal trampoline");
-        ReadOnlySpan<byte> code = [0x93, 0x08, 0xB0, 0x08, 0x73, 0x00, 0x00, 0x00];
-        _ = Host.User.SafeMemory.Write((ulong)page, code);
-        _process.Memory.Protect((ulong)page, AddressSpace.PageSize, Protection.Read | Protection.Execute);
-        return _trampoline = (ulong)page;
-    }
 }

@@ -25,6 +25,10 @@ internal sealed class UserSpace : IGuestSpace, IDisposable
     public bool IsMapped(ulong va) => va - Code < 16384;
     public bool IsShared(ulong va) => false;
 
+    public void AddAliases(ulong page, List<ulong> aliases)
+    {
+    }
+
     public void Put(int offset, ReadOnlySpan<byte> bytes) => bytes.CopyTo(_block.Span<byte>(offset, bytes.Length));
     public ref ulong Word(int offset) => ref _block.At<ulong>(8192 + offset);
 

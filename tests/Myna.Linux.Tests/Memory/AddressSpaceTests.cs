@@ -35,6 +35,31 @@ public sealed class AddressSpaceTests : IDisposable
     }
 
     [Fact]
+    public void Writable_mappings_of_the_same_file_are_aliases_of_each_other()
+    {
+        using FileStream file = new(Path.GetTempFileName(), FileMode.Open, FileAccess.ReadWrite, FileShare.None, 1, FileOptions.DeleteOnClose);
+        file.SetLength(4 * (long)Page);
+        int descriptor = (int)file.SafeFileHandle.DangerousGetHandle();
+        ulong code = (ulong)_space.Map(0, 2 * Page, Protection.Read | Protection.Execute, MapFlags.Shared, descriptor, (long)Page);
+        ulong data = (ulong)_space.Map(0, 4 * Page, ReadWrite, MapFlags.Shared, descriptor);
+        Assert.Equal([data + 2 * Page], Aliases(code + Page));
+        Assert.Empty(Aliases(data));
+        _space.Protect(data, 2 * Page, Protection.Read);
+        Assert.Empty(Aliases(code));
+        Assert.Equal([data + 2 * Page], Aliases(code + Page));
+        ulong moved = (ulong)_space.Remap(data + 2 * Page, Page, Page, RemapFlags.MayMove | RemapFlags.Fixed, data + 0x100 * Page);
+        Assert.Equal([moved], Aliases(code + Page));
+        Assert.Empty(Aliases(Map(Page)));
+
+        List<ulong> Aliases(ulong page)
+        {
+            var found = new List<ulong>();
+            _space.AddAliases(page, found);
+            return found;
+        }
+    }
+
+    [Fact]
     public void What_is_unmapped_faults()
     {
         ulong at = Map(3 * Page);
