@@ -110,7 +110,7 @@ public sealed class ExecDebuggerTests : IDisposable
     private static string Gdb(string socket, string[] commands)
     {
         var info = new ProcessStartInfo("gdb-multiarch") { RedirectStandardOutput = true, RedirectStandardError = true };
-        string[] first = ["set debuginfod enabled off", "set pagination off", $"target remote {socket}"];
+        string[] first = ["set debuginfod enabled off", "set pagination off", "set remotetimeout 100", $"target remote {socket}"];
         foreach (string argument in new[] { "-nx", "-q", "-batch" }.Concat(first.Concat(commands).SelectMany(c => new[] { "-ex", c })))
             info.ArgumentList.Add(argument);
         using Process process = Process.Start(info)!;
