@@ -92,10 +92,12 @@ public sealed class ExecDebuggerTests : IDisposable
         string socket = Path.Combine(_directory, "gdb.sock");
         File.Delete(socket);
         using Process myna = MynaProgram.Start(["exec", "--arch", arch, "--gdb", "unix:" + socket, .. program]);
-        Task<string> output = myna.StandardOutput.ReadToEndAsync(), error = myna.StandardError.ReadToEndAsync();
+        Task<string> output = myna.StandardOutput.ReadToEndAsync();
         try
         {
-            Assert.True(SpinWait.SpinUntil(() => File.Exists(socket) || myna.HasExited, TimeSpan.FromMinutes(3)), "it does not listen");
+            // It says so when it listens.
+            Assert.Contains("waiting for gdb", myna.StandardError.ReadLine() ?? "", StringComparison.Ordinal);
+            Task<string> error = myna.StandardError.ReadToEndAsync();
             string shown = Gdb(socket, commands);
             Assert.True(myna.WaitForExit(TimeSpan.FromMinutes(1)), "it did not end\n" + shown);
             return (shown, new Result(myna.ExitCode, output.Result, error.Result));

@@ -49,11 +49,22 @@ public sealed partial class X86Cpu
     private static readonly CpuRegister[] s_userRegisterList =
         [.. s_registerList.Where(static r => r.Group != SystemFeature), new CpuRegister(OrigRaxNumber, "orig_rax", 64, LinuxFeature)];
 
-    private static readonly Lazy<string> s_description = new(static () => Describe(s_registerList, "")), s_userDescription = new(static () => Describe(s_userRegisterList, "<osabi>GNU/Linux</osabi>"));
-
-    private static string Describe(CpuRegister[] registers, string abi)
+    // A 32-bit program's: the same numbers, as many as it has.
+    private static readonly CpuRegister[] s_user32RegisterList = [.. s_userRegisterList.Select(static r => r.Number switch
     {
-        var text = new StringBuilder("<?xml version=\"1.0\"?><!DOCTYPE target SYSTEM \"gdb-target.dtd\"><target version=\"1.0\"><architecture>i386:x86-64</architecture>" + abi);
+        < 8 or RipNumber => r with { Name = "e" + r.Name[1..], Bits = 32 },
+        OrigRaxNumber => r with { Name = "orig_eax", Bits = 32 },
+        >= 8 and < RipNumber or >= FirstXmm + 8 and < FirstXmm + 16 or >= FirstYmmHigh + 8 and < FirstYmmHigh + 16 or FsBaseNumber or GsBaseNumber => null,
+        _ => r,
+    }).OfType<CpuRegister>()];
+
+    private static readonly Lazy<string> s_description = new(static () => Describe(s_registerList, "i386:x86-64", "")),
+        s_userDescription = new(static () => Describe(s_userRegisterList, "i386:x86-64", "<osabi>GNU/Linux</osabi>")),
+        s_user32Description = new(static () => Describe(s_user32RegisterList, "i386", "<osabi>GNU/Linux</osabi>"));
+
+    private static string Describe(CpuRegister[] registers, string architecture, string abi)
+    {
+        var text = new StringBuilder("<?xml version=\"1.0\"?><!DOCTYPE target SYSTEM \"gdb-target.dtd\"><target version=\"1.0\"><architecture>" + architecture + "</architecture>" + abi);
         foreach (IGrouping<string, CpuRegister> feature in registers.GroupBy(r => r.Group))
         {
             text.Append(CultureInfo.InvariantCulture, $"<feature name=\"{feature.Key}\">");
@@ -73,10 +84,10 @@ public sealed partial class X86Cpu
     }
 
     /// <inheritdoc/>
-    public override IReadOnlyList<CpuRegister> Registers => IsUser ? s_userRegisterList : s_registerList;
+    public override IReadOnlyList<CpuRegister> Registers => !IsUser ? s_registerList : _options.User32 ? s_user32RegisterList : s_userRegisterList;
 
     /// <inheritdoc/>
-    public override string TargetDescription => IsUser ? s_userDescription.Value : s_description.Value;
+    public override string TargetDescription => (!IsUser ? s_description : _options.User32 ? s_user32Description : s_userDescription).Value;
 
     /// <inheritdoc/>
     public override bool TryReadRegister(int number, out ulong value)
