@@ -173,9 +173,16 @@ public sealed unsafe class SignalSlot : IDisposable
     {
         const long Futex = 202;
         const int FutexWait = 0;
-        ForkGate.Leave(this);
+        // Not interruptible: while a signal waits to be shown, that would not wait at all.
+        Volatile.Write(ref State, 1);
         _ = HostCalls.Plain(Futex, (long)(_slot + HeldAt), FutexWait, 1);
-        ForkGate.Return(this);
+        Interlocked.Exchange(ref State, 0);
+        while (Volatile.Read(ref NativeStubs.Gate) != 0)
+        {
+            Volatile.Write(ref State, 1);
+            _ = HostCalls.Plain(Futex, NativeStubs.GateAddress, FutexWait, 1);
+            Interlocked.Exchange(ref State, 0);
+        }
     }
 
     internal nint Address => (nint)_slot;
