@@ -48,7 +48,7 @@ public sealed class VdsoTests
 
     /// <summary>binutils reads it without complaint.</summary>
     [Fact]
-    public void Readelf_agrees()
+    public async Task Readelf_agrees()
     {
         if (!File.Exists("/usr/bin/readelf"))
             return;
@@ -58,8 +58,8 @@ public sealed class VdsoTests
             File.WriteAllBytes(file, Vdso.Build(Target.X64)!);
             using Process readelf = Process.Start(new ProcessStartInfo("/usr/bin/readelf", ["-W", "-a", file]) { RedirectStandardOutput = true, RedirectStandardError = true })!;
             Task<string> errors = readelf.StandardError.ReadToEndAsync();
-            string output = readelf.StandardOutput.ReadToEnd();
-            Assert.Equal("", errors.Result);
+            string output = await readelf.StandardOutput.ReadToEndAsync();
+            Assert.Equal("", await errors);
             Assert.Contains("__vdso_getcpu@@LINUX_2.6", output, StringComparison.Ordinal);
             Assert.Contains("Library soname: [linux-vdso.so.1]", output, StringComparison.Ordinal);
         }
