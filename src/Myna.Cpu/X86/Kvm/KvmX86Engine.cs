@@ -226,17 +226,10 @@ public sealed partial class KvmX86Engine : ICpuEngine, IDisposable
         if (PullState())
             return;
         ulong count = _cpu.Block.Context.InstructionCount;
-        for (int i = 0; i < _streak; i++)
-        {
-            _cpu.StepForKvm();
-            if (Volatile.Read(ref _cpu.ExitRequestWord) != 0)
-                break;
-        }
+        _cpu.StepForKvm();
         _completed += _cpu.Block.Context.InstructionCount - count;
         _completions++;
     }
-
-    private int _streak = 1;
 
     // Statistics.
 
