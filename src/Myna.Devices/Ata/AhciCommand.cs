@@ -7,7 +7,7 @@ namespace Myna.Devices.Ata;
 internal sealed class AhciCommand(AhciPort port, int slot) : StorageRequest
 {
     /// <summary>The registers, as written and as answered.</summary>
-    public TaskFile File;
+    public TaskFile Registers;
 
     public int Slot => slot;
 
@@ -22,7 +22,7 @@ internal sealed class AhciCommand(AhciPort port, int slot) : StorageRequest
     /// <summary>The life of the port's command list that it belongs to.</summary>
     public int Epoch { get; set; }
 
-    public bool Queued => AtaCommand.IsQueued(File.Command);
+    public bool Queued => AtaCommand.IsQueued(Registers.Command);
 
     /// <summary>Carries the transfer out at a back end.</summary>
     public void Start(IBlockBackend backend) => Begin(backend, Transfer);

@@ -178,7 +178,7 @@ internal sealed partial class AhciPort
             command.UnderWay = false;
             if (command.Epoch == _epoch)
             {
-                _device!.End(ref command.File, command.Transfer, status);
+                _device!.End(ref command.Registers, command.Transfer, status);
                 Finish(command, status == BlockStatus.Ok ? command.Transfer.Length : 0);
             }
             else
@@ -287,7 +287,7 @@ internal sealed partial class AhciPort
         if (!queued && _started != 0 || queued && (_tfd & AtaBits.BSY) != 0)
             return false;
         _slot = slot;
-        command.File = new TaskFile
+        command.Registers = new TaskFile
         {
             Command = table[2],
             Feature = (ushort)(table[3] | table[11] << 8),
@@ -308,9 +308,9 @@ internal sealed partial class AhciPort
         else
             _tfd = _tfd & ~0xffu | AtaBits.BSY | AtaBits.DRDY;
         AtaDevice device = _device!;
-        Transfer transfer = command.File.Command == AtaCommand.PACKET && device.IsPacket
-            ? device.Packet(ref command.File, packet)
-            : device.Begin(ref command.File, queued: true);
+        Transfer transfer = command.Registers.Command == AtaCommand.PACKET && device.IsPacket
+            ? device.Packet(ref command.Registers, packet)
+            : device.Begin(ref command.Registers, queued: true);
         if (transfer.Kind == TransferKind.None)
         {
             Finish(command, 0);
@@ -324,14 +324,14 @@ internal sealed partial class AhciPort
             case TransferKind.In:
                 int sent = command.Buffer.Write(0, device.Buffer.AsSpan(0, (int)transfer.Length));
                 command.Buffer.Clear();
-                device.End(ref command.File, transfer, BlockStatus.Ok);
+                device.End(ref command.Registers, transfer, BlockStatus.Ok);
                 Finish(command, (uint)sent);
                 break;
             case TransferKind.Out:
                 device.Buffer.AsSpan().Clear();
                 _ = command.Buffer.Read(0, device.Buffer.AsSpan(0, (int)transfer.Length));
                 Start(command);
-                command.Start(device.AcceptAsync(command.File.Command, (int)transfer.Length));
+                command.Start(device.AcceptAsync(command.Registers.Command, (int)transfer.Length));
                 break;
             default:
                 Start(command);
@@ -406,7 +406,7 @@ internal sealed partial class AhciPort
     private void Finish(AhciCommand command, uint transferred)
     {
         uint bit = 1u << command.Slot;
-        bool failed = (command.File.Status & AtaBits.ERR) != 0;
+        bool failed = (command.Registers.Status & AtaBits.ERR) != 0;
         _started &= ~bit;
         if (command.Queued)
         {
@@ -416,16 +416,16 @@ internal sealed partial class AhciPort
         Span<byte> count = stackalloc byte[4];
         BinaryPrimitives.WriteUInt32LittleEndian(count, transferred);
         _ = _hba.Memory.Write(command.Header + 4, count);
-        SetTaskFile(command.File);
+        SetTaskFile(command.Registers);
         if (failed)
             _stopped = true;
         else
             _ci &= ~bit;
-        bool pioIn = !failed && !AtaCommand.IsDma(command.File.Command) && command.File.Command != AtaCommand.PACKET && command.Transfer.Kind is TransferKind.In or TransferKind.Read && transferred != 0;
+        bool pioIn = !failed && !AtaCommand.IsDma(command.Registers.Command) && command.Registers.Command != AtaCommand.PACKET && command.Transfer.Kind is TransferKind.In or TransferKind.Read && transferred != 0;
         if (pioIn && !failed)
-            PostPioSetup(command.File, transferred);
+            PostPioSetup(command.Registers, transferred);
         else
-            PostRegisters(command.File, interrupt: true);
+            PostRegisters(command.Registers, interrupt: true);
         if (failed)
             _is |= PortRegister.TFES;
         _hba.UpdateInterrupt();
@@ -436,8 +436,8 @@ internal sealed partial class AhciPort
     {
         if (_stopped)
             return;
-        uint tag = 1u << (command.File.Count >> 3 & 31);
-        _tfd = (uint)(command.File.Error << 8 | command.File.Status & ~AtaBits.BSY);
+        uint tag = 1u << (command.Registers.Count >> 3 & 31);
+        _tfd = (uint)(command.Registers.Error << 8 | command.Registers.Status & ~AtaBits.BSY);
         if (failed)
         {
             _stopped = true;
@@ -446,7 +446,7 @@ internal sealed partial class AhciPort
         else
             _sact &= ~tag;
         Span<byte> fis = stackalloc byte[8];
-        (fis[0], fis[1], fis[2], fis[3]) = (Fis.SetDeviceBits, Fis.Interrupt, (byte)(command.File.Status & 0x77), command.File.Error);
+        (fis[0], fis[1], fis[2], fis[3]) = (Fis.SetDeviceBits, Fis.Interrupt, (byte)(command.Registers.Status & 0x77), command.Registers.Error);
         BinaryPrimitives.WriteUInt32LittleEndian(fis[4..], failed ? 0 : tag);
         Post(Fis.SetDeviceBitsPlace, fis);
         _is |= PortRegister.SDBS;

@@ -161,7 +161,7 @@ internal static class NarrowProcesses
     /// <summary>olduname(2): five fields of 65 bytes; oldolduname(2): of 9.</summary>
     public static long OldName(in Call call)
     {
-        const int Field = 65;
+        const int Field = 65, Fields = 5, Size = Fields * Field;
         int field = call.Row.Name == "oldolduname" ? 9 : Field;
         Span<byte> names = call.Scratch.Take(6 * Field, out long address);
         long result = call.Host(address);
@@ -170,9 +170,9 @@ internal static class NarrowProcesses
         Span<byte> machine = names.Slice(4 * Field, Field);
         machine.Clear();
         GuestText.Encode(call.Process.Target.Uname).CopyTo(machine);
-        Span<byte> narrow = stackalloc byte[5 * Field];
+        Span<byte> narrow = stackalloc byte[Size];
         narrow.Clear();
-        for (int i = 0; i < 5; i++)
+        for (int i = 0; i < Fields; i++)
             names.Slice(i * Field, field - 1).CopyTo(narrow[(i * field)..]);
         return GuestMemory.TryWrite(call.A0, narrow[..(5 * field)]) ? 0 : -EFAULT;
     }

@@ -7,6 +7,9 @@ namespace Myna.Linux.Calls.Narrow;
 /// <summary>Times of 32 bits: struct timespec, timeval, itimerspec, itimerval of two, two, four and four longs. The calls named time64 have the host's structures.</summary>
 internal static class NarrowTime
 {
+    // Bytes of struct rusage, the longest that is nothing but longs.
+    private const int LongestStructure = 72;
+
     private const long SysClockGettime = 228, SysSettimeofday = 164;
 
     /// <summary>Copies a guest's pair of longs to the host; <paramref name="host"/> is 0 for a null pointer.</summary>
@@ -15,7 +18,8 @@ internal static class NarrowTime
         host = 0;
         if (guest == 0)
             return true;
-        Span<byte> narrow = stackalloc byte[4 * longs];
+        Span<byte> narrow = stackalloc byte[LongestStructure];
+        narrow = narrow[..(4 * longs)];
         if (!GuestMemory.TryRead(guest, narrow))
             return false;
         Span<byte> wide = call.Scratch.Take(8 * longs, out host);
@@ -27,7 +31,8 @@ internal static class NarrowTime
     /// <summary>Longs of the host's, cut to 32 bits each.</summary>
     public static bool WriteLongs(ulong guest, ReadOnlySpan<byte> host, int longs)
     {
-        Span<byte> narrow = stackalloc byte[4 * longs];
+        Span<byte> narrow = stackalloc byte[LongestStructure];
+        narrow = narrow[..(4 * longs)];
         for (int i = 0; i < longs; i++)
             PutWord(narrow, 4 * i, Wide(host, 8 * i));
         return GuestMemory.TryWrite(guest, narrow);
