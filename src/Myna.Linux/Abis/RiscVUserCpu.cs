@@ -160,5 +160,6 @@ internal sealed class RiscVUserCpu(Hart hart, IGuestSpace space, ulong trampolin
     {
         disposed(this);
         _hart.Dispose();
+        _hart.Block.Dispose();
     }
 }

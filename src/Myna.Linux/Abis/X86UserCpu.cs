@@ -263,6 +263,7 @@ internal class X86UserCpu(X86Cpu cpu, IGuestSpace space, Action<X86UserCpu> disp
     {
         disposed(this);
         _cpu.Dispose();
+        _cpu.Block.Dispose();
         GC.SuppressFinalize(this);
     }
 }
