@@ -31,6 +31,9 @@ public sealed class Interpreter : ICpuEngine
         _cache = new X86CodeCache(_decoder, pages);
     }
 
+    /// <summary>The CPU has ended; the pages forget this engine.</summary>
+    public void Detach() => _cache.Detach();
+
     // An instruction that was decoded from bytes, and may be used again when the bytes are the same.
     private struct Straddler
     {

@@ -59,6 +59,13 @@ public sealed class CodePages : IRamWatcher
             _listeners = [.. _listeners, listener];
     }
 
+    /// <summary>A listener whose CPU is gone hears no more.</summary>
+    public void Remove(ICodeListener listener)
+    {
+        lock (Sync)
+            _listeners = [.. _listeners.Where(l => l != listener)];
+    }
+
     /// <summary>From now on stores to the page are reported. Call it before reading the page's bytes.</summary>
     public void Watch(CodePage page)
     {

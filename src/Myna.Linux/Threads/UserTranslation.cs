@@ -57,8 +57,14 @@ public sealed class UserTranslation
                 cpu.Stepper = stepper;
                 cpu.Engine = runner;
                 return narrow
-                    ? new I386UserCpu(cpu, _process.Memory, _process.Image.EntryPage, _ => { _cpus?.Remove(runner); })
-                    : new X86UserCpu(cpu, _process.Memory, _ => { _cpus?.Remove(runner); });
+                    ? new I386UserCpu(cpu, _process.Memory, _process.Image.EntryPage, _ => Release())
+                    : new X86UserCpu(cpu, _process.Memory, _ => Release());
+
+                void Release()
+                {
+                    _cpus?.Remove(runner);
+                    stepper.Detach();
+                }
             default:
                 throw new NotSupportedException($"programs for {_process.Target.Name} do not run yet");
         }

@@ -30,6 +30,9 @@ internal sealed class X86CodeCache : ICodeListener
         pages.Add(this);
     }
 
+    /// <summary>Stores are heard of no more. The cache is not used again.</summary>
+    public void Detach() => _pages.Remove(this);
+
     /// <summary>Instructions decoded, and stores that undid some.</summary>
     public ulong Decoded { get; private set; }
     public ulong Writes { get; private set; }
