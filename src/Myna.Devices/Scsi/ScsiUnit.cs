@@ -48,7 +48,7 @@ public abstract partial class ScsiUnit
     private protected virtual bool Removable => false;
 
     /// <summary>Begins a command. Where the answer is <see cref="TransferKind.None"/> it has ended.</summary>
-    /// <param name="cdb">As many bytes as the transport brings, at least 12.</param>
+    /// <param name="cdb">As many bytes as the transport brings, at least 12, and 16 for a disk; what a shorter one lacks is zero.</param>
     internal Transfer Begin(ReadOnlySpan<byte> cdb)
     {
         byte op = cdb[0];
@@ -82,16 +82,19 @@ public abstract partial class ScsiUnit
     /// <summary>A command that transferred has ended.</summary>
     internal void End(in Transfer transfer, BlockStatus status)
     {
-        if (status == BlockStatus.Ok || _sense.Key != 0)
-            return;
-        _sense = status switch
-        {
-            BlockStatus.OutOfRange => Sense.OutOfRange,
-            BlockStatus.ReadOnly => Sense.WriteProtected,
-            BlockStatus.NoSpace => Sense.SpaceFailed,
-            _ => transfer.Kind == TransferKind.Read ? Sense.UnrecoveredRead : Sense.WriteError,
-        };
+        if (status != BlockStatus.Ok && _sense.Key == 0)
+            _sense = SenseOf(transfer, status);
     }
+
+    /// <summary>Why a transfer failed, for transports with several commands under way, which do not call <see cref="End"/>.</summary>
+    internal static Sense SenseOf(in Transfer transfer, BlockStatus status) => status switch
+    {
+        BlockStatus.Ok => Sense.None,
+        BlockStatus.OutOfRange => Sense.OutOfRange,
+        BlockStatus.ReadOnly => Sense.WriteProtected,
+        BlockStatus.NoSpace => Sense.SpaceFailed,
+        _ => transfer.Kind == TransferKind.Read ? Sense.UnrecoveredRead : Sense.WriteError,
+    };
 
     /// <summary>Writes fixed-format sense data (SPC-4, section 4.5.3).</summary>
     internal static void WriteSense(Span<byte> to, Sense sense)
