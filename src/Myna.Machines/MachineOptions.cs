@@ -167,12 +167,11 @@ public sealed record MachineOptions
     /// </summary>
     public string? Firmware { get; init; }
 
-    /// <summary>q35: the flash below a firmware image's that UEFI keeps its variables in; null for none.</summary>
+    /// <summary>The flash in which UEFI keeps its variables: on q35 below the firmware's, on virt the second bank; null for none.</summary>
     public IFlashBackend? FirmwareVariables { get; init; }
 
-    /// <summary>Files behind the two 32 MiB flash banks, or null for erased flash. Changes are not written back.</summary>
-    public string? Flash0 { get; init; }
-    public string? Flash1 { get; init; }
+    /// <summary>virt: the content of the first flash bank of 32 MiB, which code runs from; null for erased flash. Changes are not written back.</summary>
+    public string? Flash { get; init; }
 
     /// <summary>The byte stream of the UART.</summary>
     public ICharBackend? Console { get; init; }

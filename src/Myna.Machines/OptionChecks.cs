@@ -36,10 +36,12 @@ internal static class OptionChecks
             throw new MachineException($"CPU models and the debug-exit device are for x86_64; the machine is {options.Arch}");
         if (options.Arch != "x86_64" && options.SecondConsole is not null)
             throw new MachineException($"a second serial port is for x86_64; the machine is {options.Arch}");
-        if (options.Arch == "x86_64" && (options.Flash0 ?? options.Flash1 ?? options.Signature) is not null)
+        if (options.Arch == "x86_64" && (options.Flash ?? options.Signature) is not null)
             throw new MachineException("flash banks and signatures are for riscv64; the machine is x86_64");
-        if (options.FirmwareVariables is not null && (options.Arch != "x86_64" || options.Firmware == MachineOptions.FirmwareNone))
-            throw new MachineException("UEFI's variables belong to a firmware for x86_64; add --firmware uefi, or leave out --uefi-vars");
+        if (options.FirmwareVariables is not null && (options.Arch == "riscv64" ? options.Flash is null : options.Firmware == MachineOptions.FirmwareNone))
+            throw new MachineException("UEFI's variables belong to a firmware; add --firmware uefi, or leave out --uefi-vars");
+        if (options is { Flash: not null, Firmware: MachineOptions.FirmwareNone })
+            throw new MachineException("what is in flash is started by a firmware (--firmware sbi or a file)");
         if (options is { Arch: "x86_64", Firmware: MachineOptions.FirmwareBuiltIn })
             throw new MachineException("there is no SBI on x86_64; use --firmware none or a firmware image");
         if (options is { Board: "microvm", Firmware: not MachineOptions.FirmwareNone })

@@ -6,7 +6,7 @@ namespace Myna.Storage;
 /// <summary>The content of a flash memory in a file, or in memory alone.</summary>
 public sealed class FlashFile : IFlashBackend, IDisposable
 {
-    private const int Granule = 4096, Maximum = 8 << 20;
+    private const int Granule = 4096, Maximum = 32 << 20;
 
     private readonly byte[] _content;
     private readonly SafeFileHandle? _file;
@@ -42,7 +42,7 @@ public sealed class FlashFile : IFlashBackend, IDisposable
                 RandomAccess.Write(file, template, 0);
             long length = RandomAccess.GetLength(file);
             if (length is 0 or > Maximum || length % Granule != 0)
-                throw new StorageException($"the variables {path} have {length} bytes; a variable store has whole pages of 4 KiB, at most 8 MiB");
+                throw new StorageException($"the variables {path} have {length} bytes; a variable store has whole pages of 4 KiB, at most 32 MiB");
             byte[] content = new byte[length];
             for (int at = 0; at < content.Length;)
             {

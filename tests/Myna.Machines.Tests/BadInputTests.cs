@@ -41,7 +41,7 @@ public sealed class BadInputTests : IDisposable
         Refused(Kernel(s_code) with { Initrd = _scratch.Path("nothing") }, "initrd", "does not exist");
         Refused(Kernel(s_code) with { Initrd = "/dev/zero" }, "initrd", "does not end");
         Refused(Kernel(s_code) with { Firmware = _scratch.Path("nothing") }, "firmware", "does not exist");
-        Refused(Kernel(s_code) with { Flash0 = _scratch.Path("nothing") }, "flash", "does not exist");
+        Refused(Kernel(s_code) with { Flash = _scratch.Path("nothing") }, "flash", "does not exist");
     }
 
     [Fact]
@@ -141,7 +141,7 @@ public sealed class BadInputTests : IDisposable
         Refused(Kernel(Image(0x1000, 64 << 20)), "--memory");
         Refused(Kernel(Image(0x1000), 2 << 20), "--memory");
         Refused(Kernel(s_code) with { Initrd = _scratch.Write("initrd", new byte[14 << 20]) }, "initrd", "--memory");
-        Refused(Kernel(s_code) with { Flash1 = _scratch.Write("flash", new byte[(32 << 20) + 1]) }, "32 MiB");
+        Refused(Kernel(s_code) with { Flash = _scratch.Write("flash", new byte[(32 << 20) + 1]) }, "32 MiB");
         string firmware = _scratch.Write("firmware", new Elf(s_code, 0x8020_0000).ToArray());
         Refused(Kernel(new Elf(s_code, 0x8020_0000).ToArray()) with { Firmware = firmware }, "overlap");
     }

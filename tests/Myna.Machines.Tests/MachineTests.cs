@@ -43,6 +43,32 @@ public sealed class MachineTests : IDisposable
         Assert.Equal("hello from M-mode\n", _console.Text);
     }
 
+    /// <summary>Code in flash goes on while another part of it is programmed from RAM, and sees what was programmed.</summary>
+    [Theory]
+    [MemberData(nameof(Engines))]
+    public void The_firmware_for_S_mode_runs_from_flash(Accel accel)
+    {
+        // A program in RAM writes to flash, where code that executes from there cannot; then it comes back.
+        var inRam = new Rv();
+        inRam.Li(Rv.T0, 0x2000_1000).Li(Rv.T1, 0x0040_0040).Sw(Rv.T1, Rv.T0, 0).Li(Rv.T1, 0x2a << 16 | 0x3333).Sw(Rv.T1, Rv.T0, 0);
+        inRam.Li(Rv.T1, 0x00ff_00ff).Sw(Rv.T1, Rv.T0, 0).Word(0x0000_8067 /* ret */);
+        byte[] routine = inRam.ToArray();
+        var code = new Rv();
+        code.Li(Rv.T0, 0x8010_0000);
+        for (int i = 0; i < routine.Length; i += 4)
+            code.Li(Rv.T1, System.Buffers.Binary.BinaryPrimitives.ReadUInt32LittleEndian(routine.AsSpan(i))).Sw(Rv.T1, Rv.T0, i);
+        code.Word(0x0000_100f /* fence.i */).Word(0x0002_80e7 /* jalr ra, t0 */);
+        code.Li(Rv.T0, 0x2000_1000).Lw(Rv.T1, Rv.T0, 0).Li(Rv.T0, 0x10_0000).Sw(Rv.T1, Rv.T0, 0).Loop();
+        byte[] flash = new byte[0x2000];
+        flash.AsSpan().Fill(0xff);
+        code.ToArray().CopyTo(flash, 0);
+        var options = new MachineOptions
+        {
+            Flash = _scratch.Write("flash", flash), Firmware = MachineOptions.FirmwareBuiltIn, Memory = 16 << 20, Accel = accel, Console = _console,
+        };
+        Assert.Equal(new MachineExit(ExitReason.PowerOff, 42), Run(options));
+    }
+
     // The image's first word counts runs in RAM; a word outside it survives a reset, the image itself is loaded anew.
     private static byte[] TwoRuns()
     {

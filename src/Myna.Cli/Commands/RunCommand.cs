@@ -35,10 +35,10 @@ internal static class RunCommand
         Setting<int?> entry = Value<int?>("--kernel-entry", "16|32|64", "x86_64: the entry of a bzImage that is used; by default the widest, with --firmware 16 (real mode).", null, Entry);
         Option<string?> initrd = Text("--initrd", "FILE", "Its initial RAM disk; with a multiboot kernel modules, as in \"FILE WORDS,FILE WORDS\".");
         Option<string?> append = Text("--append", "TEXT", "Its command line; with the default guest, words added to it.");
-        Setting<string?> firmware = Value<string?>("--firmware", "none|sbi|opensbi|bios|uefi|FILE",
-            "riscv64: the built-in SBI (the default), opensbi (fetched from Debian), another firmware image, or none: the kernel starts in M-mode. x86_64: none (the default: kernels start directly), bios (SeaBIOS), uefi (OVMF), both fetched from Debian, or an image.",
+        Setting<string?> firmware = Value<string?>("--firmware", "none|sbi|opensbi|u-boot|bios|uefi|FILE",
+            "riscv64: the built-in SBI (the default), opensbi, u-boot or uefi (EDK II, with --memory 2G), which are fetched from Debian, another firmware image, or none: the kernel starts in M-mode. x86_64: none (the default: kernels start directly), bios (SeaBIOS), uefi (OVMF), both fetched from Debian, or an image.",
             null, static s => s);
-        Option<string?> variables = Text("--uefi-vars", "FILE", "x86_64: keeps UEFI's variables (boot entries, settings); made at its first use. Without it they end with the machine.");
+        Option<string?> variables = Text("--uefi-vars", "FILE", "Keeps UEFI's variables (boot entries, settings); made at its first use. Without it they end with the machine.");
         var debugExit = new Option<string?>("--isa-debug-exit")
         {
             HelpName = "PORT",

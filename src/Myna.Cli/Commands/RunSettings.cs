@@ -1,4 +1,5 @@
 using Myna.Machines;
+using Myna.Machines.Guests;
 
 namespace Myna.Cli.Commands;
 
@@ -17,6 +18,9 @@ internal sealed record RunSettings
     public string? Initrd { get; init; }
     public string? Append { get; init; }
     public string? Firmware { get; init; }
+
+    /// <summary>What the first flash bank holds: UEFI for riscv64.</summary>
+    public string? Flash { get; init; }
 
     /// <summary>The file of UEFI's variables.</summary>
     public string? UefiVariables { get; init; }
@@ -57,5 +61,6 @@ internal sealed record RunSettings
     public string[] Command { get; init; } = [];
 
     /// <summary>Whether the default guest is booted: no kernel is given, nor a firmware that would look for one on a disk.</summary>
-    public bool BootsGuest => Kernel is null && (Arch == "riscv64" || Firmware is null or MachineOptions.FirmwareNone);
+    public bool BootsGuest => Kernel is null && Flash is null
+        && (Arch == "riscv64" ? Firmware is not (GuestCache.UefiName or GuestCache.UBootName) : Firmware is null or MachineOptions.FirmwareNone);
 }

@@ -43,6 +43,7 @@ internal static class Runner
                 Initrd = settings.Initrd ?? guest?.Initrd,
                 Append = settings.Append,
                 Firmware = settings.Firmware,
+                Flash = settings.Flash,
                 FirmwareVariables = variables,
                 Clock = clock,
                 Log = new Log(line => Output.Note("myna: " + line), settings.Log),
@@ -63,6 +64,9 @@ internal static class Runner
         }
     }
 
+    /// <summary>What EDK II for riscv64 lays out at fixed places.</summary>
+    private const ulong LeastUefiMemory = 2UL << 30;
+
     private static void Check(RunSettings settings)
     {
         const int Usage = 2;
@@ -74,6 +78,10 @@ internal static class Runner
             throw new UserException("a command after -- runs in the default guest alone; leave out --firmware", Usage);
         if (settings.Log.FirstOrDefault(name => !LogNames.Known.Append(LogNames.All).Contains(name, StringComparer.OrdinalIgnoreCase)) is { } unknown)
             throw new UserException($"--log knows no component '{unknown}'; use {string.Join(", ", LogNames.Known)}, or {LogNames.All}", Usage);
+        if (settings is { Kernel: not null, Arch: "riscv64", Firmware: GuestCache.UefiName or GuestCache.UBootName })
+            throw new UserException($"--firmware {settings.Firmware} finds its kernel on a disk or in the network; leave out --kernel", Usage);
+        if (settings is { Firmware: GuestCache.UefiName, Arch: "riscv64", Memory: < LeastUefiMemory })
+            throw new UserException("UEFI for riscv64 needs 2 GiB of memory: --memory 2G", Usage);
         if (settings is { UefiVariables: not null, Firmware: null or MachineOptions.FirmwareNone })
             throw new UserException("--uefi-vars keeps the variables of --firmware uefi; add that, or leave it out", Usage);
         if (settings is { Kernel: null, Firmware: MachineOptions.FirmwareNone, Arch: "riscv64" })
@@ -94,7 +102,14 @@ internal static class Runner
             return settings;
         string path = await new GuestCache(GuestCache.DefaultRoot).FirmwareAsync(settings.Arch, name, new ConsoleProgress(), cancellation).ConfigureAwait(false);
         byte[]? template = name == GuestCache.UefiName ? await File.ReadAllBytesAsync(GuestCache.UefiVariables(path), cancellation).ConfigureAwait(false) : null;
-        return settings with { Firmware = path, UefiTemplate = template };
+        settings = settings with { Firmware = path, UefiTemplate = template };
+        // Firmware of S-mode, which the built-in SBI starts.
+        return (settings.Arch, name) switch
+        {
+            ("riscv64", GuestCache.UefiName) => settings with { Firmware = MachineOptions.FirmwareBuiltIn, Flash = path },
+            ("riscv64", GuestCache.UBootName) => settings with { Firmware = MachineOptions.FirmwareBuiltIn, Kernel = path },
+            _ => settings,
+        };
     }
 
     private static FlashFile? Variables(RunSettings settings)

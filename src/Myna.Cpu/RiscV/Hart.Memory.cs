@@ -97,7 +97,7 @@ public sealed partial class Hart
     {
         raw = 0;
         Region? region = _memory.Find(pa);
-        return region is not null && (region.Device is null || (pa & (ulong)(bytes - 1)) == 0) && _memory.Load(pa, bytes, out raw);
+        return region is not null && (region.Ram is not null || (pa & (ulong)(bytes - 1)) == 0) && _memory.Load(pa, bytes, out raw);
     }
 
     private bool WritePhysical(ulong pa, int bytes, ulong value)

@@ -176,13 +176,13 @@ public sealed partial class X86Cpu
         if (region is null)
             return Mask((MemSize)System.Numerics.BitOperations.Log2((uint)bytes));
         ulong value;
-        if (region.Device is null || (physical & (ulong)(bytes - 1)) == 0)
+        if (region.Ram is not null || (physical & (ulong)(bytes - 1)) == 0)
         {
             if (_memory.Load(physical, bytes, out value))
                 return value;
             if (bytes == 1)
                 return 0xFF;
-            if (region.Device is not null && bytes <= 4)
+            if (region.Ram is null && bytes <= 4)
                 return Mask((MemSize)System.Numerics.BitOperations.Log2((uint)bytes));
         }
         // Devices take no misaligned access and need not take 8 bytes.
@@ -201,7 +201,7 @@ public sealed partial class X86Cpu
         Region? region = _memory.Find(physical);
         if (region is null)
             return;
-        if (region.Ram is { } ram)
+        if (region is { Ram: { } ram, Device: null })
         {
             if (ram.ReadOnly)
                 return;

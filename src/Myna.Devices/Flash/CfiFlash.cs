@@ -21,9 +21,16 @@ public sealed record CfiFlashLayout(int SectorSize, int Lanes, int Chips, bool C
     public static CfiFlashLayout Single { get; } = new(4096, 1, 1, ClearsReady: true);
 }
 
+/// <summary>The addresses of a flash whose array guests see as memory.</summary>
+public interface IFlashWindow
+{
+    /// <summary>Whether reads and fetches get the array, or the device's answers. Told again what it knows, it does nothing.</summary>
+    void Show(bool array);
+}
+
 /// <summary>
 /// A bank of parallel NOR flash with Intel's basic command set (JEDEC JESD68 common flash interface, command set 0001).
-/// LIMIT: guests cannot run code from it.
+/// Guests run code from it where it has a window.
 /// </summary>
 [Stateful("cfi-flash")]
 public sealed partial class CfiFlash : IMmio, IPlatformDevice
@@ -33,10 +40,11 @@ public sealed partial class CfiFlash : IMmio, IPlatformDevice
 
     private readonly Lock _lock = new();
 
-    // Content is kept inverted, so that erased flash (all ones) costs the host no memory.
-    private readonly Ram _inverted;
+    private readonly Ram _cells;
+    private readonly byte _inversion;
     private readonly CfiFlashLayout _layout;
     private readonly IFlashBackend? _backend;
+    private readonly IFlashWindow? _window;
     [Saved(1)] private Mode _mode;
     [Saved(2)] private byte _status = StatusReady;
     [Saved(3)] private Command _command;
@@ -49,27 +57,28 @@ public sealed partial class CfiFlash : IMmio, IPlatformDevice
     private enum Mode : byte { Array, Status, Query, Id }
     private enum Command : byte { None, Program, Erase, BufferCount, BufferData, BufferConfirm, Lock }
 
-    /// <param name="inverted">The content, each byte inverted; the machine owns it and saves it with its memory.</param>
+    /// <param name="cells">
+    /// The content; the machine owns it and saves it with its memory. Without back end and window each byte is inverted, so that
+    /// erased flash (all ones) costs the host no memory.
+    /// </param>
     /// <param name="layout">Null for <see cref="CfiFlashLayout.Pair"/>.</param>
-    /// <param name="backend">Keeps what the guest writes; its content goes to <paramref name="inverted"/> first, and has that length.</param>
-    public CfiFlash(Ram inverted, CfiFlashLayout? layout = null, IFlashBackend? backend = null)
+    /// <param name="backend">Keeps what the guest writes; its content goes to <paramref name="cells"/> first, and has that length.</param>
+    /// <param name="window">Shows guests the array as memory.</param>
+    public CfiFlash(Ram cells, CfiFlashLayout? layout = null, IFlashBackend? backend = null, IFlashWindow? window = null)
     {
-        _inverted = inverted;
+        _cells = cells;
         _layout = layout ?? CfiFlashLayout.Pair;
         _backend = backend;
-        if (backend is null)
-            return;
-        Span<byte> cells = inverted.GetForWrite(0, (int)inverted.Size);
-        backend.Read(cells);
-        for (int i = 0; i < cells.Length; i++)
-            cells[i] = (byte)~cells[i];
+        _window = window;
+        _inversion = (byte)(backend is null && window is null ? 0xff : 0);
+        backend?.Read(cells.GetForWrite(0, (int)cells.Size));
     }
 
     /// <inheritdoc/>
     public string NodeName => "flash";
 
     /// <inheritdoc/>
-    public ulong Size => _inverted.Size;
+    public ulong Size => _cells.Size;
 
     /// <inheritdoc/>
     public bool Read(ulong offset, int size, out ulong value)
@@ -101,7 +110,7 @@ public sealed partial class CfiFlash : IMmio, IPlatformDevice
     {
         lock (_lock)
         {
-            _mode = Mode.Array;
+            Show(Mode.Array);
             _status = StatusReady;
             _command = Command.None;
             _bufferLeft = 0;
@@ -112,7 +121,13 @@ public sealed partial class CfiFlash : IMmio, IPlatformDevice
     /// <inheritdoc/>
     public void Describe(DeviceTreeNode node) => node.SetStrings("compatible", "cfi-flash").SetCells("bank-width", 4);
 
-    private void Sync() { }
+    private void Sync() => Show(_mode);
+
+    private void Show(Mode mode)
+    {
+        _mode = mode;
+        _window?.Show(array: mode == Mode.Array);
+    }
 
     private byte ReadByte(ulong offset)
     {
@@ -121,7 +136,7 @@ public sealed partial class CfiFlash : IMmio, IPlatformDevice
         int bus = _layout.Lanes * _layout.Chips;
         return _mode switch
         {
-            Mode.Array => (byte)~_inverted.Get(offset, 1)[0],
+            Mode.Array => (byte)(_cells.Get(offset, 1)[0] ^ _inversion),
             Mode.Status => lowLane ? _status : (byte)0,
             Mode.Query => lowLane ? Query((int)(offset / (ulong)bus & 0xff)) : (byte)0,
             _ => lowLane ? Identifier((int)(offset / (ulong)bus & 0xff)) : (byte)0,
@@ -171,7 +186,7 @@ public sealed partial class CfiFlash : IMmio, IPlatformDevice
                 if (command == 0xd0)
                 {
                     ulong sector = offset / (ulong)_layout.SectorSize * (ulong)_layout.SectorSize;
-                    _inverted.GetForWrite(sector, _layout.SectorSize).Clear();
+                    _cells.GetForWrite(sector, _layout.SectorSize).Fill((byte)~_inversion);
                     Changed(sector, _layout.SectorSize);
                     Finish(StatusReady);
                 }
@@ -210,16 +225,16 @@ public sealed partial class CfiFlash : IMmio, IPlatformDevice
             case 0x20: Enter(Command.Erase); break;
             case 0x50:
                 _status = _layout.ClearsReady ? (byte)0 : StatusReady;
-                _mode = Mode.Array;
+                Show(Mode.Array);
                 break;
             case 0x60: Enter(Command.Lock); break;
-            case 0x70: _mode = Mode.Status; break;
-            case 0x90: _mode = Mode.Id; break;
-            case 0x98: _mode = Mode.Query; break;
+            case 0x70: Show(Mode.Status); break;
+            case 0x90: Show(Mode.Id); break;
+            case 0x98: Show(Mode.Query); break;
             case 0xe8: Enter(Command.BufferCount); break;
             // 0xff; 0xf0 as drivers for the other command set probe with it. A driver is done with what it writes.
             default:
-                _mode = Mode.Array;
+                Show(Mode.Array);
                 Store();
                 break;
         }
@@ -228,14 +243,14 @@ public sealed partial class CfiFlash : IMmio, IPlatformDevice
     private void Enter(Command command)
     {
         _command = command;
-        _mode = Mode.Status;
+        Show(Mode.Status);
         _status = StatusReady;
     }
 
     private void Finish(byte status)
     {
         _command = Command.None;
-        _mode = Mode.Status;
+        Show(Mode.Status);
         _status = status;
         _bufferLeft = 0;
     }
@@ -243,9 +258,9 @@ public sealed partial class CfiFlash : IMmio, IPlatformDevice
     /// <summary>Programming can only turn ones into zeroes.</summary>
     private void Program(ulong offset, int size, uint value)
     {
-        Span<byte> cells = _inverted.GetForWrite(offset, size);
+        Span<byte> cells = _cells.GetForWrite(offset, size);
         for (int i = 0; i < size; i++)
-            cells[i] |= (byte)~(value >> (8 * i));
+            cells[i] = (byte)(((cells[i] ^ _inversion) & (byte)(value >> (8 * i))) ^ _inversion);
         Changed(offset, size);
     }
 
@@ -260,11 +275,7 @@ public sealed partial class CfiFlash : IMmio, IPlatformDevice
     {
         if (_backend is not null && _changedStart < _changedEnd)
         {
-            ReadOnlySpan<byte> cells = _inverted.Get(_changedStart, (int)(_changedEnd - _changedStart));
-            byte[] bytes = new byte[cells.Length];
-            for (int i = 0; i < bytes.Length; i++)
-                bytes[i] = (byte)~cells[i];
-            _backend.Write(_changedStart, bytes);
+            _backend.Write(_changedStart, _cells.Get(_changedStart, (int)(_changedEnd - _changedStart)));
         }
         _changedStart = ulong.MaxValue;
         _changedEnd = 0;

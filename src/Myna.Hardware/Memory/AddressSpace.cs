@@ -2,13 +2,13 @@ using System.Buffers.Binary;
 
 namespace Myna.Hardware.Memory;
 
-/// <summary>One range of an address space: RAM, ROM or a device.</summary>
+/// <summary>One range of an address space: RAM, ROM, a device, or a device whose content is read as ROM.</summary>
 /// <param name="Start">First address.</param>
 /// <param name="Size">Bytes.</param>
 /// <param name="Name">Shown in the memory map.</param>
 /// <param name="Ram">The RAM behind it, or null for a device.</param>
 /// <param name="RamOffset">Where in <paramref name="Ram"/> the range begins.</param>
-/// <param name="Device">The device behind it, or null for RAM.</param>
+/// <param name="Device">The device behind it, or null for RAM. With a <paramref name="Ram"/>, which is read only then, it gets the stores alone.</param>
 public sealed record Region(ulong Start, ulong Size, string Name, Ram? Ram, ulong RamOffset, IMmio? Device)
 {
     /// <summary>Last address, inclusive.</summary>
@@ -78,6 +78,27 @@ public sealed class AddressSpace
         Changed?.Invoke();
     }
 
+    /// <summary>Puts another region into a region's place. No access falls between the two.</summary>
+    /// <returns>The new region.</returns>
+    /// <exception cref="ArgumentException">It has another range, or the old one is not in the map.</exception>
+    public Region Replace(Region old, Region region)
+    {
+        if (region.Start != old.Start || region.Size != old.Size)
+            throw new ArgumentException($"{region.Name} does not lie where {old.Name} does");
+        lock (_lock)
+        {
+            int at = Array.FindIndex(_view, r => ReferenceEquals(r, old));
+            if (at < 0)
+                throw new ArgumentException($"{old.Name} is not mapped");
+            Region[] view = [.. _view];
+            view[at] = region;
+            Volatile.Write(ref _view, view);
+            _version++;
+        }
+        Changed?.Invoke();
+        return region;
+    }
+
     /// <summary>The region that holds an address, or null.</summary>
     public Region? Find(ulong address)
     {
@@ -106,9 +127,9 @@ public sealed class AddressSpace
         if (r is null || r.Size - (address - r.Start) < (ulong)size)
             return false;
         ulong offset = address - r.Start;
-        if (r.Device is { } device)
-            return device.Read(offset, size, out value);
-        ReadOnlySpan<byte> bytes = r.Ram!.Get(offset + r.RamOffset, size);
+        if (r.Ram is not { } ram)
+            return r.Device!.Read(offset, size, out value);
+        ReadOnlySpan<byte> bytes = ram.Get(offset + r.RamOffset, size);
         value = size switch
         {
             1 => bytes[0],

@@ -10,16 +10,25 @@ public sealed partial class GuestCache
         ("x86_64", VgaBios, "seabios", ["usr/share/seabios/vgabios-stdvga.bin"]),
         ("x86_64", UefiName, "ovmf", ["usr/share/OVMF/OVMF_CODE_4M.fd", "usr/share/OVMF/OVMF_VARS_4M.fd"]),
         ("riscv64", "opensbi", "opensbi", ["usr/lib/riscv64-linux-gnu/opensbi/generic/fw_dynamic.bin"]),
+        ("riscv64", UefiName, "qemu-efi-riscv64", ["usr/share/qemu-efi-riscv64/RISCV_VIRT_CODE.fd", "usr/share/qemu-efi-riscv64/RISCV_VIRT_VARS.fd"]),
+        ("riscv64", UBootName, "u-boot-qemu", ["usr/lib/u-boot/qemu-riscv64_smode/u-boot.bin"]),
     ];
 
     /// <summary>The option ROM of the standard VGA.</summary>
     public const string VgaBios = "vgabios";
 
-    /// <summary>Myna's name of OVMF, which has a template of its variables.</summary>
+    /// <summary>Myna's name of EDK II, which has a template of its variables.</summary>
     public const string UefiName = "uefi";
 
+    /// <summary>Myna's name of U-Boot for S-mode, which takes a kernel's place.</summary>
+    public const string UBootName = "u-boot";
+
     /// <summary>The template of variables beside the path that <see cref="FirmwareAsync"/> gave for <see cref="UefiName"/>.</summary>
-    public static string UefiVariables(string image) => Path.Combine(Path.GetDirectoryName(image)!, "OVMF_VARS_4M.fd");
+    public static string UefiVariables(string image)
+    {
+        string[] files = s_firmware.First(f => f.Name == UefiName && Path.GetFileName(f.Files[0]) == Path.GetFileName(image)).Files;
+        return Path.Combine(Path.GetDirectoryName(image)!, Path.GetFileName(files[1]));
+    }
 
     private const string FirmwareSuite = "trixie", FirmwareArch = "amd64";
 

@@ -25,7 +25,7 @@ internal sealed class BootLayout : IDisposable
         _options = options;
         _ramEnd = VirtMemoryMap.Ram + options.Memory;
         bool builtIn = options.Firmware == MachineOptions.FirmwareBuiltIn, none = options.Firmware == MachineOptions.FirmwareNone;
-        if (options.Kernel is null && (builtIn || none))
+        if (options.Kernel is null && (none || (builtIn && options.Flash is null)))
             throw new MachineException("there is nothing to start: give a kernel (--kernel FILE) or a firmware (--firmware FILE)");
         if (!builtIn && !none)
             Firmware = BootImage.Load(options.Firmware!, "firmware", VirtMemoryMap.Ram);
@@ -49,8 +49,11 @@ internal sealed class BootLayout : IDisposable
     public BootImage? Firmware { get; }
     public BootImage? Kernel { get; }
 
-    /// <summary>What the harts execute first.</summary>
-    public BootImage First => Firmware ?? Kernel!;
+    /// <summary>Where the harts begin, or with a built-in firmware, where it goes first.</summary>
+    public ulong Entry => Firmware?.Entry ?? Next;
+
+    /// <summary>Where a firmware goes: the kernel, or the firmware for S-mode in flash; 0 for neither.</summary>
+    private ulong Next => Kernel?.Entry ?? (_options.Flash is null ? 0 : VirtMemoryMap.Flash0);
 
     public (ulong Start, ulong End)? Initrd { get; private set; }
     public ulong TreeAddress { get; private set; }
@@ -70,7 +73,7 @@ internal sealed class BootLayout : IDisposable
         ulong alignment = _options.Memory >= 64 * Megabyte ? 2 * Megabyte : Ram.PageSize;
         TreeAddress = AlignDown(treeEnd - Math.Min(treeEnd, treeSize + TreeSlack), alignment);
         if (TreeAddress < Math.Max(imagesEnd, VirtMemoryMap.Ram))
-            throw new MachineException($"the {(Kernel is null ? "firmware" : "kernel")} {(Kernel ?? Firmware)!.Path} needs memory up to 0x{imagesEnd:x} and the device tree more, but RAM ends at 0x{_ramEnd:x}; raise --memory");
+            throw new MachineException($"the {(Kernel is null ? "firmware" : "kernel")} {(Kernel ?? Firmware)?.Path ?? _options.Flash} needs memory up to 0x{imagesEnd:x} and the device tree more, but RAM ends at 0x{_ramEnd:x}; raise --memory");
         if (_initrd is not null)
         {
             ulong room = AlignDown(TreeAddress, Ram.PageSize) - AlignUp(imagesEnd, Ram.PageSize);
@@ -90,7 +93,7 @@ internal sealed class BootLayout : IDisposable
         if (Initrd is (ulong start, _))
             SegmentLoader.Load(memory, new Segment(start, _initrd!, 0, (ulong)_initrd!.Length, (ulong)_initrd.Length));
         memory.Write(TreeAddress, Tree);
-        ResetVector.Build(First.Entry, TreeAddress, Firmware is null ? 0 : Kernel?.Entry ?? 0).CopyTo(resetRom.GetForWrite(0, 0x1000));
+        ResetVector.Build(Entry, TreeAddress, Firmware is null ? 0 : Next).CopyTo(resetRom.GetForWrite(0, 0x1000));
     }
 
     public void Dispose()

@@ -19,7 +19,8 @@ namespace Myna.Machines.RiscV;
 /// <param name="Harts">The interrupt inputs of each hart; an input's number is its interrupt's code in mip.</param>
 /// <param name="WallClock">Nanoseconds since 1970-01-01 UTC now.</param>
 /// <param name="Interrupts">Which interrupt controllers there are.</param>
-internal sealed record VirtWiring(VirtInterrupts Interrupts, AddressSpace Memory, Ram Ram, Clock Clock, IReadOnlyList<IInterruptSink> Harts, IPowerControl Power, ulong WallClock, ICharBackend? Console);
+/// <param name="Variables">What the second flash bank holds and keeps, or null for an erased one.</param>
+internal sealed record VirtWiring(VirtInterrupts Interrupts, AddressSpace Memory, Ram Ram, Clock Clock, IReadOnlyList<IInterruptSink> Harts, IPowerControl Power, ulong WallClock, ICharBackend? Console, IFlashBackend? Variables);
 
 /// <summary>The interrupt controllers of a board `virt`.</summary>
 internal enum VirtInterrupts
@@ -48,8 +49,9 @@ internal sealed class VirtBoard
     private readonly List<PlatformEntry> _platform = [];
 
     /// <param name="fwCfg">Files of fw_cfg by name.</param>
+    /// <param name="code">What the first flash bank holds, or null for an erased one.</param>
     /// <param name="ramfb">A display that firmware sets up by fw_cfg, or null.</param>
-    public VirtBoard(VirtWiring wiring, IReadOnlyDictionary<string, byte[]> fwCfg, Ramfb? ramfb = null)
+    public VirtBoard(VirtWiring wiring, IReadOnlyDictionary<string, byte[]> fwCfg, byte[]? code = null, Ramfb? ramfb = null)
     {
         _wiring = wiring;
         InterruptLine[] Lines(int input) => [.. wiring.Harts.Select(h => new InterruptLine(h, input))];
@@ -77,9 +79,10 @@ internal sealed class VirtBoard
         Uart = Add(VirtMemoryMap.Uart, new Uart16550(wiring.Clock, VirtMemoryMap.UartHertz, Irq(VirtMemoryMap.UartIrq), wiring.Console), VirtMemoryMap.UartIrq);
         Add(VirtMemoryMap.FwCfg, new FwCfg(wiring.Memory, ramfb is null ? fwCfg : fwCfg.Append(new(Ramfb.FileName, ramfb.File)), wiring.Harts.Count, wiring.Ram.Size, writable: [Ramfb.FileName]));
 
-        Flash = [new Ram("flash0", VirtMemoryMap.FlashSize), new Ram("flash1", VirtMemoryMap.FlashSize)];
-        Add(VirtMemoryMap.Flash0, new CfiFlash(Flash[0]));
-        Add(VirtMemoryMap.Flash1, new CfiFlash(Flash[1]));
+        Flash = [new Ram("flash0", VirtMemoryMap.FlashSize, readOnly: code is not null), new Ram("flash1", VirtMemoryMap.FlashSize)];
+        FlashWindow? window = code is null ? null : new FlashWindow(wiring.Memory, VirtMemoryMap.Flash0, Flash[0], code);
+        Add(VirtMemoryMap.Flash0, new CfiFlash(Flash[0], window: window));
+        Add(VirtMemoryMap.Flash1, new CfiFlash(Flash[1], backend: wiring.Variables));
 
         ulong high = VirtMemoryMap.PcieMmio64(wiring.Ram.Size);
         Pci = new PciHost(wiring.Memory,
@@ -96,7 +99,7 @@ internal sealed class VirtBoard
     public Uart16550 Uart { get; }
     public PciHost Pci { get; }
 
-    /// <summary>The content of the flash banks, inverted.</summary>
+    /// <summary>The content of the flash banks, as <see cref="CfiFlash"/> keeps it.</summary>
     public Ram[] Flash { get; }
 
     /// <summary>Devices with saved state, in the order in which they are saved and reset.</summary>

@@ -64,7 +64,7 @@ internal sealed class VirtMachine : IBoard
             : firmware is null ? VirtInterrupts.Aia : VirtInterrupts.AiaSupervisor;
         ulong wallClock = options.WallClock ?? (ulong)(DateTime.UtcNow - DateTime.UnixEpoch).Ticks * 100;
         Ramfb? ramfb = CreateRamfb();
-        _board = new VirtBoard(new VirtWiring(interrupts, Memory, _ram, clock, _harts, power, wallClock, options.Console), options.FwCfg, ramfb);
+        _board = new VirtBoard(new VirtWiring(interrupts, Memory, _ram, clock, _harts, power, wallClock, options.Console, options.FirmwareVariables), options.FwCfg, ReadFlash(options.Flash), ramfb);
         for (int i = 0; i < _harts.Length; i++)
         {
             _harts[i].SupervisorFile = _board.SupervisorImsic?[i];
@@ -73,8 +73,6 @@ internal sealed class VirtMachine : IBoard
         platform.Harts = _harts;
         platform.Console = _board.Uart;
         MapRam(power);
-        LoadFlash(options.Flash0, 0);
-        LoadFlash(options.Flash1, 1);
         if (ramfb is not null)
             _board.Add(new BoardDevice("ramfb", ramfb, ramfb.Reset));
         AddScreen(clock);
@@ -95,7 +93,7 @@ internal sealed class VirtMachine : IBoard
     public IReadOnlyList<IPointer> Pointers => _pointers;
     public IReadOnlyList<VirtualCpu> Cpus => _harts;
     public IReadOnlyList<BoardDevice> Devices => _board.Devices;
-    public IReadOnlyDictionary<string, ulong> Symbols => _layout.Kernel?.Symbols ?? _layout.First.Symbols;
+    public IReadOnlyDictionary<string, ulong> Symbols => _layout.Kernel?.Symbols ?? _layout.Firmware?.Symbols ?? new Dictionary<string, ulong>();
 
     public void FlushConsole() => _board.Uart.Flush();
 
@@ -108,7 +106,7 @@ internal sealed class VirtMachine : IBoard
             device.Reset();
         _layout.Load(Memory, _resetRom);
         if (_options.Firmware == MachineOptions.FirmwareBuiltIn)
-            _harts[0].Boot(_layout.First.Entry, _layout.TreeAddress);
+            _harts[0].Boot(_layout.Entry, _layout.TreeAddress);
     }
 
     public void Dispose()
@@ -136,7 +134,7 @@ internal sealed class VirtMachine : IBoard
         ulong start = (Math.Min(tohost, fromhost) - VirtMemoryMap.Ram) / page * page;
         ulong end = (Math.Max(tohost, fromhost) + 8 - VirtMemoryMap.Ram + page - 1) / page * page;
         if (end - start > 16 * page)
-            throw new MachineException($"tohost and fromhost of {_layout.First.Path} lie {end - start} bytes apart; put them side by side");
+            throw new MachineException($"tohost and fromhost of {(_layout.Firmware ?? _layout.Kernel)!.Path} lie {end - start} bytes apart; put them side by side");
         var htif = new Htif(Memory, _ram, start, tohost - VirtMemoryMap.Ram - start, fromhost - VirtMemoryMap.Ram - start, power, _board.Uart);
         if (start != 0)
             Memory.Map(VirtMemoryMap.Ram, _ram, 0, start);
@@ -188,15 +186,12 @@ internal sealed class VirtMachine : IBoard
         }
     }
 
-    private void LoadFlash(string? path, int bank)
+    private static byte[]? ReadFlash(string? path)
     {
         if (path is null)
-            return;
+            return null;
         byte[] bytes = ImageFile.Read(path, "flash image");
-        if ((ulong)bytes.Length > VirtMemoryMap.FlashSize)
-            throw new MachineException($"the flash image {path} has {bytes.Length} bytes; a bank has {VirtMemoryMap.FlashSize >> 20} MiB");
-        Span<byte> cells = _board.Flash[bank].GetForWrite(0, bytes.Length);
-        for (int i = 0; i < bytes.Length; i++)
-            cells[i] = (byte)~bytes[i];
+        return (ulong)bytes.Length <= VirtMemoryMap.FlashSize ? bytes
+            : throw new MachineException($"the flash image {path} has {bytes.Length} bytes; a bank has {VirtMemoryMap.FlashSize >> 20} MiB");
     }
 }

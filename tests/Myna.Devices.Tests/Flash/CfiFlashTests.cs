@@ -135,6 +135,38 @@ public sealed class CfiFlashTests : IDisposable
         Assert.Equal(0xffu, flash.Load(0x1000, 1));
     }
 
+    [Fact]
+    public void Its_window_shows_the_array_while_no_command_runs()
+    {
+        using var cells = new Ram("flash", 1 << 20, readOnly: true);
+        cells.GetForWrite(0, 4).Fill(0x33);
+        var window = new Window();
+        var flash = new CfiFlash(cells, window: window);
+        flash.Reset();
+        Assert.True(window.Array);
+        Assert.Equal(0x3333_3333u, flash.Load(0));
+        flash.Store(0, 0x0040_0040);
+        Assert.False(window.Array);
+        flash.Store(0, 0x1111_1111);
+        Assert.Equal(0x0080_0080u, flash.Load(0));
+        flash.Store(0, 0x00ff_00ff);
+        Assert.True(window.Array);
+        Assert.Equal([0x11, 0x11, 0x11, 0x11], cells.Get(0, 4).ToArray());
+        flash.Store(0, 0x0020_0020);
+        flash.Store(0, 0x00d0_00d0);
+        Assert.False(window.Array);
+        flash.Reset();
+        Assert.True(window.Array);
+        Assert.Equal(uint.MaxValue, flash.Load(0));
+    }
+
+    private sealed class Window : IFlashWindow
+    {
+        public bool Array { get; private set; }
+
+        public void Show(bool array) => Array = array;
+    }
+
     private sealed class Kept : Myna.Hardware.Backends.IFlashBackend
     {
         public Kept(int length)

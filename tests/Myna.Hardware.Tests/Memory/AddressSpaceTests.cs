@@ -71,6 +71,29 @@ public sealed class AddressSpaceTests
     }
 
     [Fact]
+    public void A_device_with_content_is_read_as_rom_and_gets_the_stores()
+    {
+        using var rom = new Ram("rom", 4096, readOnly: true);
+        rom.GetForWrite(8, 1)[0] = 0x5a;
+        var space = new AddressSpace();
+        var device = new Device();
+        Region plain = space.Map(0x1000, 4096, "flash", device);
+        Region both = space.Replace(plain, plain with { Ram = rom });
+        Assert.Same(both, space.Find(0x1008));
+        Assert.True(space.Load(0x1008, 2, out ulong value));
+        Assert.Equal(0x5aul, value);
+        Assert.True(space.Store(0x1008, 4, 0x77));
+        Assert.Equal((8ul, 0x77ul), device.Last);
+        Assert.False(space.Write(0x1008, [1]));
+        Assert.True(space.FindRam(0x1008, 4, out _, out _, out _));
+        space.Replace(both, plain);
+        Assert.True(space.Load(0x1008, 2, out value));
+        Assert.Equal(0ul, value);
+        Assert.Throws<ArgumentException>(() => space.Replace(both, plain));
+        Assert.Throws<ArgumentException>(() => space.Replace(plain, plain with { Size = 8192 }));
+    }
+
+    [Fact]
     public void Watched_pages_report_every_kind_of_write()
     {
         using var ram = new Ram("ram", 16384);
@@ -111,6 +134,12 @@ public sealed class AddressSpaceTests
             return true;
         }
 
-        public bool Write(ulong offset, int size, ulong value) => true;
+        public (ulong Offset, ulong Value) Last { get; private set; }
+
+        public bool Write(ulong offset, int size, ulong value)
+        {
+            Last = (offset, value);
+            return true;
+        }
     }
 }

@@ -1,0 +1,53 @@
+using System.Diagnostics;
+
+namespace Myna.Boot.Tests;
+
+/// <summary>EDK II from Debian's packages, to its shell.</summary>
+public sealed class UefiTests
+{
+    [Theory]
+    [InlineData("x86_64", "256M")]
+    [InlineData("riscv64", "2G")]
+    public void UEFI_reaches_its_shell_and_keeps_variables(string arch, string memory)
+    {
+        string folder = Directory.CreateTempSubdirectory("myna-test-").FullName, variables = Path.Combine(folder, "vars.fd");
+        // A vendor's name space: that of the specification takes its own names alone (UEFI 2.10, section 3.3).
+        const string Guid = "-guid 4c0f65a1-7d4e-4a4e-9f3b-6d796e610001";
+        string[] options = ["--arch", arch, "--uefi-vars", variables, "--memory", memory];
+        try
+        {
+            // A cold reset in between; then another machine with the same file.
+            string first = Shell(options, $"setvar Greeting {Guid} -nv -bs =S\"myna\"", "reset -c", $"setvar Greeting {Guid}", "reset -s");
+            Assert.Contains("6D 79 6E 61", first, StringComparison.Ordinal);
+            Assert.Contains("6D 79 6E 61", Shell(options, $"setvar Greeting {Guid}", "reset -s"), StringComparison.Ordinal);
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+    }
+
+    private static string Shell(string[] options, params string[] commands)
+    {
+        using Process process = MynaProgram.Start(["run", "--firmware", "uefi", "--net", "none", .. options]);
+        _ = process.StandardError.ReadToEndAsync();
+        using var timer = new Timer(_ => process.Kill(entireProcessTree: true), null, TimeSpan.FromMinutes(4), Timeout.InfiniteTimeSpan);
+        string seen = "";
+        int next = 0, from = 0;
+        while (process.StandardOutput.Read() is int c and >= 0)
+        {
+            seen += (char)c;
+            bool countdown = seen.IndexOf("in 5 seconds", from, StringComparison.Ordinal) >= 0;
+            if (!countdown && (seen.IndexOf("Shell> ", from, StringComparison.Ordinal) < 0 || next == commands.Length))
+                continue;
+            from = seen.Length;
+            // Any key ends the countdown in front of the first prompt.
+            process.StandardInput.Write(countdown ? "x" : commands[next++] + "\r");
+            process.StandardInput.Flush();
+        }
+        process.WaitForExit();
+        Assert.Equal(commands.Length, next);
+        Assert.Equal(0, process.ExitCode);
+        return seen;
+    }
+}
