@@ -34,6 +34,11 @@ internal interface IBoard : IDisposable
     /// <exception cref="MachineException">An image cannot be read any more.</exception>
     void PowerOn();
 
+    /// <summary>The CPUs stand still: what somebody else executes or holds for them comes back.</summary>
+    void Stand()
+    {
+    }
+
     /// <summary>Hands what the guest has written to its consoles to the host.</summary>
     void FlushConsole();
 

@@ -271,6 +271,7 @@ public sealed class Machine : IPowerControl, IDisposable
             cpu.RequestPause();
         foreach (VirtualCpu cpu in Cpus)
             cpu.WaitUntilPaused();
+        _board.Stand();
     }
 
     private void End(MachineExit exit)

@@ -20,6 +20,22 @@ public enum Accel
     Lockstep,
 }
 
+/// <summary>Where a PC's interrupt controllers are under KVM.</summary>
+public enum Irqchip
+{
+    /// <summary>Local APICs in the kernel where the processor virtualizes, otherwise here.</summary>
+    Auto,
+
+    /// <summary>Here.</summary>
+    Off,
+
+    /// <summary>Local APICs in the kernel, the others here.</summary>
+    Split,
+
+    /// <summary>All in the kernel, and the 8254.</summary>
+    Full,
+}
+
 /// <summary>How a virtio device is attached.</summary>
 public enum DeviceBus
 {
@@ -142,6 +158,9 @@ public sealed record MachineOptions
     public ulong Memory { get; init; } = 512UL << 20;
 
     public Accel Accel { get; init; } = Accel.Auto;
+
+    /// <summary>For KVM.</summary>
+    public Irqchip Irqchip { get; init; }
 
     /// <summary>The translator counts instructions exactly, which slows it down; the interpreter always does.</summary>
     public bool CountInstructions { get; init; }

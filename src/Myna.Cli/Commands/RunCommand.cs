@@ -30,7 +30,7 @@ internal static class RunCommand
         Setting<int> cpus = Value("--cpus", "N", "Virtual processors, 1 to 64 (default 1).", 1, Cpus);
         Setting<ulong> memory = Value("--memory", "SIZE", "RAM, as in 512M or 2G (default 1G).", 1UL << 30,
             s => MemoryOption.Parse(s, (ulong)GC.GetGCMemoryInfo().TotalAvailableMemoryBytes));
-        Setting<Accel> accel = Value("--accel", "ENGINE", "What executes guest code: auto (the default), kvm (the host's processor, for guests of its instruction set), jit (translator), interp (interpreter), or lockstep: the last two, compared after every few blocks.", Accel.Auto, AccelOf);
+        Setting<AccelOption> accel = Value("--accel", "ENGINE", "What executes guest code: auto (the default), kvm[,irqchip=split|full|off] (the host's processor, for guests of its instruction set; where interrupt controllers are: local APICs, all or none in the kernel), jit (translator), interp (interpreter), or lockstep: the last two, compared after every few blocks.", new AccelOption(Accel.Auto, Irqchip.Auto), AccelOption.Parse);
         Option<string?> kernel = Text("--kernel", "FILE", "A kernel (riscv64: Image, ELF, or one of them gzipped; x86_64: bzImage, ELF, PVH or multiboot) instead of the default guest.");
         Setting<int?> entry = Value<int?>("--kernel-entry", "16|32|64", "x86_64: the entry of a bzImage that is used; by default the widest, with --firmware 16 (real mode).", null, Entry);
         Option<string?> initrd = Text("--initrd", "FILE", "Its initial RAM disk; with a multiboot kernel modules, as in \"FILE WORDS,FILE WORDS\".");
@@ -83,7 +83,8 @@ internal static class RunCommand
                 Cpus = cpus.Of(result),
                 DebugExitPort = result.GetResult(debugExit) is null ? null : Port(result.GetValue(debugExit)),
                 Memory = memory.Of(result),
-                Accel = accel.Of(result),
+                Accel = accel.Of(result).Accel,
+                Irqchip = accel.Of(result).Irqchip,
                 Kernel = result.GetValue(kernel),
                 KernelEntry = entry.Of(result),
                 Initrd = result.GetValue(initrd),
@@ -144,16 +145,6 @@ internal static class RunCommand
     private static int Granularity(string text) => text is "4" or "8" or "16" ? int.Parse(text, CultureInfo.InvariantCulture) : throw new FormatException($"'{text}' is not 4, 8 or 16");
 
     private static bool OnOff(string text) => text switch { "on" => true, "off" => false, _ => throw new FormatException($"'{text}' is neither on nor off") };
-
-    private static Accel AccelOf(string text) => text switch
-    {
-        "jit" => Accel.Jit,
-        "interp" => Accel.Interp,
-        "kvm" => Accel.Kvm,
-        "auto" => Accel.Auto,
-        "lockstep" => Accel.Lockstep,
-        _ => throw new FormatException($"'{text}' is unknown; use auto, kvm, jit, interp or lockstep"),
-    };
 
     private static Option<string?> Text(string name, string help, string description) =>
         new(name) { HelpName = help, Description = description, Arity = ArgumentArity.ExactlyOne };

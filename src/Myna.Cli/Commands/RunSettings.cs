@@ -13,6 +13,7 @@ internal sealed record RunSettings
     public ushort? DebugExitPort { get; init; }
     public required ulong Memory { get; init; }
     public required Accel Accel { get; init; }
+    public Irqchip Irqchip { get; init; }
     public string? Kernel { get; init; }
     public int? KernelEntry { get; init; }
     public string? Initrd { get; init; }

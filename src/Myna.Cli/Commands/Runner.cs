@@ -38,6 +38,7 @@ internal static class Runner
                 DebugExitPort = settings.DebugExitPort,
                 Memory = settings.Memory,
                 Accel = settings.Accel,
+                Irqchip = settings.Irqchip,
                 Kernel = guest?.Kernel ?? settings.Kernel,
                 KernelEntry = settings.KernelEntry,
                 Initrd = settings.Initrd ?? guest?.Initrd,

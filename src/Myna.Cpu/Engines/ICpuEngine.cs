@@ -28,6 +28,9 @@ public interface ICpuEngine
     /// <summary>Whether the host's processor executes guest code: then it looks after the guest's own debug registers, and instructions are not counted.</summary>
     bool IsNative => false;
 
+    /// <summary>Whether <see cref="Run"/> also waits, now, where a CPU waits for interrupts or to be started, and takes the interrupts itself.</summary>
+    bool WaitsForInterrupts => false;
+
     /// <summary><c>JitContext.ExitRequest</c> is not zero any more, for an engine that does not look at it. Any thread.</summary>
     void Kick()
     {

@@ -161,6 +161,17 @@ public sealed partial class X86Cpu
         UpdateFlags();
     }
 
+    // KVM_MP_STATE_* of linux/kvm.h.
+    private const uint MpRunnable = 0, MpUninitialized = 1, MpInitReceived = 2, MpHalted = 3;
+
+    internal uint KvmMpState => _waitsForStartup ? MpInitReceived : _halted ? MpHalted : MpRunnable;
+
+    internal void ReadKvmMpState(uint state)
+    {
+        _waitsForStartup = state is MpUninitialized or MpInitReceived;
+        _halted = state == MpHalted;
+    }
+
     internal void ReadKvmXcr0(ulong value) => _xcr0 = value;
 
     internal void ReadKvmXsave(ReadOnlySpan<byte> image)

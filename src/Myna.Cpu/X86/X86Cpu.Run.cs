@@ -109,10 +109,13 @@ public sealed partial class X86Cpu
     }
 
     // HLT, the wait for a start-up message, shutdown.
-    private protected override bool IsWaiting => _halted || _waitsForStartup || _shutDown;
+    private protected override bool IsWaiting => _shutDown || ((_halted || _waitsForStartup) && Engine is not { WaitsForInterrupts: true });
 
     private protected override bool TryWake()
     {
+        // Interrupt controllers have gone to where the CPU will wait.
+        if (!_shutDown && Engine is { WaitsForInterrupts: true })
+            return true;
         if (_waitsForStartup || _shutDown)
             return false;
         if (_halted && !IsInterruptDeliverable)
@@ -129,7 +132,7 @@ public sealed partial class X86Cpu
         return true;
     }
 
-    private bool IsInterruptDeliverable => (Volatile.Read(ref _nmisPending) != 0 && !_nmiBlocked) || (Volatile.Read(ref _intr) && (State.OtherFlags & RFlag.IF) != 0);
+    private bool IsInterruptDeliverable => (Volatile.Read(ref _nmisPending) != 0 && !_nmiBlocked) || (Volatile.Read(ref _intr) && (State.OtherFlags & RFlag.IF) != 0 && Engine is not { WaitsForInterrupts: true });
 
     // Between two instructions.
     private void TakePendingInterrupt()

@@ -33,6 +33,8 @@ public sealed class ApicBus : IMsiSink, IInterruptSink
 
     private const ulong MessageBase = 0xfee0_0000, MessageSize = 0x10_0000;
 
+    private readonly Lock _switch = new();
+    private volatile bool _hosted;
     private LocalApic[] _local = [];
     private IoApic[] _io = [];
 
@@ -42,9 +44,39 @@ public sealed class ApicBus : IMsiSink, IInterruptSink
     /// <summary>The local APICs in order of their CPUs.</summary>
     public IReadOnlyList<LocalApic> LocalApics => _local;
 
+    /// <summary>The I/O APICs.</summary>
+    public IReadOnlyList<IoApic> IoApics => _io;
+
+    /// <summary>The host's kernel, if it takes the controllers over while guest code runs. Set before anything runs.</summary>
+    public IInterruptHost? Host { get; set; }
+
+    /// <summary>The controllers change hands: no message is under way while <paramref name="transfer"/> moves their state.</summary>
+    public void Switch(bool hosted, Action transfer)
+    {
+        lock (_switch)
+        {
+            _hosted = hosted;
+            transfer();
+        }
+    }
+
     /// <summary>Delivers a message.</summary>
     /// <returns>False when no local APIC accepted it.</returns>
     public bool Deliver(in ApicMessage message)
+    {
+        if (Host is null)
+            return DeliverHere(message);
+        lock (_switch)
+            return _hosted ? Host.Send(AddressOf(message), DataOf(message)) : DeliverHere(message);
+    }
+
+    /// <summary>A message in the form that MSIs have.</summary>
+    internal static ulong AddressOf(in ApicMessage message) => MessageBase | (ulong)(message.Destination & 0xff) << 12 | (message.Logical ? 4u : 0);
+
+    /// <inheritdoc cref="AddressOf"/>
+    internal static uint DataOf(in ApicMessage message) => message.Vector | (uint)message.Mode << 8 | (message.Level ? 3u << 14 : 0);
+
+    private bool DeliverHere(in ApicMessage message)
     {
         if (message.Mode == DeliveryMode.LowestPriority)
             return DeliverLowest(message);
@@ -65,6 +97,17 @@ public sealed class ApicBus : IMsiSink, IInterruptSink
     {
         if (address - MessageBase >= MessageSize)
             return false;
+        if (Host is not null)
+        {
+            lock (_switch)
+            {
+                if (_hosted)
+                {
+                    _ = Host.Send(address, data);
+                    return true;
+                }
+            }
+        }
         bool redirect = (address & 8) != 0, logical = (address & 4) != 0, level = (data & 1 << 15) != 0;
         var mode = (DeliveryMode)(data >> 8 & 7);
         if (redirect && logical && mode == DeliveryMode.Fixed)
@@ -78,6 +121,22 @@ public sealed class ApicBus : IMsiSink, IInterruptSink
 
     /// <inheritdoc/>
     public void SetLevel(int input, bool level)
+    {
+        if (Host is null)
+        {
+            SetLevelHere(input, level);
+            return;
+        }
+        lock (_switch)
+        {
+            if (!_hosted || input != InitPin)
+                SetLevelHere(input, level);
+            else if (level)
+                _ = Host.Send(MessageBase | 0xff000, (uint)DeliveryMode.Init << 8);
+        }
+    }
+
+    private void SetLevelHere(int input, bool level)
     {
         foreach (LocalApic apic in _local)
         {
@@ -102,7 +161,7 @@ public sealed class ApicBus : IMsiSink, IInterruptSink
     }
 
     /// <summary>An EOI message of a level-triggered interrupt.</summary>
-    internal void BroadcastEoi(byte vector)
+    public void BroadcastEoi(byte vector)
     {
         foreach (IoApic apic in _io)
             apic.ReceiveEoi(vector);

@@ -44,6 +44,10 @@ public sealed partial class I8259Pair : IPortDevice, IInterruptSink
     [field: NotSaved("wiring")]
     public PortBlock Elcr { get; }
 
+    /// <summary>The host's kernel holds the registers.</summary>
+    [field: NotSaved("how the CPUs are run")]
+    public bool IsHosted { get; private set; }
+
     /// <summary>IRQ 0 to 15; IRQ 2 has no wire.</summary>
     public void SetLevel(int input, bool level)
     {

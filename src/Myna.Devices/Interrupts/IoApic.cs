@@ -104,6 +104,20 @@ public sealed partial class IoApic : IMmio, IInterruptSink
             EndOfInterrupt(vector);
     }
 
+    /// <summary>After local APICs have come back from where the end of an interrupt may have got lost: those that no APIC knows any more have ended.</summary>
+    public void FinishForgotten()
+    {
+        lock (_lock)
+        {
+            for (int pin = 0; pin < Pins; pin++)
+            {
+                byte vector = (byte)_redirection[pin];
+                if ((_redirection[pin] & RemoteIrr) != 0 && !_bus.LocalApics.Any(a => a.Knows(vector)))
+                    EndOfInterrupt(vector);
+            }
+        }
+    }
+
     /// <summary>Power-on state; the wires keep their levels.</summary>
     public void Reset()
     {
@@ -112,7 +126,11 @@ public sealed partial class IoApic : IMmio, IInterruptSink
         _id = _initialId;
     }
 
-    private void Sync() { }
+    private void Sync()
+    {
+        for (int pin = 0; pin < Pins; pin++)
+            Route(pin);
+    }
 
     private uint ReadRegister(int register)
     {
@@ -138,10 +156,18 @@ public sealed partial class IoApic : IMmio, IInterruptSink
         ulong writable = Writable & 0xffff_fffful << shift;
         ref ulong entry = ref _redirection[pin];
         entry = (entry & ~writable) | ((ulong)value << shift & writable);
+        Route(pin);
         if ((entry & LevelTriggered) == 0)
             entry &= ~RemoteIrr;
         else
             DeliverLevel(pin);
+    }
+
+    // Local APICs elsewhere tell of the end of those level interrupts alone that they know from here.
+    private void Route(int pin)
+    {
+        if (_bus.Host is { } host && (_redirection[pin] & Mask) == 0)
+            host.SetRoute(pin, ApicBus.AddressOf(MessageOf(pin)), ApicBus.DataOf(MessageOf(pin)));
     }
 
     private void EndOfInterrupt(byte vector)
@@ -166,10 +192,11 @@ public sealed partial class IoApic : IMmio, IInterruptSink
             entry |= RemoteIrr;
     }
 
-    private bool Send(int pin)
+    private bool Send(int pin) => _bus.Deliver(MessageOf(pin));
+
+    private ApicMessage MessageOf(int pin)
     {
         ulong entry = _redirection[pin];
-        return _bus.Deliver(new ApicMessage(ApicMessage.Widen((byte)(entry >> 56)), (entry & LogicalDestination) != 0,
-            (DeliveryMode)(entry >> 8 & 7), (byte)entry, (entry & LevelTriggered) != 0));
+        return new ApicMessage(ApicMessage.Widen((byte)(entry >> 56)), (entry & LogicalDestination) != 0, (DeliveryMode)(entry >> 8 & 7), (byte)entry, (entry & LevelTriggered) != 0);
     }
 }

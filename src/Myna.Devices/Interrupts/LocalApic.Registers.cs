@@ -19,6 +19,7 @@ public sealed partial class LocalApic
     /// <inheritdoc/>
     public ulong Read(int offset, int size)
     {
+        Recall();
         // Registers are 32 bits wide at multiples of 16 (section 11.4.1); the rest of each 16 bytes reads as zero.
         int within = offset & 15;
         if (within >= 4)
@@ -30,6 +31,7 @@ public sealed partial class LocalApic
     /// <inheritdoc/>
     public void Write(int offset, int size, ulong value)
     {
+        Recall();
         if ((offset & 15) == 0 && size >= 4)
             _ = WriteRegister(offset >> 4, (uint)value, x2Apic: false);
     }
@@ -38,6 +40,7 @@ public sealed partial class LocalApic
     public bool TryReadMsr(uint msr, out ulong value)
     {
         value = 0;
+        Recall();
         if (msr == MsrTscDeadline)
         {
             if (_options.TscDeadline)
@@ -54,6 +57,7 @@ public sealed partial class LocalApic
     /// <inheritdoc/>
     public bool TryWriteMsr(uint msr, ulong value)
     {
+        Recall();
         if (msr == MsrX2Apic + EOI && IsX2Apic)
         {
             if (value != 0)

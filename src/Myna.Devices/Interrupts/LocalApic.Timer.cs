@@ -25,6 +25,8 @@ public sealed partial class LocalApic
     {
         lock (_lock)
         {
+            if (_hosted)
+                return;
             ExpireIfDue();
             _armed = true;
             ArmTimer();
@@ -36,6 +38,8 @@ public sealed partial class LocalApic
     {
         lock (_lock)
         {
+            if (_hosted)
+                return;
             _armed = false;
             ExpireIfDue();
             ArmTimer();

@@ -97,6 +97,7 @@ public sealed partial class LocalApic : ILocalApic
         get => (int)(Volatile.Read(ref _tpr) >> 4);
         set
         {
+            Recall();
             lock (_lock)
             {
                 _tpr = (uint)(value & 15) << 4;
@@ -130,6 +131,7 @@ public sealed partial class LocalApic : ILocalApic
     /// <inheritdoc/>
     public bool TrySetApicBase(ulong value)
     {
+        Recall();
         lock (_lock)
         {
             ulong old = _apicBase, reserved = BaseReserved | ~((1UL << _options.PhysicalAddressBits) - 1);
@@ -154,7 +156,9 @@ public sealed partial class LocalApic : ILocalApic
     {
         lock (_lock)
         {
-            if (!ExternalPending)
+            if (_hosted && !HostedIntr)
+                return -1;
+            if (!_hosted && !ExternalPending)
                 return TakeHighest();
             _external = false;
             Update();
@@ -234,6 +238,12 @@ public sealed partial class LocalApic : ILocalApic
         {
             bool rising = level && !_lint[input];
             _lint[input] = level;
+            if (_hosted)
+            {
+                if (input == 0 || rising)
+                    SetHostedLint(input);
+                return;
+            }
             if (!Enabled)
             {
                 // The pins are the processor's INTR and NMI then (section 11.4.3).
@@ -315,6 +325,8 @@ public sealed partial class LocalApic : ILocalApic
     /// <summary>Tells the CPU whether there is an interrupt for it.</summary>
     private void Update()
     {
+        if (_hosted)
+            return;
         bool intr = Deliverable() || ExternalPending;
         if (intr != _intr)
         {

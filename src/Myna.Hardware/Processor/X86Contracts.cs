@@ -36,6 +36,11 @@ public interface ILocalApic
     /// <returns>False for reserved bits and forbidden changes of mode: #GP.</returns>
     bool TrySetApicBase(ulong value);
 
+    /// <summary>While the host holds the registers: what the guest has made of IA32_APIC_BASE and CR8 there.</summary>
+    void Observe(ulong apicBase, int taskPriority)
+    {
+    }
+
     /// <summary>Interrupt acknowledge: the vector to deliver, which then is in service; -1 when there is none any more.</summary>
     int Acknowledge();
 

@@ -1,8 +1,8 @@
 using Myna.Cpu.X86;
 using Myna.Cpu.X86.Kvm;
+using Myna.Devices.Interrupts;
 using Myna.Hardware.Diagnostics;
 using Myna.Hardware.Memory;
-using Myna.Host.Kvm;
 using Myna.Jit.Memory;
 
 namespace Myna.Machines.X86;
@@ -13,12 +13,13 @@ internal sealed class CpuEngines : IDisposable
     private readonly CodePages _pages = new();
     private readonly X86Translator? _translator;
     private readonly KvmMachine? _kvm;
+    private readonly List<KvmX86Engine> _engines = [];
 
     /// <param name="kvm">The kernel's hypervisor, if it is to execute the CPUs; disposed with this.</param>
     /// <param name="space">Physical addresses.</param>
     /// <param name="memories">Every RAM and ROM that CPUs can execute from.</param>
     /// <exception cref="MachineException">The engine was asked for and this host cannot have it.</exception>
-    public CpuEngines(Accel accel, KvmHost? kvm, AddressSpace space, LogChannel log, bool countInstructions, params ReadOnlySpan<Ram> memories)
+    public CpuEngines(Accel accel, Virtualization.Choice? kvm, AddressSpace space, LogChannel log, bool countInstructions, params ReadOnlySpan<Ram> memories)
     {
         foreach (Ram memory in memories)
             _pages.Add(memory);
@@ -26,11 +27,11 @@ internal sealed class CpuEngines : IDisposable
         {
             try
             {
-                _kvm = new KvmMachine(kvm, space, log);
+                _kvm = new KvmMachine(kvm.Host, space, log, kvm.Irqchip);
             }
             catch (IOException e)
             {
-                kvm.Dispose();
+                kvm.Host.Dispose();
                 throw new MachineException($"--accel kvm: {e.Message}", e);
             }
             return;
@@ -46,10 +47,26 @@ internal sealed class CpuEngines : IDisposable
         var interpreter = new Interpreter(cpu, _pages);
         cpu.Stepper = interpreter;
         if (_kvm is not null)
-            cpu.Engine = _kvm.CreateEngine(cpu, interpreter);
+        {
+            KvmX86Engine engine = _kvm.CreateEngine(cpu, interpreter);
+            _engines.Add(engine);
+            cpu.Engine = engine;
+        }
         else
+        {
             cpu.Engine = _translator?.CreateEngine(cpu, interpreter) ?? interpreter;
+        }
     }
+
+    /// <summary>Interrupt controllers in the kernel, if there are any, learn of their models. After the CPUs were attached.</summary>
+    public void Connect(ApicBus bus)
+    {
+        if (_kvm?.Irqchip is { } chips)
+            _ = new KernelInterrupts(chips, bus, [.. _engines]);
+    }
+
+    /// <summary>The CPUs stand still: the kernel gives back what it holds.</summary>
+    public void Stand() => _kvm?.Irqchip?.Recall();
 
     public void Dispose()
     {

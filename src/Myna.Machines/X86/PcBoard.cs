@@ -48,7 +48,7 @@ internal abstract partial class PcBoard : IBoard
         // Reading the images first: their errors are the common ones, and nothing needs to be undone.
         CpuModel model = ParseModel(options.Cpu);
         LogChannel cpuLog = Log[LogNames.Cpu];
-        Virtualization.Choice? kvm = Virtualization.Choose(options.Accel, ref model, options.Cpu, cpuLog, out string note);
+        Virtualization.Choice? kvm = Virtualization.Choose(options.Accel, options.Irqchip, ref model, options.Cpu, cpuLog, out string note);
         EngineNote = note;
         if (!HasFirmware)
         {
@@ -73,7 +73,7 @@ internal abstract partial class PcBoard : IBoard
             Memory.Map(FourGiB - _resetRom.Size, _resetRom);
         }
         _cpus = new X86Cpu[options.Cpus];
-        _engines = new CpuEngines(options.Accel, kvm?.Host, Memory, cpuLog, options.CountInstructions, _resetRom is null ? [_ram] : [_ram, _resetRom]);
+        _engines = new CpuEngines(options.Accel, kvm, Memory, cpuLog, options.CountInstructions, _resetRom is null ? [_ram] : [_ram, _resetRom]);
         var apicOptions = new LocalApicOptions(model.Has(CpuFeature.X2Apic), model.Has(CpuFeature.TscDeadlineTimer), PhysicalAddressBits: X86Cpu.PhysicalAddressBits);
         for (int i = 0; i < _cpus.Length; i++)
         {
@@ -92,6 +92,7 @@ internal abstract partial class PcBoard : IBoard
             Add(new BoardDevice($"lapic{i}", apic, apic.Reset));
             _engines.Attach(_cpus[i]);
         }
+        _engines.Connect(Apics);
         IoApic = new IoApic(Apics);
         Memory.Map(Q35MemoryMap.IoApic, IoApic.RegisterSize, "ioapic", IoApic);
         Add(new BoardDevice("ioapic", IoApic, IoApic.Reset));
@@ -166,6 +167,8 @@ internal abstract partial class PcBoard : IBoard
         _boot.Rsdp = RsdpPlace;
         _cpus[0].Apply(_boot.Load(Memory));
     }
+
+    public void Stand() => _engines.Stand();
 
     public void FlushConsole()
     {

@@ -11,12 +11,13 @@ internal static class Virtualization
     /// <summary>Models whose features are whatever there is.</summary>
     private static readonly string[] s_flexible = ["max", "host"];
 
+    /// <param name="irqchip">Where the user wants interrupt controllers.</param>
     /// <param name="model">Becomes what this host's guests can have.</param>
     /// <param name="description">What the user asked for; null for the default.</param>
     /// <param name="note">Why the CPUs are emulated although KVM would have been preferred; otherwise empty.</param>
     /// <returns>Null: the CPUs are emulated.</returns>
     /// <exception cref="MachineException">KVM was asked for, and it or the CPU model cannot be had.</exception>
-    public static Choice? Choose(Accel accel, ref CpuModel model, string? description, LogChannel log, out string note)
+    public static Choice? Choose(Accel accel, Irqchip irqchip, ref CpuModel model, string? description, LogChannel log, out string note)
     {
         note = "";
         if (accel is not (Accel.Kvm or Accel.Auto))
@@ -38,9 +39,12 @@ internal static class Virtualization
         try
         {
             var cpuid = new KvmCpuid(host);
-            model = Fit(model, cpuid, description, log);
+            KvmIrqchipMode mode = ModeOf(irqchip, host);
+            // With local APICs of our own there is no telling when the host's counter reaches a deadline.
+            bool deadline = mode != KvmIrqchipMode.Off && host.Check(KvmCapability.TSC_DEADLINE_TIMER) != 0;
+            model = Fit(model, cpuid, deadline ? [] : [CpuFeature.TscDeadlineTimer], description, log);
             ulong hertz = cpuid.ScalesTsc || cpuid.TscKilohertz == 0 ? 1_000_000_000 : cpuid.TscKilohertz * 1000UL;
-            return new Choice(host, hertz);
+            return new Choice(host, hertz, mode);
         }
         catch (Exception e) when (accel == Accel.Auto && e is IOException or MachineException)
         {
@@ -60,7 +64,23 @@ internal static class Virtualization
         }
     }
 
-    private static CpuModel Fit(CpuModel model, KvmCpuid cpuid, string? description, LogChannel log)
+    private static KvmIrqchipMode ModeOf(Irqchip wanted, KvmHost host)
+    {
+        // What the kernel can do without a processor's help it does with many exits, and modes that it refuses need the controllers here.
+        bool can = host.Check(KvmCapability.SPLIT_IRQCHIP) != 0 && host.Check(KvmCapability.SIGNAL_MSI) != 0 && host.Check(KvmCapability.MP_STATE) != 0;
+        KvmIrqchipMode mode = wanted switch
+        {
+            Irqchip.Auto => can && KvmProbe.HasHardware ? KvmIrqchipMode.Split : KvmIrqchipMode.Off,
+            Irqchip.Split => KvmIrqchipMode.Split,
+            Irqchip.Full => KvmIrqchipMode.Full,
+            _ => KvmIrqchipMode.Off,
+        };
+        if (mode != KvmIrqchipMode.Off && !can)
+            throw new MachineException($"--accel kvm,irqchip={wanted.ToString().ToLowerInvariant()}: this kernel lacks KVM_CAP_SPLIT_IRQCHIP, KVM_CAP_SIGNAL_MSI or KVM_CAP_MP_STATE; use irqchip=off");
+        return mode;
+    }
+
+    private static CpuModel Fit(CpuModel model, KvmCpuid cpuid, IReadOnlyList<CpuFeature> unavailable, string? description, LogChannel log)
     {
         IReadOnlyList<CpuFeature> lost = cpuid.Missing(model);
         if (lost.Count != 0)
@@ -75,12 +95,11 @@ internal static class Virtualization
         CpuFeature[] surprises = [.. added.Where(f => !before.Has(f))];
         if (surprises.Length != 0)
             log.Info($"KVM on this host adds {Names(surprises)}");
-        // With local APICs of our own there is no telling when the host's counter reaches a deadline.
-        return model.Without([.. lost, CpuFeature.TscDeadlineTimer]).With(surprises);
+        return model.Without([.. lost, .. unavailable]).With(surprises);
     }
 
     private static string Names(IEnumerable<CpuFeature> features) => string.Join(", ", features.Select(CpuModel.NameOf));
 
     /// <summary>KVM, opened, and the frequency of the time stamp counter that its guests see.</summary>
-    internal sealed record Choice(KvmHost Host, ulong TscHertz);
+    internal sealed record Choice(KvmHost Host, ulong TscHertz, KvmIrqchipMode Irqchip);
 }

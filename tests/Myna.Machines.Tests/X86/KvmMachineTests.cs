@@ -69,10 +69,12 @@ public sealed class KvmMachineTests : IDisposable
     }
 
     [TheoryIfKvm]
-    [InlineData("q35")]
-    [InlineData("microvm")]
-    public void A_timer_interrupt_ends_HLT(string board)
-        => Assert.Equal(7, Run(Program(board, [.. Timer, .. Out(0xf4, 3), .. s_halt])).Status);
+    [InlineData("q35", Irqchip.Off)]
+    [InlineData("q35", Irqchip.Split)]
+    [InlineData("microvm", Irqchip.Off)]
+    [InlineData("microvm", Irqchip.Split)]
+    public void A_timer_interrupt_ends_HLT(string board, Irqchip irqchip)
+        => Assert.Equal(7, Run(Program(board, [.. Timer, .. Out(0xf4, 3), .. s_halt]) with { Irqchip = irqchip }).Status);
 
     [FactIfKvm]
     public void A_machine_is_paused_saved_and_goes_on_translated()

@@ -26,7 +26,7 @@ public sealed class KvmMachine : IDisposable
     /// <param name="host">The kernel's interface; disposed with this.</param>
     /// <param name="memory">The CPUs' physical addresses.</param>
     /// <exception cref="IOException">The kernel refuses, or lacks something that cannot be done without.</exception>
-    public KvmMachine(KvmHost host, AddressSpace memory, LogChannel log)
+    public KvmMachine(KvmHost host, AddressSpace memory, LogChannel log, KvmIrqchipMode irqchip = KvmIrqchipMode.Off)
     {
         _host = host;
         _memory = memory;
@@ -41,6 +41,8 @@ public sealed class KvmMachine : IDisposable
         try
         {
             Vm.SetRealModePages(IdentityMap, Tss);
+            if (irqchip != KvmIrqchipMode.Off)
+                Irqchip = new KvmIrqchip(Vm, irqchip);
             HasSregs2 = host.Check(KvmCapability.SREGS2) != 0;
             HasXsave2 = Vm.Check(KvmCapability.XSAVE2) > 0;
             // Otherwise what the kernel's emulator does not know is #UD in user programs.
@@ -59,6 +61,9 @@ public sealed class KvmMachine : IDisposable
     }
 
     public KvmVm Vm { get; }
+
+    /// <summary>Interrupt controllers in the kernel, if there are any.</summary>
+    public KvmIrqchip? Irqchip { get; }
 
     internal LogChannel Log { get; }
     internal bool HasSregs2 { get; }

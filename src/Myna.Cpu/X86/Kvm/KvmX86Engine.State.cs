@@ -40,8 +40,11 @@ public sealed partial class KvmX86Engine
     /// <returns>False: the kernel does not run a CPU in this state.</returns>
     private bool TryPushState()
     {
-        if (!_configured)
-            Configure();
+        lock (_msrs)
+        {
+            if (!_configured)
+                Configure();
+        }
         _cpu.WriteKvm(out KvmSregs sregs);
         if (_vcpu.TrySet(ref sregs, _machine.HasSregs2) is var refused and < 0)
         {
@@ -94,6 +97,8 @@ public sealed partial class KvmX86Engine
     /// <returns>Whether an event on its way was delivered, so that pc is a handler's.</returns>
     private bool PullState()
     {
+        // First: what start-up messages do to the other registers happens with it.
+        uint waits = _inside ? _vcpu.MpState : 0;
         _vcpu.Get(out KvmRegs regs);
         _vcpu.Get(out KvmSregs sregs, _machine.HasSregs2);
         _vcpu.Get(out KvmVcpuEvents events);
@@ -102,6 +107,12 @@ public sealed partial class KvmX86Engine
         _vcpu.ReadXsave(_machine.HasXsave2);
         PullMsrs();
         _cpu.ReadKvm(regs, sregs);
+        if (_inside)
+        {
+            _cpu.ReadKvmMpState(waits);
+            _cpu.LocalApic!.Observe(sregs.ApicBase, (int)sregs.Cr8);
+        }
+        ComeOut();
         _cpu.ReadKvm(debug);
         _cpu.ReadKvmXcr0(_xcr0);
         _cpu.ReadKvmXsave(_vcpu.Xsave);

@@ -31,6 +31,8 @@ public sealed partial class KvmX86Engine : ICpuEngine, IDisposable
         _vcpu = vcpu;
         _cpu = cpu;
         _stepper = stepper;
+        _chips = machine.Irqchip;
+        _chips?.Add(this);
     }
 
     /// <inheritdoc/>
@@ -52,14 +54,29 @@ public sealed partial class KvmX86Engine : ICpuEngine, IDisposable
         if (Volatile.Read(ref requests) != 0)
             return;
         _vcpu.ForgetThread();
-        if (!TryPushState())
+        _modeRefused = !TryPushState();
+        if (_modeRefused || !TryGoInside())
         {
             Interpret(ref requests);
             return;
         }
+        try
+        {
+            Loop(ref requests);
+        }
+        finally
+        {
+            ComeOut();
+        }
+    }
+
+    private void Loop(ref int requests)
+    {
         ref KvmRun run = ref _vcpu.Run;
         run.RequestInterruptWindow = 0;
-        run.ReadyForInterruptInjection = 0;
+        if (!_inside)
+            run.ReadyForInterruptInjection = 0;
+        ILocalApic? apic = _inside ? null : _cpu.LocalApic;
         while (true)
         {
             if (((ExitRequests)Volatile.Read(ref requests) & ~Ours) != 0)
@@ -68,8 +85,12 @@ public sealed partial class KvmX86Engine : ICpuEngine, IDisposable
                 return;
             }
             Interlocked.And(ref requests, ~(int)Ours);
+            if (_chips is { Recalling: true })
+            {
+                Leave();
+                return;
+            }
             Inject(ref run);
-            ILocalApic? apic = _cpu.LocalApic;
             ulong priority = (ulong)(apic?.TaskPriority ?? 0);
             run.Cr8 = priority;
             KvmEntry entry = _vcpu.Enter(ref requests);
@@ -91,12 +112,21 @@ public sealed partial class KvmX86Engine : ICpuEngine, IDisposable
         }
     }
 
-    // A mode that this kernel does not run guests in (paging without long mode, on some back ends).
+    // A mode that this kernel does not run guests in (paging without long mode, on some back ends), of this CPU or of another.
     private void Interpret(ref int requests)
     {
         _refused++;
-        for (int i = 0; i < RefusedStretch && Volatile.Read(ref requests) == 0; i++)
-            _cpu.StepForKvm();
+        _chips?.BeginInterpreting();
+        try
+        {
+            _chips?.Recall();
+            for (int i = 0; i < RefusedStretch && Volatile.Read(ref requests) == 0; i++)
+                _cpu.StepForKvm();
+        }
+        finally
+        {
+            _chips?.EndInterpreting();
+        }
     }
 
     // INTR and NMI, as far as the CPU takes them now.
@@ -143,13 +173,13 @@ public sealed partial class KvmX86Engine : ICpuEngine, IDisposable
                 return true;
             case KvmExitReason.X86_RDMSR:
                 _msrExits++;
-                run.MsrError = _cpu.ReadKvmMsrExit(run.MsrIndex, out ulong value) ? (byte)0 : (byte)1;
+                run.MsrError = !IsOfKernelsApic(run.MsrIndex, out ulong value) && _cpu.ReadKvmMsrExit(run.MsrIndex, out value) ? (byte)0 : (byte)1;
                 run.MsrData = value;
                 _unfinished = true;
                 return true;
             case KvmExitReason.X86_WRMSR:
                 _msrExits++;
-                run.MsrError = _cpu.WriteKvmMsrExit(run.MsrIndex, run.MsrData) ? (byte)0 : (byte)1;
+                run.MsrError = !IsOfKernelsApic(run.MsrIndex, out _) && _cpu.WriteKvmMsrExit(run.MsrIndex, run.MsrData) ? (byte)0 : (byte)1;
                 _unfinished = true;
                 return true;
             case KvmExitReason.IRQ_WINDOW_OPEN:
@@ -157,6 +187,10 @@ public sealed partial class KvmX86Engine : ICpuEngine, IDisposable
             case KvmExitReason.INTR:
             case KvmExitReason.X86_BUS_LOCK:
             case KvmExitReason.NOTIFY:
+                return true;
+            case KvmExitReason.IOAPIC_EOI:
+                _ends++;
+                _chips!.EndOfInterrupt(run.EoiVector);
                 return true;
             case KvmExitReason.HLT:
                 _halts++;
@@ -175,6 +209,13 @@ public sealed partial class KvmX86Engine : ICpuEngine, IDisposable
             default:
                 throw new IOException($"KVM: cpu {_cpu.Index}: {run.Describe()}");
         }
+    }
+
+    // An access that the kernel's own local APIC has refused.
+    private bool IsOfKernelsApic(uint msr, out ulong value)
+    {
+        value = 0;
+        return _inside && (msr is MsrApicBase or MsrTscDeadline or (>= 0x800 and <= 0x8ff));
     }
 
     private void Leave()
@@ -226,14 +267,22 @@ public sealed partial class KvmX86Engine : ICpuEngine, IDisposable
         if (PullState())
             return;
         ulong count = _cpu.Block.Context.InstructionCount;
-        _cpu.StepForKvm();
+        _chips?.BeginInterpreting();
+        try
+        {
+            _cpu.StepForKvm();
+        }
+        finally
+        {
+            _chips?.EndInterpreting();
+        }
         _completed += _cpu.Block.Context.InstructionCount - count;
         _completions++;
     }
 
     // Statistics.
 
-    private ulong _portExits, _memoryExits, _msrExits, _halts, _interrupted, _injected, _refused, _completions, _completed;
+    private ulong _portExits, _memoryExits, _msrExits, _halts, _interrupted, _injected, _ends, _refused, _completions, _completed;
 
     /// <inheritdoc/>
     public IEnumerable<(string Name, ulong Value)> Counters =>
@@ -244,6 +293,8 @@ public sealed partial class KvmX86Engine : ICpuEngine, IDisposable
         ("kvm halts", _halts),
         ("kvm interrupted entries", _interrupted),
         ("kvm interrupts injected", _injected),
+        ("kvm interrupt ends", _ends),
+        ("kvm irqchip recalls", _chips?.Recalls ?? 0),
         ("kvm emulation failures", _completions),
         ("kvm instructions completed", _completed),
         ("kvm states refused", _refused),

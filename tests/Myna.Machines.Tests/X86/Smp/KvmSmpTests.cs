@@ -1,23 +1,52 @@
 namespace Myna.Machines.Tests.X86.Smp;
 
-/// <summary>The guests for several CPUs, with each CPU on the host's processor; not those that need a TSC deadline, which is not offered there.</summary>
+/// <summary>The guests for several CPUs, with each CPU on the host's processor and interrupt controllers here or in the kernel.</summary>
 public sealed class KvmSmpTests
 {
-    [FactIfKvm]
-    public void Fixed_interrupts_reach_whom_they_are_for() => new InterruptTests().Fixed_interrupts_reach_whom_they_are_for(Accel.Kvm);
+    public static TheoryData<Irqchip> Chips => [Irqchip.Off, Irqchip.Split];
 
-    [FactIfKvm]
-    public void Clusters_and_the_lowest_priority() => new InterruptTests().Clusters_and_the_lowest_priority(Accel.Kvm);
+    /// <summary>A TSC deadline is not offered without a local APIC in the kernel.</summary>
+    public static TheoryData<Irqchip> KernelsChips => [Irqchip.Split];
 
-    [FactIfKvm]
-    public void X2APIC_interrupts() => new InterruptTests().X2APIC_interrupts(Accel.Kvm);
+    private static void With(Irqchip irqchip, Action test)
+    {
+        SmpGuest.UnderKvm = irqchip;
+        try
+        {
+            test();
+        }
+        finally
+        {
+            SmpGuest.UnderKvm = Irqchip.Auto;
+        }
+    }
 
-    [FactIfKvm]
-    public void A_startup_message_sets_CS_and_registers_are_those_of_INIT() => new InterruptTests().A_startup_message_sets_CS_and_registers_are_those_of_INIT(Accel.Kvm);
+    [TheoryIfKvm]
+    [MemberData(nameof(Chips))]
+    public void Fixed_interrupts_reach_whom_they_are_for(Irqchip irqchip) => With(irqchip, () => new InterruptTests().Fixed_interrupts_reach_whom_they_are_for(Accel.Kvm));
 
-    [FactIfKvm]
-    public void INIT_stops_a_CPU_that_runs_or_is_halted() => new InterruptTests().INIT_stops_a_CPU_that_runs_or_is_halted(Accel.Kvm);
+    [TheoryIfKvm]
+    [MemberData(nameof(Chips))]
+    public void Clusters_and_the_lowest_priority(Irqchip irqchip) => With(irqchip, () => new InterruptTests().Clusters_and_the_lowest_priority(Accel.Kvm));
 
-    [FactIfKvm]
-    public void Locked_instructions_lose_nothing() => new MemoryTests().Locked_instructions_lose_nothing(Accel.Kvm, 2);
+    [TheoryIfKvm]
+    [MemberData(nameof(Chips))]
+    public void X2APIC_interrupts(Irqchip irqchip) => With(irqchip, () => new InterruptTests().X2APIC_interrupts(Accel.Kvm));
+
+    [TheoryIfKvm]
+    [MemberData(nameof(Chips))]
+    public void A_startup_message_sets_CS_and_registers_are_those_of_INIT(Irqchip irqchip)
+        => With(irqchip, () => new InterruptTests().A_startup_message_sets_CS_and_registers_are_those_of_INIT(Accel.Kvm));
+
+    [TheoryIfKvm]
+    [MemberData(nameof(Chips))]
+    public void INIT_stops_a_CPU_that_runs_or_is_halted(Irqchip irqchip) => With(irqchip, () => new InterruptTests().INIT_stops_a_CPU_that_runs_or_is_halted(Accel.Kvm));
+
+    [TheoryIfKvm]
+    [MemberData(nameof(KernelsChips))]
+    public void The_timers_of_all_CPUs_tick(Irqchip irqchip) => With(irqchip, () => new InterruptTests().The_timers_of_all_CPUs_tick(Accel.Kvm));
+
+    [TheoryIfKvm]
+    [MemberData(nameof(Chips))]
+    public void Locked_instructions_lose_nothing(Irqchip irqchip) => With(irqchip, () => new MemoryTests().Locked_instructions_lose_nothing(Accel.Kvm, 2));
 }

@@ -38,11 +38,15 @@ internal sealed class SmpGuest : IDisposable
     private Machine? _machine;
     private int _handlers, _barriers;
 
+    /// <summary>Where interrupt controllers are in guests that this thread makes for KVM.</summary>
+    [ThreadStatic]
+    internal static Irqchip UnderKvm;
+
     /// <param name="start">Whether the other CPUs execute the test's code; otherwise they wait for a SIPI as after power-on.</param>
     public SmpGuest(Accel accel, int cpus, string? model = null, bool start = true)
     {
         Cpus = cpus;
-        _options = new MachineOptions { Arch = "x86_64", Board = "q35", Memory = 64 << 20, Accel = accel, Cpus = cpus, Cpu = model };
+        _options = new MachineOptions { Arch = "x86_64", Board = "q35", Memory = 64 << 20, Accel = accel, Irqchip = UnderKvm, Cpus = cpus, Cpu = model };
         uint[] header = [0x1badb002, 1 << 16, unchecked(0u - 0x1badb002 - (1 << 16)), Load, Load, End, End, Entry];
         for (int i = 0; i < header.Length; i++)
             BinaryPrimitives.WriteUInt32LittleEndian(_image.AsSpan(i * 4), header[i]);
