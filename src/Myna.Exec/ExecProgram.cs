@@ -97,7 +97,7 @@ internal static class ExecProgram
             process.Descriptors.Hide(self);
         if (options.Gdb is { } address)
             Debug(process, address);
-        return GuestThread.RunMain(process, process.Image.Entry, process.Image.StackPointer);
+        return GuestThread.RunMain(process, process.Image.Entry, process.Image.StackPointer, ProgramStart.IsNative && HostSignals.PipeWasIgnored);
     }
 
     // By itself, so that programs without a debugger do not load what it needs.

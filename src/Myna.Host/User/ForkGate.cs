@@ -21,10 +21,14 @@ public static class ForkGate
     {
         while (Interlocked.CompareExchange(ref NativeStubs.Gate, 1, 0) != 0)
             Wait();
-        foreach (SignalSlot other in SignalSlot.All())
+        // Those that were in C# may have made threads before they left it: once more, until there are no others.
+        for (SignalSlot[] known = [], all; !(all = SignalSlot.All()).AsSpan().SequenceEqual(known); known = all)
         {
-            while (other != self && Volatile.Read(ref other.State) == 0 && other.IsAttached)
-                _ = HostCalls.Plain(SchedYield);
+            foreach (SignalSlot other in all)
+            {
+                while (other != self && Volatile.Read(ref other.State) == 0 && other.IsAttached)
+                    _ = HostCalls.Plain(SchedYield);
+            }
         }
         SignalSlot.WaitForEnds();
         FinalizerThread.Rest();

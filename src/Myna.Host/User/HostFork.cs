@@ -10,16 +10,17 @@ namespace Myna.Host.User;
 /// </remarks>
 public static unsafe class HostFork
 {
-    private const long SysClone = 56, Gettid = 186, SIGCHLD = 17, CLONE_CHILD_CLEARTID = 0x20_0000, CLONE_CHILD_SETTID = 0x100_0000;
+    private const long SysClone = 56, Gettid = 186, CLONE_CHILD_CLEARTID = 0x20_0000, CLONE_CHILD_SETTID = 0x100_0000;
 
+    /// <param name="flags">clone(2)'s flags with the signal at the child's end; none that shares memory.</param>
     /// <returns>The child's process ID, 0 in the child, -errno.</returns>
-    public static long Fork()
+    public static long Fork(long flags)
     {
         // The C library keeps each thread's ID in the structure that FS points at.
         nint id = FindThreadId();
         long* arguments = stackalloc long[7]
         {
-            SysClone, id == 0 ? SIGCHLD : SIGCHLD | CLONE_CHILD_CLEARTID | CLONE_CHILD_SETTID, 0, 0, id, 0, 0,
+            SysClone, id == 0 ? flags : flags | CLONE_CHILD_CLEARTID | CLONE_CHILD_SETTID, 0, 0, id, 0, 0,
         };
         // SAFETY: the routine reads seven words. Without the transition no collection can be under way while the process is
         // doubled: it would wait for this thread.

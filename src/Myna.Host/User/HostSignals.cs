@@ -1,3 +1,5 @@
+using System.Runtime.InteropServices;
+
 namespace Myna.Host.User;
 
 /// <summary>What the host's kernel does with a signal.</summary>
@@ -7,7 +9,7 @@ public enum SignalDisposition { Default, Ignore, Record }
 /// The signals of a process that runs a guest program. Those that instructions raise go to a handler of ours first, and to
 /// the runtime's when the instruction is its own; the runtime's own real-time signal stays untouched.
 /// </summary>
-public static unsafe class HostSignals
+public static unsafe partial class HostSignals
 {
     /// <summary>The runtime interrupts its threads with it (SIGRTMIN).</summary>
     public const int Runtime = 34;
@@ -131,6 +133,13 @@ public static unsafe class HostSignals
         // SAFETY: one structure.
         return HostCalls.Plain(RtSigaction, signal, (long)&action, 0, 8);
     }
+
+    /// <summary>Whether SIGPIPE was ignored when the process began, before the runtime ignored it. In the program of native code alone.</summary>
+    public static bool PipeWasIgnored => PipeIgnored() != 0;
+
+    // Of Myna.Exec's Inherited.s.
+    [LibraryImport("libc", EntryPoint = "myna_pipe_ignored")]
+    private static partial int PipeIgnored();
 
     /// <summary>What was inherited or set for a signal.</summary>
     public static SignalDisposition GetDisposition(int signal)

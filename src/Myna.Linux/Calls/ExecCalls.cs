@@ -6,7 +6,7 @@ namespace Myna.Linux.Calls;
 
 /// <summary>
 /// execve(2): a guest program is executed by Myna again, in the same process; a program for the host as it is.
-/// LIMIT: a guest program's start knows nothing of a SIGPIPE that was ignored.
+/// LIMIT: on the .NET runtime, a guest program's start knows nothing of a SIGPIPE that was ignored.
 /// </summary>
 internal static class ExecCalls
 {

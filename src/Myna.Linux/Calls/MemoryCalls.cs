@@ -91,7 +91,7 @@ internal static class MemoryCalls
             if (result < 0)
                 return result;
             Protection rights = Protection.Read | ((flags & SHM_RDONLY) == 0 ? Protection.Write : 0) | ((flags & SHM_EXEC) != 0 ? Protection.Execute : 0);
-            memory.Note(place, size, rights);
+            memory.Note(place, size, rights, (uint)call.A0 | 1UL << 62);
             memory.Segments[place] = size;
             if ((flags & SHM_REMAP) != 0)
                 memory.Translator?.Forget(place, size);
@@ -114,6 +114,22 @@ internal static class MemoryCalls
                 memory.Translator?.Forget(call.A0, size);
             }
             return result;
+        }
+    }
+
+    /// <summary>membarrier(2). There are no restartable sequences; instructions are coherent by page, whatever a core does.</summary>
+    public static long Barrier(in Call call)
+    {
+        const int Query = 0, Rseq = 1 << 7, RegisterRseq = 1 << 8;
+        switch ((int)call.A0)
+        {
+            case Query:
+                long known = call.Pass();
+                return known < 0 ? known : known & ~(Rseq | RegisterRseq);
+            case Rseq or RegisterRseq:
+                return -EINVAL;
+            default:
+                return call.Pass();
         }
     }
 

@@ -48,6 +48,9 @@ internal static class ThreadCalls
         if (Word(b, 9) != 0)
             return -EPERM;
         ulong stack = Word(b, 5), stackSize = Word(b, 6);
+        // The signal is a field of its own here. LIMIT: no CLONE_NEWTIME (80h), no CLONE_INTO_CGROUP.
+        if ((Word(b, 0) & 0xFF) != 0 || Word(b, 0) >> 33 != 0 || Word(b, 4) > SignalNumbers.Count || (stack == 0) != (stackSize == 0))
+            return -EINVAL;
         return call.Thread.Clone(new CloneRequest
         {
             Flags = Word(b, 0),

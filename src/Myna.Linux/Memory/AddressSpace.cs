@@ -28,6 +28,8 @@ public sealed class AddressSpace : IGuestSpace
 
     private readonly RegionList _regions = new();
     private ulong _brk, _brkStart;
+    /// <summary>Number of the last shared anonymous mapping.</summary>
+    private ulong _anonymous;
 
     /// <summary>End of what 32-bit programs get (IA32_PAGE_OFFSET).</summary>
     public const ulong NarrowLimit = 0xFFFF_E000;
@@ -205,7 +207,10 @@ public sealed class AddressSpace : IGuestSpace
             if (isFixed)
                 Translator?.Forget(start, length);
             bool shared = (flags & MapFlags.TypeMask) != MapFlags.Private;
-            ulong of = shared && (flags & MapFlags.Anonymous) == 0 ? ObjectOf(file) : 0;
+            // mremap(2) may double an anonymous one.
+            ulong of = !shared ? 0 : (flags & MapFlags.Anonymous) == 0 ? ObjectOf(file) : ++_anonymous;
+            if ((flags & MapFlags.Anonymous) != 0)
+                offset = 0;
             _regions.Set(new Region(start, start + length, rights & (Protection)7, shared, of, of == 0 ? 0 : (ulong)offset - start));
             if (of != 0)
                 FlushAliases(start, start + length);
@@ -354,12 +359,17 @@ public sealed class AddressSpace : IGuestSpace
     }
 
     /// <summary>Enters what another call mapped in guest addresses (shmat) or took away (rights null).</summary>
-    public void Note(ulong start, ulong length, Protection? rights)
+    /// <param name="of">Equal for mappings of the same memory; 0 when that cannot be said.</param>
+    public void Note(ulong start, ulong length, Protection? rights, ulong of = 0)
     {
         lock (Sync)
         {
             if (rights is { } r)
-                _regions.Set(new Region(start, start + RoundUp(length), r, Shared: true));
+            {
+                _regions.Set(new Region(start, start + RoundUp(length), r, Shared: true, of, of == 0 ? 0 : 0 - start));
+                if (of != 0)
+                    FlushAliases(start, start + length);
+            }
             else
                 _regions.Remove(start, start + RoundUp(length));
         }

@@ -5,12 +5,14 @@ namespace Myna.Linux.Threads;
 
 /// <summary>
 /// Processes made by a guest: a raw fork of this process, the runtime included (docs/user-mode.md).
-/// LIMIT: clone(2) makes no namespaces, and the signal at the child's end is always SIGCHLD.
+/// LIMIT: a child that should share the memory without being a thread has a copy.
 /// </summary>
 public sealed partial class GuestThread
 {
     private const long Read = 0, Close = 3, Pipe2 = 293, Fcntl = 72, PidfdOpen = 434;
     private const int O_CLOEXEC = 0x80000, F_DUPFD_CLOEXEC = 1030, PrivateDescriptors = 700;
+    /// <summary>What the host's kernel does as asked: CLONE_FS, PARENT, SYSVSEM, UNTRACED, IO, the namespaces.</summary>
+    private const ulong PassedOn = 0x200 | 0x8000 | 0x4_0000 | 0x80_0000 | 0x8000_0000 | Namespaces;
     private const ulong Namespaces = 0x7E02_0000;
 
     /// <summary>In a child of vfork: closed by its execve or end, which lets the parent go on.</summary>
@@ -18,8 +20,6 @@ public sealed partial class GuestThread
 
     private long Fork(in CloneRequest request)
     {
-        if ((request.Flags & Namespaces) != 0)
-            return -Errno.EPERM;
         bool waits = (request.Flags & CloneRequest.VFork) != 0;
         int readEnd = -1, writeEnd = -1;
         if (waits && !TryMakePipe(out readEnd, out writeEnd))
@@ -34,7 +34,9 @@ public sealed partial class GuestThread
             CloseBoth(readEnd, writeEnd);
             return HostCalls.NotBegun;
         }
-        long child = Process.Translation.Fork(Cpu, HostFork.Fork);
+        // A shared table of descriptors would keep vfork's pipe open.
+        long flags = (long)(request.Flags & (waits ? PassedOn : PassedOn | CloneRequest.Files)) | (uint)SignalNumbers.ToHost(request.ExitSignal);
+        long child = Process.Translation.Fork(Cpu, () => HostFork.Fork(flags));
         if (child == 0)
             _slot.KeepOnly();
         ForkGate.Open();
@@ -89,6 +91,7 @@ public sealed partial class GuestThread
         if (writeEnd < 0)
             _stackBefore = [];
         ClearChildTid = (request.Flags & CloneRequest.ChildClearTid) != 0 ? request.ChildTid : 0;
+        RobustList = 0;
         if ((request.Flags & CloneRequest.ChildSetTid) != 0)
             SafeMemory.TryStore(request.ChildTid, 2, (ulong)Tid);
         if ((request.Flags & CloneRequest.SetTls) != 0)

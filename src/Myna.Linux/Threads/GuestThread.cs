@@ -2,7 +2,6 @@ using Myna.Host;
 using Myna.Host.User;
 using Myna.Linux.Abis;
 using Myna.Linux.Calls;
-using Myna.Linux.Calls.Narrow;
 using Myna.Linux.Debugging;
 
 namespace Myna.Linux.Threads;
@@ -72,7 +71,8 @@ public sealed partial class GuestThread
             Thread.Sleep(Timeout.Infinite);
         }
         process.Debugger?.End(thread._status, 0);
-        return thread._status;
+        thread.Finish();
+        return (int)HostCalls.Plain(ExitGroup, thread._status);
     }
 
     // The kernel calls a program by its file's name.
@@ -86,15 +86,34 @@ public sealed partial class GuestThread
 
     private void Loop()
     {
-        while (!_ended)
+        try
         {
-            if (_slot.Pending != 0)
-                DeliverPending();
-            if (Tracing is { } tracing)
-                tracing.Execute();
-            else
-                Serve(Cpu.Run());
+            while (!_ended)
+            {
+                if (_slot.Pending != 0)
+                    DeliverPending();
+                if (Tracing is { } tracing)
+                    tracing.Execute();
+                else
+                    Serve(Cpu.Run());
+            }
         }
+        catch (Exception e) when (e is not OutOfMemoryException)
+        {
+            Fail(e);
+        }
+    }
+
+    // A mistake of Myna's. Nothing of the runtime's own end: in a forked child it would wait for threads that are not there.
+    private void Fail(Exception e)
+    {
+        const int SIGABRT = 6, StandardError = 2, Shown = 600;
+        string text = $"myna: internal error in process {HostCalls.Plain(39)} at pc 0x{Cpu.Pc:x}: {e}";
+        using var scratch = new HostScratch(8192);
+        text = text.Length > Shown ? text[..Shown] : text;
+        _ = HostCalls.Plain(Write, StandardError, scratch.Put(GuestText.FromHost(text + "\n")), text.Length + 1);
+        Process.Debugger?.End(0, SIGABRT);
+        HostSignals.Die(SIGABRT);
     }
 
     internal void Serve(UserEvent happened)
@@ -157,13 +176,15 @@ public sealed partial class GuestThread
         _status = status;
     }
 
-    /// <summary>Head of the robust list of a 32-bit ABI (set_robust_list(2)); 0 for none.</summary>
-    internal ulong NarrowRobustList { get; set; }
+    /// <summary>Head of the thread's list of robust futexes (set_robust_list(2)); 0 for none.</summary>
+    internal ulong RobustList { get; set; }
 
     // What the kernel would do at a thread's end. The host thread goes on to its own.
     private void Finish()
     {
         HostSignals.SetMask(ulong.MaxValue);
+        // Before anybody may take the thread for ended: its list may lie in memory that is used anew then.
+        RobustFutexes.Release(this);
         if (ClearChildTid != 0)
         {
             const int Wake = 1;
@@ -172,8 +193,6 @@ public sealed partial class GuestThread
         }
         if (Tracing is { } tracing)
             tracing.Target.Remove(tracing);
-        // The kernel walks the guest's list of robust futexes when the host thread ends, if its pointers are the host's.
-        RobustList32.Release(this);
         Cpu.Dispose();
         _slot.Dispose();
         Scratch.Dispose();

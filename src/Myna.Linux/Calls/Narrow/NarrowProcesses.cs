@@ -200,19 +200,11 @@ internal static class NarrowProcesses
     /// <summary>modify_ldt(2): 0 reads, 1 and 17 write an entry, 2 reads the default one.</summary>
     public static long LocalDescriptors(in Call call) => LocalDescriptorTable.Call(call);
 
-    public static long SetRobustList(in Call call)
-    {
-        if (call.A1 != RobustList32.HeadSize)
-            return -EINVAL;
-        call.Thread.NarrowRobustList = call.A0;
-        return 0;
-    }
-
     public static long GetRobustList(in Call call)
     {
         if (call.A0 != 0 && (int)call.A0 != call.Thread.Tid)
             return -EPERM;
-        return GuestMemory.TryWrite(call.A1, (uint)call.Thread.NarrowRobustList) && GuestMemory.TryWrite(call.A2, RobustList32.HeadSize) ? 0 : -EFAULT;
+        return GuestMemory.TryWrite(call.A1, (uint)call.Thread.RobustList) && GuestMemory.TryWrite(call.A2, Threads.RobustFutexes.HeadSize(narrow: true)) ? 0 : -EFAULT;
     }
 
     /// <summary>mmap2(2): the offset is in pages.</summary>

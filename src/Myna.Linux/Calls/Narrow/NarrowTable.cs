@@ -150,7 +150,7 @@ internal static class NarrowTable
         new("get_thread_area", None, None, "ptr", NarrowProcesses.GetThreadArea),
         new("modify_ldt", None, None, "int ptr uint", NarrowProcesses.LocalDescriptors),
         new("arch_prctl", None, None, "hex ptr", ProcessCalls.Invalid),
-        new("set_robust_list", None, None, "ptr uint", NarrowProcesses.SetRobustList),
+        new("set_robust_list", None, None, "ptr uint", Threads.RobustFutexes.Set),
         new("get_robust_list", None, None, "int out=4 out=4", NarrowProcesses.GetRobustList),
         new("futex", None, 202, "ptr int int ptr ptr int", NarrowTime.Futex, Restarts),
         new("futex_time64", None, 202, "ptr int int ptr ptr int", null, Restarts),
