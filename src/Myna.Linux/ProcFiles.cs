@@ -2,18 +2,44 @@ using System.Globalization;
 using System.Text;
 using Myna.Host;
 using Myna.Linux.Calls;
-using Myna.Linux.Memory;
 
 namespace Myna.Linux;
 
 /// <summary>Files of /proc whose host versions tell of Myna instead of the guest.</summary>
-internal sealed class ProcFiles(LinuxProcess process)
+internal sealed partial class ProcFiles(LinuxProcess process)
 {
-    private const long SysGetpid = 39, SysGettid = 186, SysMemfdCreate = 319, SysWrite = 1, SysLseek = 8;
-    private const int O_CLOEXEC = 0x80000, MFD_CLOEXEC = 1;
+    private const long SysGetpid = 39, SysGettid = 186, SysMemfdCreate = 319, SysWrite = 1, SysLseek = 8, SysReadLinkAt = 267;
+    private const int O_CLOEXEC = 0x80000, MFD_CLOEXEC = 1, AT_FDCWD = -100;
+    private const string Proc = "/proc/";
 
     /// <summary>Whether a path is the link to the running program.</summary>
-    public bool IsExecutableLink(string path) => Entry(path) == "exe";
+    public bool IsExecutableLink(string path) => Entry(path, out _) == "exe";
+
+    /// <summary>Whether a path names a descriptor of Myna's own.</summary>
+    public bool IsHiddenDescriptor(string path)
+        => Entry(path, out _) is { } entry && entry.StartsWith("fd/", StringComparison.Ordinal)
+            && int.TryParse(entry.AsSpan(3), NumberStyles.None, CultureInfo.InvariantCulture, out int descriptor) && process.Descriptors.IsHidden(descriptor);
+
+    /// <summary>The absolute path of one that is relative to a folder of /proc; the path itself otherwise.</summary>
+    /// <param name="directory">The descriptor of the folder, or AT_FDCWD.</param>
+    public static string Absolute(in Call call, int directory, string path)
+    {
+        if (path.StartsWith('/'))
+            return path;
+        // Whatever else it may be called, only these matter.
+        if (path[(path.LastIndexOf('/') + 1)..] is not ("maps" or "smaps" or "auxv" or "cmdline" or "environ" or "stat" or "statm" or "status" or "limits" or "exe" or "cpuinfo"))
+            return path;
+        string? folder = LinkOf(call.Scratch, directory == AT_FDCWD ? "/proc/self/cwd" : $"/proc/self/fd/{directory}");
+        return folder is not null && (folder == "/proc" || folder.StartsWith(Proc, StringComparison.Ordinal)) ? $"{folder}/{path}" : path;
+    }
+
+    internal static string? LinkOf(HostScratch scratch, string link)
+    {
+        const int Longest = 4096;
+        Span<byte> text = scratch.Take(Longest, out long address);
+        long length = HostSyscall.Invoke(SysReadLinkAt, AT_FDCWD, scratch.Put(link), address, Longest);
+        return length < 0 ? null : GuestText.Decode(text[..(int)length]);
+    }
 
     /// <summary>Opens a file of the guest's own.</summary>
     /// <param name="flags">open's; only O_CLOEXEC matters.</param>
@@ -24,12 +50,17 @@ internal sealed class ProcFiles(LinuxProcess process)
         byte[]? content;
         try
         {
-            content = path == "/proc/cpuinfo" ? CpuInfo() : Entry(path) switch
+            content = path == "/proc/cpuinfo" ? CpuInfo() : Entry(path, out string folder) switch
             {
                 "maps" => Maps(),
+                "smaps" => DetailedMaps(),
                 "auxv" => process.Image.AuxiliaryVector,
-                "cmdline" => GuestText.Encode(string.Concat(process.Image.Arguments.Select(a => a + "\0"))),
-                "stat" => Stat(),
+                "cmdline" => CommandLine(),
+                "environ" => Memory(process.Image.EnvironmentArea),
+                "stat" => Stat(folder),
+                "statm" => Sizes(),
+                "status" => Status(folder),
+                "limits" => Limits(),
                 _ => null,
             };
         }
@@ -52,83 +83,53 @@ internal sealed class ProcFiles(LinuxProcess process)
         return true;
     }
 
-    /// <summary>The name of a file in this process's own folder of /proc; null for all other paths.</summary>
-    private static string? Entry(string path)
+    /// <summary>The name of a file in this process's own folder of /proc, or in that of one of its threads; null for all other paths.</summary>
+    /// <param name="folder">The folder on the host.</param>
+    private string? Entry(string path, out string folder)
     {
-        const string proc = "/proc/";
-        if (!path.StartsWith(proc, StringComparison.Ordinal))
+        folder = "/proc/self";
+        if (!path.StartsWith(Proc, StringComparison.Ordinal))
             return null;
-        int slash = path.IndexOf('/', proc.Length);
+        int slash = path.IndexOf('/', Proc.Length);
         if (slash < 0)
             return null;
-        ReadOnlySpan<char> who = path.AsSpan(proc.Length, slash - proc.Length);
-        if (who is not ("self" or "thread-self")
-            && !(int.TryParse(who, NumberStyles.None, CultureInfo.InvariantCulture, out int pid) && pid == HostSyscall.Invoke(SysGetpid)))
+        ReadOnlySpan<char> who = path.AsSpan(Proc.Length, slash - Proc.Length);
+        if (who is "thread-self")
+            folder = Task(HostSyscall.Invoke(SysGettid));
+        // A thread's folder can be named without being listed.
+        else if (who is not "self" && (!int.TryParse(who, NumberStyles.None, CultureInfo.InvariantCulture, out int id)
+            || (id != HostSyscall.Invoke(SysGetpid) && !IsThread(id))))
             return null;
-        string rest = path[(slash + 1)..];
-        // A thread's folder has the same files.
-        string own = string.Create(CultureInfo.InvariantCulture, $"task/{HostSyscall.Invoke(SysGettid)}/");
-        return rest.StartsWith(own, StringComparison.Ordinal) ? rest[own.Length..] : rest;
+        string rest = path[(slash + 1)..].TrimStart('/');
+        const string task = "task/";
+        if (!rest.StartsWith(task, StringComparison.Ordinal))
+            return rest;
+        slash = rest.IndexOf('/', task.Length);
+        if (slash < 0 || !int.TryParse(rest.AsSpan(task.Length, slash - task.Length), NumberStyles.None, CultureInfo.InvariantCulture, out int thread) || !IsThread(thread))
+            return rest;
+        folder = Task(thread);
+        return rest[(slash + 1)..];
     }
 
-    /// <summary>The host's lines of what the guest has mapped, with the guest's rights.</summary>
-    private byte[] Maps()
+    private static string Task(long thread) => string.Create(CultureInfo.InvariantCulture, $"/proc/self/task/{thread}");
+
+    private bool IsThread(int id) => Array.Exists(process.Threads.ToArray(), t => t.Tid == id);
+
+    private static byte[] Memory((ulong Start, ulong End) area)
     {
-        Region[] regions = process.Memory.Regions();
-        (ulong heapStart, ulong heapEnd) = process.Memory.Heap;
-        (ulong stackStart, ulong stackEnd) = process.Image.Stack;
-        var text = new StringBuilder();
-        int next = 0;
-        foreach (string line in File.ReadLines("/proc/self/maps", Encoding.Latin1))
-        {
-            int dash = line.IndexOf('-'), space = line.IndexOf(' ');
-            if (dash < 0 || space < dash
-                || !ulong.TryParse(line.AsSpan(0, dash), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out ulong start)
-                || !ulong.TryParse(line.AsSpan(dash + 1, space - dash - 1), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out ulong end))
-                continue;
-            if (start >= AddressSpace.Limit)
-                break;
-            // perms offset dev inode name
-            string[] fields = line[(space + 1)..].Split(' ', 5);
-            if (fields.Length < 5)
-                continue;
-            ulong offset = ulong.Parse(fields[1], NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture);
-            string name = fields[4].TrimStart();
-            while (next > 0 && next <= regions.Length && regions[next - 1].End > start)
-                next--;
-            while (next < regions.Length && regions[next].End <= start)
-                next++;
-            for (int i = next; i < regions.Length && regions[i].Start < end; i++)
-            {
-                ulong from = Math.Max(start, regions[i].Start), to = Math.Min(end, regions[i].End);
-                Protection r = regions[i].Rights;
-                string shown = name.Length > 0 ? process.Sysroot?.Reverse(name) ?? name
-                    : from < stackEnd && to > stackStart ? "[stack]"
-                    : from < heapEnd && to > heapStart ? "[heap]"
-                    : from == process.Image.Vdso ? "[vdso]" : "";
-                string front = string.Create(CultureInfo.InvariantCulture,
-                    $"{from:x8}-{to:x8} {((r & Protection.Read) != 0 ? 'r' : '-')}{((r & Protection.Write) != 0 ? 'w' : '-')}{((r & Protection.Execute) != 0 ? 'x' : '-')}{fields[0][^1]} {(name.StartsWith('/') ? offset + (from - start) : 0):x8} {fields[2]} {fields[3]}");
-                _ = text.Append(shown.Length > 0 ? front.PadRight(73) + shown : front + " ").Append('\n');
-            }
-        }
-        return GuestText.Encode(text.ToString());
+        byte[] bytes = new byte[area.End - area.Start];
+        return GuestMemory.TryRead(area.Start, bytes) ? bytes : [];
     }
 
-    /// <summary>The host's numbers (proc_pid_stat(5)), with the guest's name and stack.</summary>
-    private byte[] Stat()
+    // Programs that say in their arguments what they do overwrite the last one's end and go on into the environment (proc(5)).
+    private byte[] CommandLine()
     {
-        string host = File.ReadAllText("/proc/self/stat", Encoding.Latin1);
-        int open = host.IndexOf('('), close = host.LastIndexOf(')');
-        string[] fields = host[(close + 2)..].TrimEnd('\n').Split(' ');
-        // Fields are counted from 1, and the first here is the third.
-        const int ThreadCount = 20 - 3, VirtualSize = 23 - 3, StartCode = 26 - 3, EndCode = 27 - 3, StartStack = 28 - 3;
-        fields[ThreadCount] = process.Threads.Count.ToString(CultureInfo.InvariantCulture);
-        fields[VirtualSize] = process.Memory.Size.ToString(CultureInfo.InvariantCulture);
-        fields[StartCode] = process.Image.ProgramBase.ToString(CultureInfo.InvariantCulture);
-        fields[EndCode] = process.Image.ProgramBase.ToString(CultureInfo.InvariantCulture);
-        fields[StartStack] = process.Image.StackPointer.ToString(CultureInfo.InvariantCulture);
-        string name = Path.GetFileName(process.Image.Path);
-        return GuestText.Encode($"{host[..(open + 1)]}{(name.Length > 15 ? name[..15] : name)}) {string.Join(' ', fields)}\n");
+        byte[] arguments = Memory(process.Image.ArgumentArea);
+        if (arguments.Length == 0 || arguments[^1] == 0)
+            return arguments;
+        byte[] all = [.. arguments, .. Memory(process.Image.EnvironmentArea)];
+        int end = Array.IndexOf(all, (byte)0);
+        return end < 0 ? all : all[..(end + 1)];
     }
 
     private byte[]? CpuInfo()

@@ -8,7 +8,7 @@ internal static class OpenFiles
 {
     private const long SysOpenAt = 257;
     private const int AT_FDCWD = -100;
-    private const int O_CREAT = 0x40, O_TRUNC = 0x200, O_WRONLY = 1, O_ACCMODE = 3, O_NOFOLLOW = 0x20000;
+    private const int O_CREAT = 0x40, O_TRUNC = 0x200, O_WRONLY = 1, O_ACCMODE = 3, O_NOFOLLOW = 0x20000, O_PATH = 0x20_0000;
 
     public static long Open(in Call call) => Open(call, AT_FDCWD, call.A0, (int)call.A1, (int)call.A2);
 
@@ -39,13 +39,16 @@ internal static class OpenFiles
         bool follow = (flags & O_NOFOLLOW) == 0;
         long host = (long)path;
         // Nothing differs for a path that neither a sysroot nor /proc has a say in.
-        if (process.Sysroot is not null || !GuestMemory.TryRead(path, out ulong first) || (first & 0xFFFF_FFFF_FFFF) == 0x2f63_6f72_702f)
+        if (process.Sysroot is not null || !GuestMemory.TryRead(path, out ulong first) || (first & 0xFFFF_FFFF_FFFF) == 0x2f63_6f72_702f || (byte)first != '/')
         {
             long result = Paths.Read(path, out string name);
             if (result < 0)
                 return result;
-            if ((flags & O_ACCMODE) == 0 && process.ProcFiles.TryOpen(call, name, flags, out long descriptor))
+            string full = ProcFiles.Absolute(call, directory, name);
+            if ((flags & (O_ACCMODE | O_PATH)) == 0 && process.ProcFiles.TryOpen(call, full, flags, out long descriptor))
                 return descriptor;
+            if (process.ProcFiles.IsHiddenDescriptor(full))
+                return -ENOENT;
             string translated = Paths.ToHost(call, name, follow);
             if (translated != name)
                 host = call.Scratch.Put(translated);

@@ -105,7 +105,10 @@ internal static class Paths
         long result = Read(path, out string name);
         if (result < 0)
             return result;
-        if (call.Process.ProcFiles.IsExecutableLink(name))
+        string full = ProcFiles.Absolute(call, directory, name);
+        if (call.Process.ProcFiles.IsHiddenDescriptor(full))
+            return -ENOENT;
+        if (call.Process.ProcFiles.IsExecutableLink(full))
         {
             byte[] target = GuestText.Encode(call.Process.Image.Path);
             int length = (int)Math.Min((ulong)target.Length, size);

@@ -24,6 +24,12 @@ internal sealed class InitialStack
     private readonly int _pointer;
     private int _used;
 
+    /// <summary>What was made.</summary>
+    /// <param name="Pointer">The stack pointer.</param>
+    /// <param name="Auxiliary">The auxiliary vector's bytes.</param>
+    /// <param name="Arguments">Where the strings lie.</param>
+    internal readonly record struct Contents(ulong Pointer, byte[] Auxiliary, (ulong Start, ulong End) Arguments, (ulong Start, ulong End) Environment);
+
     private InitialStack(ulong top, int size, int pointer)
     {
         _top = top;
@@ -37,9 +43,8 @@ internal sealed class InitialStack
     /// <param name="top">End of the stack's mapping.</param>
     /// <param name="room">Bytes mapped below it.</param>
     /// <param name="auxiliary">Numbers; those that need an address on the stack are added here.</param>
-    /// <returns>The stack pointer, and the auxiliary vector's bytes.</returns>
     /// <exception cref="LoadException">Arguments and environment are too long (E2BIG).</exception>
-    public static (ulong Pointer, byte[] Auxiliary) Build(
+    public static Contents Build(
         ulong top, ulong room, Target target, IReadOnlyList<string> arguments, IReadOnlyList<string> environment, string executed,
         List<(AuxiliaryType Type, ulong Value)> auxiliary)
     {
@@ -52,11 +57,14 @@ internal sealed class InitialStack
         // As Linux has it: eight zero bytes, the executed file's name, the environment, the arguments.
         stack._used = 8;
         ulong file = stack.PutString(executed);
+        ulong environmentEnd = stack.Pointer;
         ulong[] envp = new ulong[environment.Count], argv = new ulong[arguments.Count];
         for (int i = envp.Length - 1; i >= 0; i--)
             envp[i] = stack.PutString(environment[i]);
+        ulong argumentsEnd = stack.Pointer;
         for (int i = argv.Length - 1; i >= 0; i--)
             argv[i] = stack.PutString(arguments[i]);
+        ulong argumentsStart = stack.Pointer;
         if (target.Platform is { } platform)
             auxiliary.Add((AuxiliaryType.Platform, stack.PutString(platform)));
         stack.Align(16);
@@ -85,7 +93,7 @@ internal sealed class InitialStack
         stack.PutWord((ulong)argv.Length);
         if (!GuestMemory.TryWrite(stack.Pointer, stack.Slice(stack._used)))
             throw new LoadException("the program's stack cannot be written", ENOMEM);
-        return (stack.Pointer, aux);
+        return new Contents(stack.Pointer, aux, (argumentsStart, argumentsEnd), (argumentsEnd, environmentEnd));
     }
 
     private ulong Pointer => _top - (ulong)_used;

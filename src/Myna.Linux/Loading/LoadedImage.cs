@@ -24,6 +24,12 @@ public sealed record LoadedImage(Target Target, ulong Entry, string Path, string
     /// <summary>The arguments as the program got them, and where they lie: /proc/self/cmdline.</summary>
     public required IReadOnlyList<string> Arguments { get; init; }
 
+    /// <summary>Where the arguments' characters lie, and behind them the environment's.</summary>
+    public (ulong Start, ulong End) ArgumentArea { get; init; }
+
+    /// <inheritdoc cref="ArgumentArea"/>
+    public (ulong Start, ulong End) EnvironmentArea { get; init; }
+
     /// <summary>The auxiliary vector as it lies on the stack: /proc/self/auxv.</summary>
     public byte[] AuxiliaryVector { get; init; } = [];
 }

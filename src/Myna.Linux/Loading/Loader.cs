@@ -122,15 +122,17 @@ public static class Loader
         ulong entryPage = target.Abi == AbiKind.I386 ? Abis.I386EntryPage.Map(space) : 0;
         if (entryPage != 0)
             auxiliary.Insert(0, (AuxiliaryType.Sysinfo, entryPage + Abis.I386EntryPage.VSyscall));
-        (ulong pointer, byte[] bytes) = InitialStack.Build(top, stackSize, target, argv, environment, name, auxiliary);
+        InitialStack.Contents contents = InitialStack.Build(top, stackSize, target, argv, environment, name, auxiliary);
         return new LoadedImage(target, entry, Absolute(name), file.Path, programBase, interpreterBase)
         {
-            StackPointer = pointer,
+            StackPointer = contents.Pointer,
             EntryPage = entryPage,
             Vdso = vdso,
             Stack = (low, top),
             Arguments = argv,
-            AuxiliaryVector = bytes,
+            AuxiliaryVector = contents.Auxiliary,
+            ArgumentArea = contents.Arguments,
+            EnvironmentArea = contents.Environment,
         };
     }
 
