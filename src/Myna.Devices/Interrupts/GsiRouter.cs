@@ -11,8 +11,39 @@ public sealed class GsiRouter(I8259Pair? pic, IoApic? ioApic) : IInterruptSink
     /// <summary>The wire of a global system interrupt. For one source; several share it through <see cref="WiredOr"/>.</summary>
     public InterruptLine Line(int gsi) => new(this, gsi);
 
+    private readonly Lock _switch = new();
+    private bool _hosted;
+
+    /// <summary>The host's kernel, if it takes the controllers over while guest code runs. Set before anything runs.</summary>
+    public IInterruptHost? Host { get; set; }
+
+    /// <summary>The controllers change hands: no wire moves while <paramref name="transfer"/> moves their state.</summary>
+    public void Switch(bool hosted, Action transfer)
+    {
+        lock (_switch)
+        {
+            _hosted = hosted;
+            transfer();
+        }
+    }
+
     /// <inheritdoc/>
     public void SetLevel(int input, bool level)
+    {
+        if (Host is null)
+        {
+            SetLevelHere(input, level);
+            return;
+        }
+        lock (_switch)
+        {
+            SetLevelHere(input, level);
+            if (_hosted)
+                Host.SetLine(input, level);
+        }
+    }
+
+    private void SetLevelHere(int input, bool level)
     {
         if (input < 16)
             pic?.SetLevel(input, level);

@@ -67,6 +67,20 @@ internal sealed partial class I8259
     /// <summary>The INT output.</summary>
     public bool Interrupt => Pending() >= 0;
 
+    /// <summary>All registers, as another model of the chip may hold them.</summary>
+    public I8259Registers Registers
+    {
+        get => new(_irr, _isr, _imr, _inputs, _elcr, _base, _lowest, _expected, (_icw1 & IC4) != 0, AutoEoi, (_icw4 & SFNM) != 0, _rotateOnAutoEoi, _specialMask, _poll, _readIsr);
+        set
+        {
+            (_irr, _isr, _imr, _elcr, _base) = (value.Irr, value.Isr, value.Imr, value.Elcr, (byte)(value.Base & 0xf8));
+            (_lowest, _expected) = ((byte)(value.Lowest & 7), value.Expected is 2 or 3 or 4 ? value.Expected : (byte)0);
+            _icw1 = (byte)((_icw1 & ~IC4) | (value.NeedsIcw4 ? IC4 : 0));
+            _icw4 = (byte)((_icw4 & ~(AEOI | SFNM)) | (value.AutoEoi ? AEOI : 0) | (value.SpecialFullyNested ? SFNM : 0));
+            (_rotateOnAutoEoi, _specialMask, _poll, _readIsr) = (value.RotateOnAutoEoi, value.SpecialMask, value.Poll, value.ReadIsr);
+        }
+    }
+
     private byte LevelInputs => (_icw1 & LTIM) != 0 ? (byte)0xff : _elcr;
     private bool AutoEoi => (_icw4 & AEOI) != 0;
 
@@ -244,3 +258,12 @@ internal sealed partial class I8259
 
     private void Sync() { }
 }
+
+/// <summary>Registers of an 8259A.</summary>
+/// <param name="Inputs">Levels of the inputs.</param>
+/// <param name="Base">Vector of IR0.</param>
+/// <param name="Lowest">The input with the lowest priority.</param>
+/// <param name="Expected">The next initialization command word, 2 to 4, or 0.</param>
+/// <param name="NeedsIcw4">ICW1 announced ICW4.</param>
+public readonly record struct I8259Registers(byte Irr, byte Isr, byte Imr, byte Inputs, byte Elcr, byte Base, byte Lowest, byte Expected, bool NeedsIcw4, bool AutoEoi, bool SpecialFullyNested,
+    bool RotateOnAutoEoi, bool SpecialMask, bool Poll, bool ReadIsr);

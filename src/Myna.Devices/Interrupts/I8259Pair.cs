@@ -48,6 +48,47 @@ public sealed partial class I8259Pair : IPortDevice, IInterruptSink
     [field: NotSaved("how the CPUs are run")]
     public bool IsHosted { get; private set; }
 
+    /// <summary>The host's kernel, if it takes the pair over.</summary>
+    [field: NotSaved("how the CPUs are run")]
+    public IInterruptHost? Host { get; set; }
+
+    /// <summary>Gives the registers away; until <see cref="TakeBack"/> only the levels of inputs are followed here.</summary>
+    public (I8259Registers Master, I8259Registers Slave) HandOver()
+    {
+        lock (_lock)
+        {
+            (I8259Registers, I8259Registers) registers = (_master.Registers, _slave.Registers);
+            IsHosted = true;
+            _output.Set(false);
+            return registers;
+        }
+    }
+
+    /// <summary>Takes the registers back; the inputs are what they have become here.</summary>
+    public void TakeBack(in I8259Registers master, in I8259Registers slave)
+    {
+        lock (_lock)
+        {
+            _master.Registers = master;
+            _slave.Registers = slave;
+            IsHosted = false;
+            Update();
+        }
+    }
+
+    /// <summary>Whether an input is a level.</summary>
+    public bool IsLevel(int input)
+    {
+        lock (_lock)
+            return ((input < 8 ? _master.Elcr : _slave.Elcr) >> (input & 7) & 1) != 0;
+    }
+
+    private void Recall()
+    {
+        if (IsHosted)
+            Host?.Recall();
+    }
+
     /// <summary>IRQ 0 to 15; IRQ 2 has no wire.</summary>
     public void SetLevel(int input, bool level)
     {
@@ -81,6 +122,7 @@ public sealed partial class I8259Pair : IPortDevice, IInterruptSink
 
     byte IPortDevice.ReadPort(int block, int offset)
     {
+        Recall();
         lock (_lock)
         {
             if (block == 2)
@@ -93,6 +135,7 @@ public sealed partial class I8259Pair : IPortDevice, IInterruptSink
 
     void IPortDevice.WritePort(int block, int offset, byte value)
     {
+        Recall();
         lock (_lock)
         {
             if (block != 2)
@@ -121,6 +164,8 @@ public sealed partial class I8259Pair : IPortDevice, IInterruptSink
 
     private void Update()
     {
+        if (IsHosted)
+            return;
         _master.SetCascade(Cascade, _slave.Interrupt);
         _output.Set(_master.Interrupt);
     }

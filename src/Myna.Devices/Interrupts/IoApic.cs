@@ -27,6 +27,7 @@ public sealed partial class IoApic : IMmio, IInterruptSink
     private const ulong Writable = 0xff00_0000_0001_afff;
 
     private readonly Lock _lock = new();
+    [NotSaved("how the CPUs are run")] private volatile bool _hosted;
     private readonly ApicBus _bus;
     private readonly byte _initialId;
 
@@ -47,6 +48,7 @@ public sealed partial class IoApic : IMmio, IInterruptSink
     /// <inheritdoc/>
     public bool Read(ulong offset, int size, out ulong value)
     {
+        Recall();
         // DEVIATION: the datasheet wants 32-bit accesses; narrower ones see the bytes of the register.
         int shift = (int)(offset & 3) * 8;
         lock (_lock)
@@ -65,6 +67,7 @@ public sealed partial class IoApic : IMmio, IInterruptSink
     /// <inheritdoc/>
     public bool Write(ulong offset, int size, ulong value)
     {
+        Recall();
         lock (_lock)
         {
             switch (offset)
@@ -87,7 +90,7 @@ public sealed partial class IoApic : IMmio, IInterruptSink
         {
             bool rising = level && (_inputs & bit) == 0;
             _inputs = level ? _inputs | bit : _inputs & ~bit;
-            if (!level)
+            if (!level || _hosted)
                 return;
             // A masked edge is lost (82093AA, section 3.2.4, bit 16).
             if ((_redirection[input] & LevelTriggered) != 0)
@@ -101,7 +104,45 @@ public sealed partial class IoApic : IMmio, IInterruptSink
     internal void ReceiveEoi(byte vector)
     {
         lock (_lock)
-            EndOfInterrupt(vector);
+        {
+            if (!_hosted)
+                EndOfInterrupt(vector);
+        }
+    }
+
+    /// <summary>Gives the registers away; until <see cref="TakeBack"/> only the levels of inputs are followed here.</summary>
+    /// <param name="redirection">Becomes the redirection table.</param>
+    /// <returns>The register selected, the ID, and the levels of the inputs.</returns>
+    public (byte Select, byte Id, uint Inputs) HandOver(Span<ulong> redirection)
+    {
+        lock (_lock)
+        {
+            _redirection.CopyTo(redirection);
+            _hosted = true;
+            return (_select, _id, _inputs);
+        }
+    }
+
+    /// <summary>Takes the registers back; the inputs are what they have become here.</summary>
+    public void TakeBack(ReadOnlySpan<ulong> redirection, byte select, byte id)
+    {
+        lock (_lock)
+        {
+            for (int pin = 0; pin < Pins; pin++)
+                _redirection[pin] = redirection[pin] & (Writable | RemoteIrr);
+            _select = select;
+            _id = (byte)(id & 15);
+            _hosted = false;
+        }
+    }
+
+    /// <summary>Whether an input is a level.</summary>
+    public bool IsLevel(int pin) => (_redirection[pin] & LevelTriggered) != 0;
+
+    private void Recall()
+    {
+        if (_hosted)
+            _bus.Host?.Recall();
     }
 
     /// <summary>After local APICs have come back from where the end of an interrupt may have got lost: those that no APIC knows any more have ended.</summary>
@@ -112,6 +153,8 @@ public sealed partial class IoApic : IMmio, IInterruptSink
             for (int pin = 0; pin < Pins; pin++)
             {
                 byte vector = (byte)_redirection[pin];
+                if ((_redirection[pin] & LevelTriggered) != 0)
+                    DeliverLevel(pin);
                 if ((_redirection[pin] & RemoteIrr) != 0 && !_bus.LocalApics.Any(a => a.Knows(vector)))
                     EndOfInterrupt(vector);
             }

@@ -87,6 +87,13 @@ public sealed partial class Hpet : IMmio, IInterruptSink
         Reset();
     }
 
+    /// <summary>Told when legacy replacement is switched: the 8254, where it is not heard through here, is to be silent meanwhile.</summary>
+    [field: NotSaved("wiring")]
+    public Action<bool>? LegacyChanged { get; set; }
+
+    /// <summary>Legacy replacement is on.</summary>
+    public bool ReplacesLegacy => Legacy;
+
     private ulong Capabilities => (1_000_000_000_000_000 / Frequency) << 32 | 0x8086_0000 | 1 << 15 | 1 << 13 | (ulong)(_config.Length - 1) << 8 | 1;
     private bool Enabled => (_configuration & ENABLE_CNF) != 0;
     private bool Legacy => (_configuration & LEG_RT_CNF) != 0;
@@ -211,7 +218,10 @@ public sealed partial class Hpet : IMmio, IInterruptSink
     {
         ulong counter = Counter;
         bool wasLegacy = Legacy;
+        bool legacy = Legacy;
         _configuration = value;
+        if (legacy != Legacy)
+            LegacyChanged?.Invoke(Legacy);
         _counter = Enabled ? counter - Ticks : counter;
         if (Legacy != wasLegacy)
         {

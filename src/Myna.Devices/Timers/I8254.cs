@@ -43,16 +43,57 @@ public sealed partial class I8254 : IPortDevice
     [field: NotSaved("wiring")]
     public PortBlock Ports { get; }
 
+    [NotSaved("how the CPUs are run")] private volatile bool _hosted;
+
+    /// <summary>The host's kernel, if it takes the timer over.</summary>
+    [field: NotSaved("how the CPUs are run")]
+    public IInterruptHost? Host { get; set; }
+
+    /// <summary>Gives the registers away until <see cref="TakeBack"/>.</summary>
+    public PitChannel[] HandOver()
+    {
+        lock (_lock)
+        {
+            ulong now = Now;
+            PitChannel[] channels = [.. _counters.Select(c => c.ToChannel(now))];
+            _hosted = true;
+            _timer.Cancel();
+            _irq.Set(false);
+            return channels;
+        }
+    }
+
+    /// <summary>Takes the registers back.</summary>
+    public void TakeBack(ReadOnlySpan<PitChannel> channels)
+    {
+        lock (_lock)
+        {
+            ulong now = Now;
+            for (int i = 0; i < 3; i++)
+                _counters[i].Take(channels[i], now);
+            _hosted = false;
+            Update(now);
+        }
+    }
+
+    private void Recall()
+    {
+        if (_hosted)
+            Host?.Recall();
+    }
+
     /// <summary>GATE of counter 2.</summary>
     public bool Gate2
     {
         get
         {
+            Recall();
             lock (_lock)
                 return _counters[2].Gate;
         }
         set
         {
+            Recall();
             lock (_lock)
                 _counters[2].SetGate(value, Now);
         }
@@ -63,6 +104,7 @@ public sealed partial class I8254 : IPortDevice
     {
         get
         {
+            Recall();
             lock (_lock)
                 return _counters[2].Out(Now);
         }
@@ -72,12 +114,14 @@ public sealed partial class I8254 : IPortDevice
 
     byte IPortDevice.ReadPort(int block, int offset)
     {
+        Recall();
         lock (_lock)
             return offset < 3 ? _counters[offset].Read(Now) : (byte)0xff;
     }
 
     void IPortDevice.WritePort(int block, int offset, byte value)
     {
+        Recall();
         lock (_lock)
         {
             ulong now = Now;
@@ -141,6 +185,8 @@ public sealed partial class I8254 : IPortDevice
     {
         lock (_lock)
         {
+            if (_hosted)
+                return;
             ulong now = Now;
             // In modes 2 and 4 OUT was low for one pulse.
             if (_counters[0].Mode is 2 or 4)

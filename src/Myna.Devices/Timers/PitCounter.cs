@@ -44,6 +44,29 @@ internal sealed partial class PitCounter
     [Saved(16)] private bool _gate;
     [Saved(17)] private bool _nullCount;
 
+    /// <summary>All registers, as another model of the chip may hold them.</summary>
+    public PitChannel ToChannel(ulong now)
+    {
+        Load(now);
+        return new PitChannel(_register, _control, _latch, _latched, _statusLatched, _status, _writeHigh, _readHigh, _low, _gate, _counting ? Elapsed(At(now), now) : 0);
+    }
+
+    public void Take(in PitChannel c, ulong now)
+    {
+        (_control, _latch, _latched, _statusLatched, _status) = ((byte)(c.Control & 0x3f), c.Latch, (byte)(c.Latched & (LowByte | HighByte)), c.StatusLatched, c.Status);
+        (_writeHigh, _readHigh, _low, _gate) = (c.WriteHigh, c.ReadHigh, c.Low, c.Gate);
+        _register = Math.Clamp(c.Count, 0, 0x10000);
+        _count = _register == 0 ? 0x10000 : _register;
+        _counting = _register != 0;
+        _start = now - Math.Min(now, c.Elapsed);
+        _reload = _heldAt = 0;
+        _held = _nullCount = false;
+        if (_counting && !_gate && Mode is 0 or 4)
+            (_held, _heldAt) = (true, c.Elapsed);
+        else if (!_gate && Mode is 2 or 3)
+            _counting = false;
+    }
+
     public int Mode => (_control >> 1 & 7) is var mode && mode > 5 ? mode & 3 : mode;
     public bool Gate => _gate;
 
@@ -292,3 +315,10 @@ internal sealed partial class PitCounter
     /// <param name="Reload">When it takes another count, 0 for never.</param>
     private readonly record struct Cycle(ulong Count, ulong Start, ulong Reload);
 }
+
+/// <summary>Registers of a counter of an 8254.</summary>
+/// <param name="Count">The count register, 1 to 65536; 0 when none was written.</param>
+/// <param name="Control">Control word, bits 5:0.</param>
+/// <param name="Latched">Bytes of the latched count not read yet: bit 0 the low, bit 1 the high one.</param>
+/// <param name="Elapsed">Pulses since the count was loaded.</param>
+public readonly record struct PitChannel(int Count, byte Control, ushort Latch, byte Latched, bool StatusLatched, byte Status, bool WriteHigh, bool ReadHigh, byte Low, bool Gate, ulong Elapsed);

@@ -59,6 +59,7 @@ internal sealed class ChipsetBoard : PcBoard
         Memory.Map(Q35MemoryMap.Hpet, Hpet.RegisterSize, "hpet", hpet);
         Add(new BoardDevice("hpet", hpet, hpet.Reset));
         var pit = new I8254(clock, new InterruptLine(hpet, 0));
+        Connect(Interrupts, _pic, pit, hpet);
         MapPorts(0x40, pit.Ports, "pit");
         Add(new BoardDevice("pit", pit, pit.Reset));
         var portB = new SystemControlPortB(pit, clock);

@@ -39,6 +39,9 @@ internal sealed class CpuEngines : IDisposable
         _translator = Translators.Create(accel, () => new X86Translator(_pages, countInstructions));
     }
 
+    /// <summary>Set by <see cref="Connect"/> if there are any.</summary>
+    public KernelInterrupts? Interrupts { get; private set; }
+
     public void Add(Ram memory) => _pages.Add(memory);
 
     public void Attach(X86Cpu cpu)
@@ -62,7 +65,7 @@ internal sealed class CpuEngines : IDisposable
     public void Connect(ApicBus bus)
     {
         if (_kvm?.Irqchip is { } chips)
-            _ = new KernelInterrupts(chips, bus, [.. _engines]);
+            Interrupts = new KernelInterrupts(chips, bus, [.. _engines]);
     }
 
     /// <summary>The CPUs stand still: the kernel gives back what it holds.</summary>

@@ -23,6 +23,7 @@ internal sealed class MicrovmBoard : PcBoard
     {
         Drives.Refuse(options);
         Interrupts = new GsiRouter(null, IoApic);
+        Connect(Interrupts);
         AddSerial(Interrupts.Line(MicrovmMemoryMap.Com1Irq), Interrupts.Line(MicrovmMemoryMap.Com2Irq));
         var rtc = new Mc146818(clock, WallClock, Interrupts.Line(MicrovmMemoryMap.RtcIrq));
         MapPorts(MicrovmMemoryMap.Cmos, rtc.Ports, "rtc");

@@ -3,6 +3,7 @@ using Myna.Cpu.X86;
 using Myna.Devices.Interrupts;
 using Myna.Devices.Ports;
 using Myna.Devices.Serial;
+using Myna.Devices.Timers;
 using Myna.Hardware.Backends;
 using Myna.Hardware.Diagnostics;
 using Myna.Hardware.Interrupts;
@@ -167,6 +168,9 @@ internal abstract partial class PcBoard : IBoard
         _boot.Rsdp = RsdpPlace;
         _cpus[0].Apply(_boot.Load(Memory));
     }
+
+    /// <summary>Controllers that the kernel may take over, all of which are made before anything runs.</summary>
+    protected void Connect(GsiRouter router, I8259Pair? pic = null, I8254? pit = null, Hpet? hpet = null) => _engines.Interrupts?.Add(router, pic, pit, hpet);
 
     public void Stand() => _engines.Stand();
 

@@ -72,7 +72,9 @@ public sealed class KvmMachineTests : IDisposable
     [InlineData("q35", Irqchip.Off)]
     [InlineData("q35", Irqchip.Split)]
     [InlineData("microvm", Irqchip.Off)]
+    [InlineData("q35", Irqchip.Full)]
     [InlineData("microvm", Irqchip.Split)]
+    [InlineData("microvm", Irqchip.Full)]
     public void A_timer_interrupt_ends_HLT(string board, Irqchip irqchip)
         => Assert.Equal(7, Run(Program(board, [.. Timer, .. Out(0xf4, 3), .. s_halt]) with { Irqchip = irqchip }).Status);
 
@@ -106,6 +108,107 @@ public sealed class KvmMachineTests : IDisposable
         byte[] later = new byte[4];
         Assert.True(second.Memory.Read(0x7000, later));
         Assert.InRange(BitConverter.ToUInt32(later) - BitConverter.ToUInt32(count), 0u, 1u);
+    }
+
+    // The 8254 at 1 kHz through the 8259s and LINT0 (vector 20h), or, with the second byte, through the I/O APIC's pin 2 (vector 30h); the local
+    // APIC's timer at 1 kHz (vector 40h); each counts in memory; HLT until the byte at 7010h is not zero.
+    private static byte[] Ticks(bool ioApic) =>
+    [
+        0xbc, 0x00, 0x00, 0x08, 0x00,                                                             // mov esp, 80000h
+        0xb0, 0x11, 0xe6, 0x20, 0xb0, 0x20, 0xe6, 0x21, 0xb0, 0x04, 0xe6, 0x21, 0xb0, 0x01, 0xe6, 0x21, // ICW1 to ICW4 of the master
+        0xb0, ioApic ? (byte)0xff : (byte)0xfe, 0xe6, 0x21, 0xb0, 0xff, 0xe6, 0xa1,               // masks
+        .. Gate(0x20, 0x8000, 0x7000, pic: true), .. Gate(0x30, 0x8020, 0x7000, pic: false), .. Gate(0x40, 0x8040, 0x7004, pic: false),
+        0x66, 0xc7, 0x05, 0x00, 0x71, 0x00, 0x00, 0xff, 0x07,                                     // IDTR's limit 7FFh
+        0xc7, 0x05, 0x02, 0x71, 0x00, 0x00, 0x00, 0x90, 0x00, 0x00,                               // and base 9000h
+        0x0f, 0x01, 0x1d, 0x00, 0x71, 0x00, 0x00,                                                 // lidt [7100h]
+        0xc7, 0x05, 0xf0, 0x00, 0xe0, 0xfe, 0xff, 0x01, 0x00, 0x00,                               // SVR: enabled, spurious vector FFh
+        0xc7, 0x05, 0xe0, 0x03, 0xe0, 0xfe, 0x0b, 0x00, 0x00, 0x00,                               // divide by 1
+        0xc7, 0x05, 0x20, 0x03, 0xe0, 0xfe, 0x40, 0x00, 0x02, 0x00,                               // LVT timer: periodic, vector 40h
+        0xc7, 0x05, 0x80, 0x03, 0xe0, 0xfe, 0x40, 0x42, 0x0f, 0x00,                               // initial count: 1,000,000
+        .. !ioApic ? [] : new byte[]
+        {
+            0xc7, 0x05, 0x00, 0x00, 0xc0, 0xfe, 0x14, 0x00, 0x00, 0x00,                           // IOREDTBL2: vector 30h, CPU 0
+            0xc7, 0x05, 0x10, 0x00, 0xc0, 0xfe, 0x30, 0x00, 0x00, 0x00,
+        },
+        0xb0, 0x34, 0xe6, 0x43, 0xb0, 0xa9, 0xe6, 0x40, 0xb0, 0x04, 0xe6, 0x40,                   // counter 0: mode 2, 1193
+        0xfb, 0xf4,                                                                               // sti; hlt
+        0x80, 0x3d, 0x10, 0x70, 0x00, 0x00, 0x00, 0x74, 0xf5,                                     // cmp byte [7010h], 0; je back to sti
+        0xfa, .. Out(0xf4, 9), .. s_halt,
+    ];
+
+    // A gate at 9000h for a handler that counts in memory and acknowledges.
+    private static byte[] Gate(int vector, int handler, int counter, bool pic)
+    {
+        byte[] code =
+        [
+            0xff, 0x05, (byte)counter, (byte)(counter >> 8), 0, 0, 0x50,                          // inc dword [counter]; push eax
+            .. pic ? new byte[] { 0xb0, 0x20, 0xe6, 0x20 } : [0x31, 0xc0, 0xa3, 0xb0, 0x00, 0xe0, 0xfe], // EOI
+            0x58, 0xcf,                                                                           // pop eax; iretd
+        ];
+        List<byte> program = [];
+        for (int i = 0; i < code.Length; i++)
+            program.AddRange([0xc6, 0x05, .. BitConverter.GetBytes(handler + i), code[i]]);
+        int at = 0x9000 + 8 * vector;
+        program.AddRange([0xc7, 0x05, .. BitConverter.GetBytes(at), .. BitConverter.GetBytes(0x10_0000 | handler)]);
+        program.AddRange([0xc7, 0x05, .. BitConverter.GetBytes(at + 4), 0x00, 0x8e, 0x00, 0x00]);
+        return [.. program];
+    }
+
+    /// <summary>Each stay in the kernel, and each engine, goes on where another left the controllers.</summary>
+    [TheoryIfKvm]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Timers_and_controllers_move_between_kernel_and_models(bool ioApic)
+    {
+        using var patience = new CancellationTokenSource(s_patience);
+        MachineOptions options = Program("q35", Ticks(ioApic));
+        MachineOptions[] places =
+        [
+            options with { Irqchip = Irqchip.Split }, options with { Irqchip = Irqchip.Full }, options with { Accel = Accel.Interp }, options with { Irqchip = Irqchip.Full }, options with { Irqchip = Irqchip.Split },
+            options with { Irqchip = Irqchip.Off }, options with { Irqchip = Irqchip.Full },
+        ];
+        byte[]? state = null;
+        byte[] memory = new byte[0x4000];
+        // CPU models must be equal: no TSC deadline with controllers here.
+        for (int i = 0; i < places.Length; i++)
+        {
+            using Machine machine = Machine.Create(places[i]);
+            if (state is not null)
+            {
+                Assert.True(machine.Memory.Write(0x7000, memory));
+                machine.LoadState(state);
+            }
+            (uint first, uint second) = Counts(machine);
+            machine.Start();
+            (uint first, uint second) now = (first, second);
+            bool stopped = false;
+            // With stops in between, each of which moves the state.
+            while ((now.first < first + 20 || now.second < second + 20) && !patience.IsCancellationRequested)
+            {
+                machine.Pause();
+                now = Counts(machine);
+                stopped = true;
+                machine.Resume();
+                Thread.Yield();
+            }
+            Assert.True(stopped && !patience.IsCancellationRequested, $"{places[i].Accel} {places[i].Irqchip}: {now.first - first} and {now.second - second} ticks");
+            machine.Pause();
+            state = machine.SaveState();
+            Assert.True(machine.Memory.Read(0x7000, memory));
+            if (i == places.Length - 1)
+            {
+                Assert.True(machine.Memory.Write(0x7010, [1]));
+                machine.Resume();
+                Assert.Equal(19, machine.WaitForExit(patience.Token).Status);
+            }
+        }
+
+        static (uint First, uint Second) Counts(Machine machine)
+        {
+            byte[] counts = new byte[8];
+            Assert.True(machine.Memory.Read(0x7000, counts));
+            return (BitConverter.ToUInt32(counts), BitConverter.ToUInt32(counts, 4));
+        }
     }
 
     [FactIfKvm]

@@ -47,6 +47,9 @@ public sealed class KvmIrqchip : IInterruptHost
 
     public KvmIrqchipMode Mode { get; }
 
+    /// <summary>The machine in the kernel.</summary>
+    public KvmVm Vm => _vm;
+
     /// <summary>Where GSIs go.</summary>
     public KvmRouting Routing { get; }
 

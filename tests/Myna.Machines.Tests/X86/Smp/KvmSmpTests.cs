@@ -3,10 +3,10 @@ namespace Myna.Machines.Tests.X86.Smp;
 /// <summary>The guests for several CPUs, with each CPU on the host's processor and interrupt controllers here or in the kernel.</summary>
 public sealed class KvmSmpTests
 {
-    public static TheoryData<Irqchip> Chips => [Irqchip.Off, Irqchip.Split];
+    public static TheoryData<Irqchip> Chips => [Irqchip.Off, Irqchip.Split, Irqchip.Full];
 
     /// <summary>A TSC deadline is not offered without a local APIC in the kernel.</summary>
-    public static TheoryData<Irqchip> KernelsChips => [Irqchip.Split];
+    public static TheoryData<Irqchip> KernelsChips => [Irqchip.Split, Irqchip.Full];
 
     private static void With(Irqchip irqchip, Action test)
     {
