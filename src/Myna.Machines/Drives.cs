@@ -13,13 +13,15 @@ namespace Myna.Machines;
 internal static class Drives
 {
     /// <summary>The device belongs to a controller, not to virtio.</summary>
-    public static bool IsOthers(DeviceOptions wanted) => wanted is CdromDevice or DiskDevice { Interface: not (DiskInterface.Auto or DiskInterface.Virtio) };
+    public static bool IsOthers(DeviceOptions wanted) => wanted is CdromDevice or UsbDeviceOptions or DiskDevice { Interface: not (DiskInterface.Auto or DiskInterface.Virtio) };
 
-    /// <summary>For boards that have virtio alone.</summary>
+    /// <summary>For boards that have virtio alone, and perhaps USB.</summary>
     /// <exception cref="MachineException">The user wants something else.</exception>
-    public static void Refuse(MachineOptions options)
+    public static void Refuse(MachineOptions options, bool usb = false)
     {
-        if (options.Devices.Any(IsOthers))
+        if (!usb && options.Devices.Any(UsbDevices.IsUsb))
+            throw new MachineException($"the board {options.Board} has no USB; leave out --usb and if=usb, or take another board");
+        if (options.Devices.Any(d => IsOthers(d) && !UsbDevices.IsUsb(d)))
             throw new MachineException($"the board {options.Board} has virtio disks only, and no CD drives; use q35, or leave out --cdrom and if=");
     }
 

@@ -86,6 +86,9 @@ public enum DiskInterface
 
     /// <summary>Namespaces of one NVMe controller; disks only.</summary>
     Nvme,
+
+    /// <summary>USB mass storage.</summary>
+    Usb,
 }
 
 /// <summary>A disk.</summary>
@@ -105,6 +108,21 @@ public sealed record CdromDevice(IBlockBackend? Medium, string Serial = "", Disk
     /// <inheritdoc/>
     public override object? Peer => Medium;
 }
+
+/// <summary>What a <see cref="UsbDeviceOptions"/> is.</summary>
+public enum UsbKind
+{
+    Keyboard,
+
+    /// <summary>A pointer that says where it is.</summary>
+    Tablet,
+
+    /// <summary>The USB devices named after it are behind it.</summary>
+    Hub,
+}
+
+/// <summary>A USB device without a back end; drives are <see cref="DiskInterface.Usb"/>. The first USB device brings an xHCI controller.</summary>
+public sealed record UsbDeviceOptions(UsbKind Kind) : DeviceOptions(DeviceBus.Auto);
 
 /// <summary>A network card.</summary>
 /// <param name="Backend">The network.</param>

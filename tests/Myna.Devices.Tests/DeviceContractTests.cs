@@ -12,6 +12,7 @@ using Myna.Devices.Tests.Network;
 using Myna.Devices.Tests.Support;
 using Myna.Devices.Tests.Virtio.Kit;
 using Myna.Devices.Timers;
+using Myna.Devices.Usb;
 using Myna.Hardware.Memory;
 using Myna.Hardware.Screens;
 using Myna.Hardware.State;
@@ -145,6 +146,20 @@ public sealed class DeviceContractTests
             var nvme = new NvmeController(memory, [new TestDisk(1 << 16)]);
             new PciHost(memory, [], Enumerable.Repeat(default(Hardware.Interrupts.InterruptLine), 4)).Add(nvme);
             return new(nvme, nvme.Reset, new(), new PciBarOf(nvme, 0), new PciPage(nvme));
+        },
+        ["xhci"] = () =>
+        {
+            var memory = new AddressSpace();
+            memory.Map(0, s_ram);
+            var clock = new ManualClock();
+            var xhci = new Xhci(memory, clock);
+            var hub = new UsbHub();
+            foreach (UsbDevice device in new UsbDevice[] { new UsbKeyboard(clock), new UsbTablet(clock), UsbStorage.Disk(new TestDisk(1 << 16)), UsbStorage.Cdrom(new TestDisk(1 << 16, readOnly: true)), hub })
+                xhci.Add(device);
+            hub.Add(new UsbKeyboard(clock));
+            new PciHost(memory, [], Enumerable.Repeat(default(Hardware.Interrupts.InterruptLine), 4)).Add(xhci);
+            xhci.WriteConfig(4, 2, 6);
+            return new(xhci, () => { xhci.Reset(); xhci.WriteConfig(4, 2, 6); }, clock, new PciBarOf(xhci, 0), new PciPage(xhci), new Window(new PciBarOf(xhci, 0), 0x400), new Window(new PciBarOf(xhci, 0), 0x1000), new Window(new PciBarOf(xhci, 0), 0x2000));
         },
         ["i440fx"] = () =>
         {
@@ -323,6 +338,13 @@ public sealed class DeviceContractTests
             controller.Key((int)(value & 0x7f) | ((offset & 1) != 0 ? 0xe000 : 0), (offset & 2) != 0);
             return true;
         }
+    }
+
+    /// <summary>Registers from an offset on.</summary>
+    private sealed class Window(IMmio registers, ulong start) : IMmio
+    {
+        public bool Read(ulong offset, int size, out ulong value) => registers.Read(start + offset, size, out value);
+        public bool Write(ulong offset, int size, ulong value) => registers.Write(start + offset, size, value);
     }
 
     private sealed class PciBarOf(PciDevice device, int bar) : IMmio

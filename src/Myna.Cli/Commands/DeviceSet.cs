@@ -19,14 +19,16 @@ internal sealed class DeviceSet : IDisposable
     public void AddDisks(IReadOnlyList<DiskOption> disks, BootOption? boot)
     {
         for (int i = 0; i < disks.Count; i++)
+            AddDisk(disks[i], boot, i);
+    }
+
+    private void AddDisk(DiskOption disk, BootOption? boot, int number)
+    {
+        IBlockBackend image = Open(disk.Path, disk.ReadOnly);
+        _devices.Add(new DiskDevice(image, disk.Serial, Bus: disk.Mmio ? DeviceBus.Mmio : DeviceBus.Auto, Interface: disk.Interface)
         {
-            DiskOption disk = disks[i];
-            IBlockBackend image = Open(disk.Path, disk.ReadOnly);
-            _devices.Add(new DiskDevice(image, disk.Serial, Bus: disk.Mmio ? DeviceBus.Mmio : DeviceBus.Auto, Interface: disk.Interface)
-            {
-                BootIndex = disk.BootIndex ?? boot?.IndexOf('c', i),
-            });
-        }
+            BootIndex = disk.BootIndex ?? boot?.IndexOf('c', number),
+        });
     }
 
     public void AddCdroms(IReadOnlyList<CdromOption> drives, BootOption? boot)
@@ -38,6 +40,18 @@ internal sealed class DeviceSet : IDisposable
             {
                 BootIndex = drive.BootIndex ?? boot?.IndexOf('d', i),
             });
+        }
+    }
+
+    /// <param name="disks">Disks that stand before these in the boot order.</param>
+    public void AddUsb(IReadOnlyList<UsbOption> usb, BootOption? boot, int disks)
+    {
+        foreach (UsbOption wanted in usb)
+        {
+            if (wanted.Drive is { } drive)
+                AddDisk(drive, boot, disks++);
+            else if (wanted.Kind is { } kind)
+                _devices.Add(new UsbDeviceOptions(kind));
         }
     }
 

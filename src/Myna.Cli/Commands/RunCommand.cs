@@ -45,8 +45,9 @@ internal static class RunCommand
             Description = "x86_64: a write of N to this I/O port (default 0xf4) ends the machine with status 2N+1; multiboot kernels have it without this.",
             Arity = ArgumentArity.ZeroOrOne,
         };
-        Option<DiskOption[]> disks = Many("--disk", "FILE[,readonly][,if=...]", "A raw disk image as a virtio disk, or on another controller (if=ahci, on pc if=ide, if=nvme); may be repeated.", DiskOption.Parse);
+        Option<DiskOption[]> disks = Many("--disk", "FILE[,readonly][,if=...]", "A raw disk image as a virtio disk, or on another controller (if=ahci, on pc if=ide, if=nvme, if=usb); may be repeated.", DiskOption.Parse);
         Option<CdromOption[]> cdroms = Many("--cdrom", "FILE|none", "x86_64: a CD drive with that ISO image, or an empty one; may be repeated.", CdromOption.Parse);
+        Option<UsbOption[]> usb = Many("--usb", "keyboard|tablet|hub|storage=FILE|none", "A USB device, behind an xHCI controller; devices named after a hub are behind it. q35 has a tablet with --display, unless none is wanted.", UsbOption.Parse);
         Setting<BootOption?> boot = Value<BootOption?>("--boot", "order=LETTERS", "x86_64: what the firmware tries, in this order: c disks, d CDs, n network.", null, BootOption.Parse);
         Option<NetOption[]> nets = Many("--net", "user[,hostfwd=...][,model=CARD]|none", "The network (default user); hostfwd=tcp:HOSTADDR:PORT-:GUESTPORT opens a port to the guest; cards are virtio, e1000, e1000e, rtl8139.", NetOption.Parse);
         Option<string?> gdb = Text("--gdb", "[HOST]:PORT", "Waits for gdb there before the guest starts.");
@@ -70,7 +71,7 @@ internal static class RunCommand
 
         var command = new Command("run", "Boots a virtual machine.")
         {
-            arch.Option, board.Option, cpu, cpus.Option, memory.Option, accel.Option, kernel, entry.Option, initrd, append, firmware.Option, variables, disks, cdroms, boot.Option, nets,
+            arch.Option, board.Option, cpu, cpus.Option, memory.Option, accel.Option, kernel, entry.Option, initrd, append, firmware.Option, variables, disks, cdroms, usb, boot.Option, nets,
             gdb, monitor, display.Option, vga.Option, log, serial, trace, debugExit, signature, granularity.Option, suite, sandbox.Option, noReboot, verbose,
         };
         command.SetAction((result, cancellation) =>
@@ -93,6 +94,7 @@ internal static class RunCommand
                 UefiVariables = result.GetValue(variables),
                 Disks = result.GetValue(disks) ?? [],
                 Cdroms = result.GetValue(cdroms) ?? [],
+                Usb = result.GetValue(usb) ?? [],
                 Boot = boot.Of(result),
                 Networks = result.GetValue(nets) ?? [],
                 Gdb = result.GetValue(gdb),

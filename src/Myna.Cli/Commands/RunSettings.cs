@@ -31,6 +31,8 @@ internal sealed record RunSettings
     public IReadOnlyList<DiskOption> Disks { get; init; } = [];
     public IReadOnlyList<CdromOption> Cdroms { get; init; } = [];
 
+    public IReadOnlyList<UsbOption> Usb { get; init; } = [];
+
     /// <summary>The firmware's boot order; null for its own.</summary>
     public BootOption? Boot { get; init; }
     public IReadOnlyList<NetOption> Networks { get; init; } = [];

@@ -27,6 +27,9 @@ internal static class Runner
         {
             devices.AddDisks(settings.Disks, settings.Boot);
             devices.AddCdroms(settings.Cdroms, settings.Boot);
+            devices.AddUsb(settings.Usb, settings.Boot, settings.Disks.Count);
+            if (settings is { Display: not null, Screen: ScreenKind.Std or ScreenKind.Ramfb, Arch: "x86_64", Board: null or "q35", Usb.Count: 0 })
+                devices.Add(new UsbDeviceOptions(UsbKind.Tablet));
             devices.AddNetworks(settings.Networks, clock, settings.Boot);
             devices.Add(new RngDevice());
             var options = new MachineOptions

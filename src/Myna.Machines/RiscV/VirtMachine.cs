@@ -19,6 +19,7 @@ internal sealed class VirtMachine : IBoard
 {
     private readonly MachineOptions _options;
     private readonly List<IScreen> _screens = [];
+    private readonly List<RemovableDrive> _removable = [];
     private readonly List<IKeyboard> _keyboards = [];
     private readonly List<IPointer> _pointers = [];
     private readonly VirtBoard _board;
@@ -34,7 +35,7 @@ internal sealed class VirtMachine : IBoard
     {
         _options = options;
         // Reading the images first: their errors are the common ones, and nothing needs to be undone.
-        Drives.Refuse(options);
+        Drives.Refuse(options, usb: true);
         _layout = new BootLayout(options);
         try
         {
@@ -88,6 +89,7 @@ internal sealed class VirtMachine : IBoard
 
     public AddressSpace Memory { get; } = new();
     public AddressSpace? Ports => null;
+    public IReadOnlyList<RemovableDrive> RemovableDrives => _removable;
     public IReadOnlyList<IScreen> Screens => _screens;
     public IReadOnlyList<IKeyboard> Keyboards => _keyboards;
     public IReadOnlyList<IPointer> Pointers => _pointers;
@@ -178,6 +180,7 @@ internal sealed class VirtMachine : IBoard
         (List<PciDevice> pci, List<VirtioDevice> mmio) = UserDevices.Create(Memory, clock, _options, VirtMemoryMap.VirtioSlots);
         foreach (PciDevice device in pci)
             UserDevices.Plug(_board.Pci, device);
+        UsbDevices.Add(_board.Pci, Memory, clock, _options, new(_keyboards, _pointers, _removable));
         _board.NotePciDevices();
         for (int i = 0; i < VirtMemoryMap.VirtioSlots; i++)
         {

@@ -101,6 +101,7 @@ internal sealed class ChipsetBoard : PcBoard
         Drives.NameFunctions(origins, paths);
         chipset.AddDrives(pci, wiring, paths);
         Drives.AddNvme(pci, Memory, options, paths);
+        AddUsb(pci, paths, wiring.RemovableDrives);
         foreach (PciDevice device in pci.Devices)
             Add(BoardDevice.Of(device));
 
