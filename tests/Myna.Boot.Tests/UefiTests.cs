@@ -27,6 +27,21 @@ public sealed class UefiTests
         }
     }
 
+    [Fact]
+    public void UEFI_finds_a_SATA_disk()
+    {
+        string disk = Path.GetTempFileName();
+        try
+        {
+            File.WriteAllBytes(disk, new byte[1 << 20]);
+            Assert.Contains("Sata(0x0", Shell(["--arch", "x86_64", "--memory", "256M", "--disk", $"{disk},if=ahci"], "map -b", "reset -s"), StringComparison.Ordinal);
+        }
+        finally
+        {
+            File.Delete(disk);
+        }
+    }
+
     private static string Shell(string[] options, params string[] commands)
     {
         using Process process = MynaProgram.Start(["run", "--firmware", "uefi", "--net", "none", .. options]);

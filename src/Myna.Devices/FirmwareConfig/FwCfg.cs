@@ -24,7 +24,9 @@ public sealed partial class FwCfg : IMmio, IPlatformDevice
     private static readonly byte[] s_zeroes = new byte[Ram.PageSize];
     private readonly Lock _lock = new();
     private readonly AddressSpace _memory;
+    [NotSaved("wiring")] private readonly Dictionary<ushort, Func<byte[]>> _made = [];
     [NotSaved("configuration")] private readonly Dictionary<ushort, byte[]> _items = [];
+    [NotSaved("configuration")] private readonly Dictionary<string, ushort> _numbers = [];
     [NotSaved("configuration")] private readonly HashSet<ushort> _writable = [];
     [Saved(1)] private ushort _selected;
     [Saved(2)] private uint _position;
@@ -59,11 +61,16 @@ public sealed partial class FwCfg : IMmio, IPlatformDevice
             BinaryPrimitives.WriteUInt16BigEndian(entry[4..], key);
             name.CopyTo(entry[8..]);
             _items[key] = sorted[i].Value;
+            _numbers[sorted[i].Key] = key;
             if (writable?.Contains(sorted[i].Key) == true)
                 _writable.Add(key);
         }
         _items[FILE_DIR] = directory;
     }
+
+    /// <summary>Has a file made anew whenever the guest selects it, since it describes what firmware has set up. Before the machine runs.</summary>
+    /// <param name="content">As many bytes as the file has.</param>
+    public void Refresh(string file, Func<byte[]> content) => _made.Add(_numbers[file], content);
 
     /// <inheritdoc/>
     public string NodeName => "fw-cfg";
@@ -142,6 +149,8 @@ public sealed partial class FwCfg : IMmio, IPlatformDevice
     private void Select(ushort item)
     {
         _selected = item;
+        if (_made.TryGetValue(item, out Func<byte[]>? content))
+            _items[item] = content();
         _position = 0;
     }
 

@@ -50,6 +50,9 @@ public sealed partial class Q35Mch : PciDevice
         Config.Define(SMRAM, 1, 2, 0x78);
     }
 
+    /// <summary>Where the ECAM is; null while it is switched off.</summary>
+    public ulong? Ecam => _region?.Start;
+
     /// <inheritdoc/>
     public override void WriteConfig(int offset, int size, uint value)
     {

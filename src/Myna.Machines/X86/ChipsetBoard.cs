@@ -108,6 +108,8 @@ internal sealed class ChipsetBoard : PcBoard
         AcpiTableSet tables = chipset.Tables(options.Cpus, Layout, hpet.BlockId, SerialPorts);
         UseTables(tables);
         var fwCfg = new FwCfg(Memory, options.FwCfg.Concat(FirmwareFiles(tables, paths)).Concat(ScreenFiles), options.Cpus, options.Memory, FirmwareItems(), [.. ScreenFiles.Keys]);
+        if (HasFirmware)
+            fwCfg.Refresh(AcpiTableSet.TablesFile, () => chipset.Tables(options.Cpus, Layout, hpet.BlockId, SerialPorts).TablesContent());
         MapPorts(Q35MemoryMap.FwCfg, fwCfg.Ports, "fw_cfg");
         Add(new BoardDevice("fw_cfg", fwCfg, fwCfg.Reset));
         AddTestDevices(Gsi);

@@ -10,11 +10,11 @@ internal static class ChipsetTables
     /// <summary>What differs between chipsets.</summary>
     public sealed record Chipset
     {
-        /// <summary>PCI Express, with a configuration space in memory.</summary>
-        public bool Express { get; init; }
+        /// <summary>PCI Express: where its configuration space lies in memory.</summary>
+        public ulong? Ecam { get; init; }
 
-        /// <summary>Where the range for PCI devices below 4 GiB begins.</summary>
-        public required ulong PciMemory { get; init; }
+        /// <summary>The ranges for PCI devices below 4 GiB, first and last address.</summary>
+        public required IReadOnlyList<(ulong First, ulong Last)> PciMemory { get; init; }
 
         /// <summary>_ADR of the ISA bridge.</summary>
         public required uint IsaBridge { get; init; }
@@ -44,8 +44,8 @@ internal static class ChipsetTables
             [new(Q35MemoryMap.PitIrq, 2, 0), new(Q35MemoryMap.SciInterrupt, Q35MemoryMap.SciInterrupt, Tables.LevelHigh),
                 .. chipset.LevelInterrupts.Select(irq => new Tables.Override(irq, irq, Tables.LevelHigh))]));
         set.Add("HPET", 1, Tables.Hpet((uint)Q35MemoryMap.Hpet, hpet));
-        if (chipset.Express)
-            set.Add("MCFG", 1, Tables.Mcfg(Q35MemoryMap.Ecam, 255));
+        if (chipset.Ecam is { } ecam)
+            set.Add("MCFG", 1, Tables.Mcfg(ecam, 255));
         set.Add("SPCR", 2, Tables.Spcr(Q35MemoryMap.Com1, Q35MemoryMap.Com1Irq, pics: true));
         set.Add("WAET", 1, Tables.Waet());
         set.Finish();
@@ -64,8 +64,8 @@ internal static class ChipsetTables
             AmlDevices.Processors(cpus),
             Aml.Scope("_SB_",
                 Aml.Device("PCI0",
-                    Aml.Name("_HID", Aml.EisaId(chipset.Express ? "PNP0A08" : "PNP0A03")),
-                    chipset.Express ? Aml.Name("_CID", Aml.EisaId("PNP0A03")) : [],
+                    Aml.Name("_HID", Aml.EisaId(chipset.Ecam is not null ? "PNP0A08" : "PNP0A03")),
+                    chipset.Ecam is not null ? Aml.Name("_CID", Aml.EisaId("PNP0A03")) : [],
                     Aml.Name("_SEG", 0),
                     Aml.Name("_BBN", 0),
                     Aml.Name("_UID", 0),
@@ -76,9 +76,9 @@ internal static class ChipsetTables
                         Resources.PortRange(0, 0xcf7),
                         Resources.PortRange(0xd00, 0xffff),
                         Resources.MemoryRange(0xa0000, 0xbffff),
-                        Resources.MemoryRange((uint)chipset.PciMemory, (uint)(Q35MemoryMap.PciMemoryEnd - 1)),
+                        Aml.List([.. chipset.PciMemory.Select(r => Resources.MemoryRange((uint)r.First, (uint)r.Last))]),
                         Resources.WideMemoryRange(wide, wide + Q35MemoryMap.PciMemory64Size - 1))),
-                    chipset.Express ? OperatingSystemCapabilities() : [],
+                    chipset.Ecam is not null ? OperatingSystemCapabilities() : [],
                     Aml.Name("PRTA", Routes(chipset.ApicRoute)),
                     Aml.Name("PRTP", Routes(chipset.PicRoute)),
                     Aml.Method("_PRT", 0,
@@ -103,8 +103,8 @@ internal static class ChipsetTables
                     Aml.Name("_HID", Aml.EisaId("PNP0C02")),
                     Aml.Name("_UID", 1),
                     Aml.Name("_CRS", Resources.Template(
-                        chipset.Express ? Resources.FixedMemory((uint)Q35MemoryMap.Ecam, (uint)Q35MemoryMap.EcamSize) : [],
-                        chipset.Express ? Resources.FixedMemory((uint)Q35MemoryMap.Rcba, 0x4000) : [],
+                        chipset.Ecam is { } ecam ? Resources.FixedMemory((uint)ecam, (uint)Q35MemoryMap.EcamSize) : [],
+                        chipset.Ecam is not null ? Resources.FixedMemory((uint)Q35MemoryMap.Rcba, 0x4000) : [],
                         Resources.Ports(Q35MemoryMap.PmBase, 0x80))))));
     }
 

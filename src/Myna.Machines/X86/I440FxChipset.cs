@@ -47,7 +47,7 @@ internal sealed class I440FxChipset : Chipset
         static uint Route(int slot, int pin) => Interrupts[Piix3Isa.Pirq(slot, pin)];
         return ChipsetTables.Build(new ChipsetTables.Chipset
         {
-            PciMemory = PciMemory(layout), IsaBridge = Piix3Isa.Slot << 16, ApicRoute = Route, PicRoute = Route,
+            PciMemory = [(PciMemory(layout), PciMemoryEnd - 1)], IsaBridge = Piix3Isa.Slot << 16, ApicRoute = Route, PicRoute = Route,
             LevelInterrupts = [10, 11],
         }, cpus, layout.End, hpet, consoles);
     }

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Text;
 using Myna.Devices.Ports;
 using Myna.Hardware.Memory;
 using Myna.Hardware.State;
@@ -260,6 +261,54 @@ public sealed class PcMachineTests : IDisposable
         Assert.True(machine.Ports!.Store(0x510, 2, 0));
         Assert.Equal("QEMU"u8, new[] { Port(), Port(), Port(), Port() });
         byte Port() => machine.Ports.Load(0x511, 1, out ulong value) ? (byte)value : (byte)0;
+    }
+
+    /// <summary>EDK2 puts the configuration space at E0000000h and PCI devices between RAM and it; SeaBIOS has it at B0000000h and the devices behind it.</summary>
+    [Theory]
+    [InlineData(0xe000_0000u, 0x8000_0000u)]
+    [InlineData(0xb000_0000u, 0xc000_0000u)]
+    public void Firmware_places_PCI_where_it_likes_and_the_tables_say_where(uint ecam, uint bar)
+    {
+        byte[] rom = new byte[64 << 10];
+        rom[^16] = 0xf4; // hlt at the reset vector
+        using Machine machine = Machine.Create(new MachineOptions { Arch = "amd64", Firmware = _scratch.Write("rom", rom), Memory = 64 << 20, Accel = Accel.Interp, Devices = [new DiskDevice(new NullDisk(), Interface: DiskInterface.Ahci)] });
+        Config(0x60, ecam | 1);
+        Assert.True(machine.Memory.Load(ecam, 4, out ulong id));
+        Assert.Equal(0x29c08086ul, id);
+        // The SATA controller's registers: version 1.3 at 10h.
+        const uint Sata = 31 << 11 | 2 << 8;
+        Config(Sata | 0x24, bar);
+        Config(Sata | 4, 6);
+        Assert.True(machine.Memory.Load(bar + 0x10, 4, out ulong version));
+        Assert.Equal(0x10300ul, version);
+
+        byte[] tables = File("etc/acpi/tables");
+        int mcfg = tables.AsSpan().IndexOf("MCFG"u8);
+        Assert.Equal(ecam, BitConverter.ToUInt64(tables, mcfg + 44));
+        // DWordMemory descriptors (ACPI 6.5, section 6.4.3.5.2): one of the bridge's ranges holds the BAR, none the configuration space.
+        (uint First, uint Last)[] ranges = [.. Enumerable.Range(0, tables.Length - 26).Where(i => tables[i] == 0x87 && tables[i + 1] == 23 && tables[i + 2] == 0)
+            .Select(i => (BitConverter.ToUInt32(tables, i + 10), BitConverter.ToUInt32(tables, i + 14)))];
+        Assert.Contains(ranges, r => r.First <= bar && bar < r.Last);
+        Assert.DoesNotContain(ranges, r => r.First <= ecam && ecam < r.Last);
+
+        void Config(uint register, uint value) => Assert.True(machine.Ports!.Store(0xcf8, 4, 0x8000_0000 | register) && machine.Ports.Store(0xcfc, 4, value));
+
+        byte[] File(string name)
+        {
+            Assert.True(machine.Ports!.Store(0x510, 2, 0x19));
+            int files = BinaryPrimitives.ReadInt32BigEndian(Bytes(4));
+            for (int i = 0; i < files; i++)
+            {
+                byte[] entry = Bytes(64);
+                if (!Encoding.ASCII.GetString(entry, 8, 56).TrimEnd('\0').Equals(name, StringComparison.Ordinal))
+                    continue;
+                Assert.True(machine.Ports.Store(0x510, 2, BinaryPrimitives.ReadUInt16BigEndian(entry.AsSpan(4))));
+                return Bytes(BinaryPrimitives.ReadInt32BigEndian(entry));
+            }
+            throw new InvalidOperationException($"no file {name}");
+        }
+
+        byte[] Bytes(int count) => [.. Enumerable.Range(0, count).Select(_ => machine.Ports!.Load(0x511, 1, out ulong value) ? (byte)value : throw new InvalidOperationException())];
     }
 
     [Fact]

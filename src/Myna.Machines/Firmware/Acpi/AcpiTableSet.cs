@@ -8,6 +8,9 @@ namespace Myna.Machines.Firmware.Acpi;
 /// </summary>
 internal sealed class AcpiTableSet
 {
+    /// <summary>The file of fw_cfg with all tables but the root pointer.</summary>
+    public const string TablesFile = "etc/acpi/tables";
+
     private const int HeaderSize = 36, RsdpSize = 36, LengthOffset = 4, ChecksumOffset = 9;
     private const int Alignment = 64;
 
@@ -74,7 +77,7 @@ internal sealed class AcpiTableSet
     /// <summary>The files of fw_cfg that let a firmware put the tables where it likes (QEMU, hw/acpi/bios-linker-loader).</summary>
     public IEnumerable<KeyValuePair<string, byte[]>> LoaderFiles()
     {
-        const string RsdpFile = "etc/acpi/rsdp", TablesFile = "etc/acpi/tables";
+        const string RsdpFile = "etc/acpi/rsdp";
         const int High = 1, FSegment = 2;
         var script = new ByteWriter();
         ByteWriter Entry(uint command, string file) => new ByteWriter().U32(command).Text(file, 56, '\0');
@@ -96,10 +99,13 @@ internal sealed class AcpiTableSet
         return
         [
             new(RsdpFile, Rsdp(0)),
-            new(TablesFile, Relocated(0)),
+            new(TablesFile, TablesContent()),
             new("etc/table-loader", script.ToArray()),
         ];
     }
+
+    /// <summary>What the file of the tables holds.</summary>
+    public byte[] TablesContent() => Relocated(0);
 
     private int AddRoot(string signature, int size, int[] tables)
     {
