@@ -72,15 +72,24 @@ public sealed class HartTranslator : CpuTranslator
     }
 
     /// <summary>A hart as the translator sees it.</summary>
-    private sealed class HartGuest(Hart hart, Interpreter interpreter) : Guest(hart, interpreter)
+    private sealed class HartGuest : Guest, ICodeSource
     {
-        private readonly Translator _translator = new() { User = hart.IsUser };
+        private readonly Hart _hart;
+        private readonly Translator _translator;
 
-        public override uint BlockFlags => hart.BlockFlags;
-        public override int FetchMode => hart.FetchMode;
-        public override FetchOutcome FillFetch(ulong pc) => hart.FillFetch(pc);
-        public override bool SlowLoad(ulong va, MemSize size, int mode, out ulong value) => hart.SlowLoad(va, size, mode, out value);
-        public override bool SlowStore(ulong va, MemSize size, int mode, ulong value) => hart.SlowStore(va, size, mode, value);
+        public HartGuest(Hart hart, Interpreter interpreter) : base(hart, interpreter)
+        {
+            _hart = hart;
+            _translator = new Translator(this) { User = hart.IsUser };
+        }
+
+        bool ICodeSource.TryReadSecond(ulong va, Span<byte> bytes, out CodePage page) => TryReadSecond(va, bytes, out page);
+
+        public override uint BlockFlags => _hart.BlockFlags;
+        public override int FetchMode => _hart.FetchMode;
+        public override FetchOutcome FillFetch(ulong pc) => _hart.FillFetch(pc);
+        public override bool SlowLoad(ulong va, MemSize size, int mode, out ulong value) => _hart.SlowLoad(va, size, mode, out value);
+        public override bool SlowStore(ulong va, MemSize size, int mode, ulong value) => _hart.SlowStore(va, size, mode, value);
 
         // Of uncompressed ones, which all that matter here are.
         private protected override int Length => 4;

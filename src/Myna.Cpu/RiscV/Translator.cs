@@ -1,7 +1,9 @@
 using System.Buffers.Binary;
+using Myna.Cpu.Engines;
 using Myna.Cpu.RiscV.Instructions;
 using Myna.Hardware.Memory;
 using Myna.Jit.Ir;
+using Myna.Jit.Memory;
 
 namespace Myna.Cpu.RiscV;
 
@@ -9,7 +11,7 @@ namespace Myna.Cpu.RiscV;
 /// The front end of the translator: decodes guest code and lets the semantics of each instruction build its IR. Nothing
 /// is allocated per block.
 /// </summary>
-public sealed class Translator
+internal sealed class Translator(ICodeSource source)
 {
     /// <summary>Registers that compiled code uses most, in the order in which host registers are given to them.</summary>
     public static ReadOnlySpan<int> PinnedIntegers => [15, 14, 10, 8, 13, 2, 11, 12, 9];
@@ -48,16 +50,24 @@ public sealed class Translator
                 builder.EndJump(pc);
                 return;
             }
+            CodePage? second = null;
             if (!TryFetch(page, (int)(pc - start), out uint raw))
             {
-                // It goes on in the next page, whose translation may change without this block's knowledge.
-                builder.StartInstruction(pc, 4);
-                builder.Interpret();
-                builder.EndLeave(pc + 4);
-                return;
+                // The next page's translation may change without this block's knowledge: there the instruction has a block of its own.
+                // A page not known yet makes none; the interpreter fetches from it, and the next time it is known.
+                if (builder.Length != 0 && !User)
+                    builder.EndJump(pc);
+                else if (TryStraddle(pc, ref raw, out CodePage other))
+                    second = other;
+                else if (builder.Length != 0)
+                    builder.EndJump(pc);
+                if (second is null)
+                    return;
             }
             Fields f = InstructionTable.Decode(raw);
             builder.StartInstruction(pc, f.Length);
+            if (second is { } page2)
+                builder.ContinueIn(page2, pc + 2, source.FetchMode);
             Leaves = EndsBlock = false;
             if (f.Op == Opcode.Invalid)
             {
@@ -99,13 +109,26 @@ public sealed class Translator
         }
     }
 
+    // The upper half of an instruction whose lower half is a page's end.
+    private bool TryStraddle(ulong pc, ref uint raw, out CodePage second)
+    {
+        Span<byte> half = stackalloc byte[2];
+        if (!source.TryReadSecond(pc + 2, half, out second))
+            return false;
+        raw |= (uint)BinaryPrimitives.ReadUInt16LittleEndian(half) << 16;
+        return true;
+    }
+
+    // False when the instruction goes on behind the page: only its lower half is there.
     private static bool TryFetch(ReadOnlySpan<byte> page, int offset, out uint raw)
     {
-        raw = 0;
         ReadOnlySpan<byte> code = page[offset..];
         raw = BinaryPrimitives.ReadUInt16LittleEndian(code);
         if ((raw & 3) != 3)
             return true;
-        return BinaryPrimitives.TryReadUInt32LittleEndian(code, out raw);
+        if (code.Length < 4)
+            return false;
+        raw = BinaryPrimitives.ReadUInt32LittleEndian(code);
+        return true;
     }
 }

@@ -1,4 +1,5 @@
 using Iced.Intel;
+using Myna.Cpu.Engines;
 using Myna.Cpu.X86.Decoding;
 using Myna.Cpu.X86.Instructions;
 using Myna.Hardware.Memory;
@@ -7,16 +8,6 @@ using Myna.Jit.Memory;
 using Myna.Jit.Operations;
 
 namespace Myna.Cpu.X86;
-
-/// <summary>Where the translator finds the second page of an instruction that straddles two.</summary>
-internal interface ICodeSource
-{
-    /// <summary>MMU mode of fetches.</summary>
-    int FetchMode { get; }
-
-    /// <summary>The page that code at <paramref name="va"/> comes from now; false when that is not known.</summary>
-    bool TryPageOf(ulong va, out CodePage page);
-}
 
 /// <summary>
 /// The front end of the translator: decodes guest code and lets the semantics of each instruction build its IR. Nothing
@@ -149,11 +140,10 @@ internal sealed class Translator(X86Decoder decoder, ICodeSource source)
     {
         ulong border = Next(pc | (Ram.PageSize - 1), 1);
         // Not known yet: the interpreter fetches from there, and the next time it is.
-        if (!source.TryPageOf(border, out CodePage second))
-            return;
         Span<byte> bytes = stackalloc byte[X86Decoder.MaxLength];
+        if (!source.TryReadSecond(border, bytes[code.Length..], out CodePage second))
+            return;
         code.CopyTo(bytes);
-        second.Bytes[..(bytes.Length - code.Length)].CopyTo(bytes[code.Length..]);
         if (decoder.Decode(bytes, Flags.CodeSize, out Insn insn) == DecodeOutcome.Ok && (Flags.Is64 || Flags.Flat)
             && Build(builder, ref ops, ref pc, in insn, second))
         {

@@ -59,7 +59,7 @@ public sealed class X86Translator : CpuTranslator
             _translator = new Translator(new X86Decoder(cpu.Model.Allows), this);
         }
 
-        bool ICodeSource.TryPageOf(ulong va, out CodePage page) => TryPageOf(va, out page);
+        bool ICodeSource.TryReadSecond(ulong va, Span<byte> bytes, out CodePage page) => TryReadSecond(va, bytes, out page);
 
         public override uint BlockFlags => _cpu.Flags.Bits;
         public override int FetchMode => _cpu.FetchMode;

@@ -57,9 +57,12 @@ internal sealed class BlockTable
 
     public int Count { get; private set; }
 
+    private readonly Stack<int> _released = new();
+
     public void Clear()
     {
         Count = 0;
+        _released.Clear();
         _linkCount = 0;
         _pageCount = 0;
         _buckets.AsSpan().Fill(-1);
@@ -92,6 +95,8 @@ internal sealed class BlockTable
     /// <summary>An index for a block, which <see cref="Add"/> may or may not put there.</summary>
     public int Reserve()
     {
+        if (_released.TryPop(out int again))
+            return again;
         if (Count == Blocks.Length)
         {
             Block[] larger = new Block[Blocks.Length * 2];
@@ -101,6 +106,9 @@ internal sealed class BlockTable
         Blocks[Count] = default;
         return Count++;
     }
+
+    /// <summary>Takes back an index that was reserved, and for which nothing was added.</summary>
+    public void Release(int index) => _released.Push(index);
 
     /// <param name="index">As reserved.</param>
     /// <param name="second">A page whose first piece the block was made of too.</param>

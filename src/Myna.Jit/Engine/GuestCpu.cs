@@ -86,14 +86,9 @@ public abstract class GuestCpu(CpuBlock block)
     public abstract void Translate(IrBuilder builder, ulong pc, uint flags, ReadOnlySpan<byte> page, int maxLength);
 
     /// <summary>In <see cref="Translate"/>: the page that instructions at <paramref name="va"/> come from now, stores to it being watched from here on.</summary>
-    /// <returns>False when the soft-TLB does not know.</returns>
-    protected bool TryPageOf(ulong va, out CodePage page)
-    {
-        if (!Block.Tlb.TryFetchPage(FetchMode, va, out page))
-            return false;
-        Engine!.Watch(this, page);
-        return true;
-    }
+    /// <param name="bytes">Filled with the page's first bytes.</param>
+    /// <returns>False when the soft-TLB does not know, or a user program may not execute there.</returns>
+    protected bool TryReadSecond(ulong va, Span<byte> bytes, out CodePage page) => Engine!.TryReadSecond(this, va, bytes, out page);
 
     /// <summary>Whether <see cref="IsBreakpoint"/> needs to be asked.</summary>
     public bool HasBreakpoints { get; protected set; }

@@ -212,13 +212,23 @@ public sealed unsafe class JitEngine : ICodeListener, IDisposable
         return block;
     }
 
-    /// <summary>In <see cref="GuestCpu.Translate"/>: stores to a page are reported from now on.</summary>
-    internal void Watch(GuestCpu cpu, CodePage page)
+    /// <summary>See <see cref="GuestCpu.TryReadSecond"/>.</summary>
+    internal bool TryReadSecond(GuestCpu cpu, ulong va, Span<byte> bytes, out CodePage page)
     {
-        lock (_pages.Sync)
+        page = new CodePage((nint)(va & ~SoftTlb.PageMask));
+        if (_options.Direct is null && !cpu.Block.Tlb.TryFetchPage(cpu.FetchMode, va, out page))
+            return false;
+        using (EnterSpace())
         {
-            cpu.Unit!.Add(page.Address);
-            _pages.Watch(page);
+            lock (_pages.Sync)
+            {
+                cpu.Unit!.Add(page.Address);
+                if (_options.Direct is { } direct)
+                    return direct.TryReadCode((ulong)page.Address, bytes);
+                _pages.Watch(page);
+                page.Bytes[..bytes.Length].CopyTo(bytes);
+                return true;
+            }
         }
     }
 
@@ -307,6 +317,7 @@ public sealed unsafe class JitEngine : ICodeListener, IDisposable
                     if (interpret)
                     {
                         unit.End();
+                        _table.Release(block);
                         return -1;
                     }
                     bytes = unit.PageBytes;
@@ -326,17 +337,14 @@ public sealed unsafe class JitEngine : ICodeListener, IDisposable
         {
             bool stale = unit.Stale;
             unit.End();
-            if (stale)
-                return null;
-            if (ir.Length == 0)
+            // Two CPUs may have come to the same code.
+            int other = stale || ir.Length == 0 ? -1 : _table.Find(pc, page.Address, flags);
+            if (stale || ir.Length == 0 || other >= 0)
             {
-                interpret = true;
-                return -1;
+                _table.Release(block);
+                interpret = !stale && ir.Length == 0;
+                return stale ? null : other;
             }
-            // Two CPUs have come to the same code.
-            int other = _table.Find(pc, page.Address, flags);
-            if (other >= 0)
-                return other;
             unit.Compiler.CopyFaults(unit.Faults, (int)(unit.Next - _cache));
             _table.Add(block, new Block
             {

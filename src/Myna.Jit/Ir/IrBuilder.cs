@@ -16,7 +16,14 @@ public sealed class IrBuilder
     private const int FirstVector = 32;
     private readonly int _vectorSlots;
 
-    internal IrBuilder(Engine.JitOptions options) => _vectorSlots = options.VectorSlots;
+    private readonly bool _direct;
+
+    internal IrBuilder(Engine.JitOptions options)
+    {
+        _vectorSlots = options.VectorSlots;
+        _direct = options.Direct is not null;
+    }
+
 
     /// <summary>The index of a slot, which is named by its offset in the guest's register structure.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -85,13 +92,16 @@ public sealed class IrBuilder
     internal Memory.CodePage? SecondPage;
 
     /// <summary>
-    /// The current, first, instruction goes on in the page at <paramref name="va"/>, which is <paramref name="page"/> now: where it is
-    /// not, the interpreter executes the instruction. See <see cref="Engine.GuestCpu.TryPageOf"/>.
+    /// The current instruction goes on in the page at <paramref name="va"/>, which is <paramref name="page"/> now: where it is
+    /// not, the interpreter executes the instruction. It is the block's last. See <see cref="Engine.GuestCpu.TryReadSecond"/>.
     /// </summary>
     /// <param name="mode">MMU mode of fetches.</param>
     public void ContinueIn(Memory.CodePage page, ulong va, int mode)
     {
         SecondPage = page;
+        // What is mapped anew in a user program is forgotten.
+        if (_direct)
+            return;
         Append(Op.CheckFetch, Const((ulong)page.Address - va), imm: va, mode: mode);
         _start = Count;
     }

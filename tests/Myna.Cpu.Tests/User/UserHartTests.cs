@@ -3,6 +3,7 @@ using Myna.Cpu.Engines;
 using Myna.Cpu.RiscV;
 using Myna.Hardware.Memory;
 using Myna.Hardware.Time;
+using Myna.Jit.Engine;
 using Myna.Jit.Memory;
 using Myna.Jit.User;
 
@@ -15,13 +16,16 @@ public sealed class UserHartTests
     private const uint Ecall = 0x0000_0073;
 
     private static void Run(bool translate, uint[] code, Action<Hart, UserSpace> check, PageRights? rights = null)
+        => Run(translate, MemoryMarshal.AsBytes<uint>(code), (hart, space, _) => check(hart, space), rights);
+
+    private static void Run(bool translate, ReadOnlySpan<byte> code, Action<Hart, UserSpace, JitCounters?> check, PageRights? rights = null)
     {
         if (translate && !HartTranslator.IsSupported)
             return;
         using var space = new UserSpace();
         if (rights is { } r)
             space.CodeRights = r;
-        space.Put(0, MemoryMarshal.AsBytes<uint>(code));
+        space.Put(0, code);
         var memory = new DirectMemory(space);
         AddressSpace none = new();
         using var hart = new Hart(new HartOptions { Memory = none, Clock = new ManualClock(), User = memory });
@@ -33,8 +37,31 @@ public sealed class UserHartTests
         hart.Pc = space.Code;
         hart.Registers64.X[10] = space.Data;
         Assert.Equal(StopReason.Trap, hart.Run());
-        check(hart, space);
+        check(hart, space, translator?.Counters);
     }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void An_instruction_that_straddles_two_pages_is_translated_and_follows_a_change_of_either(bool translate)
+    {
+        // auipc a3, 1; li a5, 0x56; li a1, 1000; j 0xFFE
+        uint[] first = [0x0000_1697, 0x0560_0793, 0x3E80_0593, 0x7F30_006F];
+        // At 0xFFE: addi a2, a2, 3; addi a1, a1, -1; bnez a1, 0xFFE; bnez a4, 0x1022; li a4, 1; li a1, 1000; sh a5, (a3); fence.i; j 0xFFE; ecall
+        // What is stored is the upper half of addi a2, a2, 5.
+        uint[] second = [0x0036_0613, 0xFFF5_8593, 0xFE05_9CE3, 0x0007_1C63, 0x0010_0713, 0x3E80_0593, 0x00F6_9023, 0x0000_100F, 0xFE1F_F06F, 0x0000_0073];
+        byte[] code = new byte[0xFFE + (4 * second.Length)];
+        MemoryMarshal.AsBytes<uint>(first).CopyTo(code);
+        MemoryMarshal.AsBytes<uint>(second).CopyTo(code.AsSpan(0xFFE));
+        Run(translate, code, (hart, space, counters) =>
+        {
+            Assert.Equal(Cause.EcallFromU, hart.TrapCause);
+            Assert.Equal(8000u, hart.Registers64.X[12]);
+            if (counters is not null)
+                Assert.InRange(counters.Lookups + counters.Interpreted, 1, 100);
+        }, PageRights.Read | PageRights.Write | PageRights.Execute);
+    }
+
 
     [Theory]
     [InlineData(false)]

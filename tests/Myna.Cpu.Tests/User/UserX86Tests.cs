@@ -2,6 +2,7 @@ using Myna.Cpu.Engines;
 using Myna.Cpu.X86;
 using Myna.Hardware.Memory;
 using Myna.Hardware.Time;
+using Myna.Jit.Engine;
 using Myna.Jit.User;
 
 namespace Myna.Cpu.Tests.User;
@@ -11,6 +12,9 @@ namespace Myna.Cpu.Tests.User;
 public sealed class UserX86Tests
 {
     private static void Run(bool translate, byte[] code, Action<X86Cpu, UserSpace> check)
+        => Run(translate, code, (cpu, space, _) => check(cpu, space));
+
+    private static void Run(bool translate, byte[] code, Action<X86Cpu, UserSpace, JitCounters?> check)
     {
         if (translate && !CpuTranslator.IsSupported)
             return;
@@ -27,8 +31,30 @@ public sealed class UserX86Tests
         cpu.Pc = space.Code;
         cpu.State.General[7] = space.Data;
         Assert.Equal(StopReason.Trap, cpu.Run());
-        check(cpu, space);
+        check(cpu, space, translator?.Counters);
     }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void An_instruction_that_straddles_two_pages_is_translated(bool translate)
+    {
+        byte[] code = new byte[0x1008];
+        // mov ecx, 1000; jmp 0xFFD
+        ReadOnlySpan<byte> first = [0xB9, 0xE8, 3, 0, 0, 0xE9, 0xF3, 0x0F, 0, 0];
+        // At 0xFFD: add eax, 3; dec ecx; jnz 0xFFD; syscall
+        ReadOnlySpan<byte> second = [5, 3, 0, 0, 0, 0xFF, 0xC9, 0x75, 0xF7, 0x0F, 5];
+        first.CopyTo(code);
+        second.CopyTo(code.AsSpan(0xFFD));
+        Run(translate, code, (cpu, space, counters) =>
+        {
+            Assert.Equal(space.Code + 0x1008, cpu.Pc);
+            Assert.Equal(3000u, cpu.State.General[0]);
+            if (counters is not null)
+                Assert.InRange(counters.Lookups + counters.Interpreted, 1, 100);
+        });
+    }
+
 
     [Theory]
     [InlineData(false)]

@@ -17,15 +17,15 @@ internal sealed class Rig : IDisposable
     public Rig()
     {
         Ram = new Ram("ram", 0x10000);
-        AddressSpace memory = new();
-        memory.Map(Base, Ram);
-        Hart = new Hart(new HartOptions { Memory = memory, Clock = new ManualClock(), ResetVector = Base });
+        Space.Map(Base, Ram);
+        Hart = new Hart(new HartOptions { Memory = Space, Clock = new ManualClock(), ResetVector = Base });
         Interpreter = new Interpreter(Hart);
         Hart.Engine = Hart.Stepper = Interpreter;
         SetCsr(CsrNumber.Mtvec, Handler);
         SetCsr(CsrNumber.Mstatus, 0x2000);
     }
 
+    public AddressSpace Space { get; } = new();
     public Hart Hart { get; }
     public Ram Ram { get; }
     public Interpreter Interpreter { get; }
