@@ -51,7 +51,7 @@ internal static class UserDevices
             if (mmio)
                 registers.Add(device);
             else
-                Add(new VirtioPci(device), wanted);
+                Add(new VirtioPci(device, (wanted as NetDevice)?.Rom ?? default), wanted);
         }
         return (functions, registers);
 

@@ -25,7 +25,7 @@ public sealed class NetworkCounters
 
     public long ReassembledDatagrams, DroppedFragments;
     public long TcpOpened, TcpReset, TcpRetransmissions, TcpOutOfOrder;
-    public long UdpFlows, DnsQueries, DhcpMessages, Pings;
+    public long UdpFlows, DnsQueries, DhcpMessages, TftpTransfers, Pings;
 
     /// <summary>Name and value of every counter.</summary>
     public IEnumerable<(string Name, long Value)> All() =>
@@ -37,6 +37,6 @@ public sealed class NetworkCounters
         ("reassembled-datagrams", ReassembledDatagrams), ("dropped-fragments", DroppedFragments),
         ("tcp-opened", TcpOpened), ("tcp-reset", TcpReset),
         ("tcp-retransmissions", TcpRetransmissions), ("tcp-out-of-order", TcpOutOfOrder),
-        ("udp-flows", UdpFlows), ("dns-queries", DnsQueries), ("dhcp-messages", DhcpMessages), ("pings", Pings),
+        ("udp-flows", UdpFlows), ("dns-queries", DnsQueries), ("dhcp-messages", DhcpMessages), ("tftp-transfers", TftpTransfers), ("pings", Pings),
     ];
 }

@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using Myna.Network.Dhcp;
 using Myna.Network.Ip;
 using Myna.Network.Tcp;
+using Myna.Network.Tftp;
 using Myna.Network.Udp;
 using Myna.Network.Wire;
 
@@ -25,6 +26,7 @@ internal sealed class NetworkStack : IDisposable
     readonly Reassembly _reassembly;
     readonly Icmp _icmp;
     readonly DhcpServer _dhcp;
+    readonly TftpServer? _tftp;
     ushort _identification;
     bool _wasCongested;
 
@@ -40,6 +42,7 @@ internal sealed class NetworkStack : IDisposable
         _reassembly = new Reassembly(Counters);
         _icmp = new Icmp(this);
         _dhcp = new DhcpServer(this);
+        _tftp = options.TftpDirectory is { } directory ? new TftpServer(this, directory) : null;
         Udp = new UdpNat(this);
         Dns = new DnsProxy(this);
         Tcp = new TcpTable(this);
@@ -155,6 +158,11 @@ internal sealed class NetworkStack : IDisposable
         }
         var guest = new Ipv4Endpoint(packet.Source, datagram.SourcePort);
         var remote = new Ipv4Endpoint(packet.Destination, datagram.DestinationPort);
+        if (_tftp is not null && remote == new Ipv4Endpoint(Options.Gateway, TftpServer.Port))
+        {
+            _tftp.Receive(guest, datagram.Payload);
+            return;
+        }
         bool answered = Udp.AnswersForward(guest, remote);
         if (Options.Restrict && !answered)
         {
@@ -244,6 +252,7 @@ internal sealed class NetworkStack : IDisposable
         Tcp.Dispose();
         Udp.Dispose();
         Dns.Dispose();
+        _tftp?.Dispose();
         _icmp.Dispose();
         Sockets.Dispose();
     }

@@ -39,6 +39,12 @@ public sealed record UserNetworkOptions
     /// <summary>Keeps the guest from reaching anything but DHCP; forwarded ports still lead in.</summary>
     public bool Restrict { get; init; }
 
+    /// <summary>A directory whose files the gateway offers by TFTP; null for none.</summary>
+    public string? TftpDirectory { get; init; }
+
+    /// <summary>The file that DHCP tells a guest to boot: one of <see cref="TftpDirectory"/>, or a URL for loaders that know them.</summary>
+    public string? BootFile { get; init; }
+
     public IReadOnlyList<HostForward> Forwards { get; init; } = [];
 
     /// <summary>Name servers to ask; null takes those of /etc/resolv.conf as it stands at each query.</summary>
@@ -60,7 +66,7 @@ public sealed record UserNetworkOptions
 
     /// <summary>
     /// Reads <c>user,hostfwd=tcp:127.0.0.1:2222-:22,restrict=on</c>. Keys: <c>net=ADDR/BITS</c>, <c>host</c>, <c>dns</c>,
-    /// <c>dhcpstart</c>, <c>hostname</c>, <c>mtu</c>, <c>restrict=on|off</c>, <c>hostfwd=[tcp|udp]:[HOSTADDR]:PORT-[GUESTADDR]:PORT</c>
+    /// <c>dhcpstart</c>, <c>hostname</c>, <c>mtu</c>, <c>restrict=on|off</c>, <c>tftp=DIR</c>, <c>bootfile=NAME</c>, <c>hostfwd=[tcp|udp]:[HOSTADDR]:PORT-[GUESTADDR]:PORT</c>
     /// (may be repeated). An empty HOSTADDR listens on all interfaces, as with QEMU.
     /// </summary>
     /// <exception cref="FormatException">Names the part that is wrong and says what would be right.</exception>
@@ -88,10 +94,12 @@ public sealed record UserNetworkOptions
                 case "hostname": options = options with { HostName = ParseHostName(value) }; break;
                 case "mtu": options = options with { Mtu = ParseNumber(key, value, 576, 9000) }; break;
                 case "restrict": options = options with { Restrict = ParseSwitch(key, value) }; break;
+                case "tftp": options = options with { TftpDirectory = Directory.Exists(value) ? value : throw new FormatException($"network option tftp={value} is no directory") }; break;
+                case "bootfile": options = options with { BootFile = ParseBootFile(value) }; break;
                 case "hostfwd": forwards.Add(ParseForward(value)); break;
                 default:
                     throw new FormatException($"network option '{key}' is unknown; "
-                        + "known are net, host, dns, dhcpstart, hostname, mtu, restrict, hostfwd");
+                        + "known are net, host, dns, dhcpstart, hostname, mtu, restrict, tftp, bootfile, hostfwd");
             }
         }
         if (given.Contains("net"))
@@ -139,6 +147,12 @@ public sealed record UserNetworkOptions
         value.Length is > 0 and <= 63 && value.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '.')
             ? value
             : throw new FormatException($"network option hostname={value} is not a host name of at most 63 characters");
+
+    // The field of a DHCP message that takes it has 128 bytes and ends with a zero (RFC 2131, section 2).
+    static string ParseBootFile(string value) =>
+        value.Length is > 0 and <= 127 && value.All(c => c is > ' ' and <= '~')
+            ? value
+            : throw new FormatException($"network option bootfile={value} is not a name of at most 127 ASCII characters");
 
     static Ipv4Address ParseAddress(string key, string value) =>
         Ipv4Address.TryParse(value, out Ipv4Address address)

@@ -64,15 +64,16 @@ internal sealed class DeviceSet : IDisposable
     }
 
     /// <summary>One user-mode network unless the user said otherwise.</summary>
-    public void AddNetworks(IReadOnlyList<NetOption> networks, Clock clock, BootOption? boot)
+    /// <param name="rom">The firmware of a card, or an empty one.</param>
+    public void AddNetworks(IReadOnlyList<NetOption> networks, Clock clock, BootOption? boot, Func<NetOption, byte[]> rom)
     {
-        foreach (NetOption wanted in networks.Count > 0 ? networks : [new NetOption(new UserNetworkOptions())])
+        foreach (NetOption wanted in NetOption.OrDefault(networks))
         {
             if (wanted.Network is null)
                 continue;
             var network = new UserNetwork(wanted.Network, clock);
             _backends.Add(network);
-            _devices.Add(new NetDevice(network, wanted.Mac, Model: wanted.Model) { BootIndex = boot?.IndexOf('n', _devices.Count) });
+            _devices.Add(new NetDevice(network, wanted.Mac, Model: wanted.Model, Rom: rom(wanted)) { BootIndex = boot?.IndexOf('n', _devices.Count) });
         }
     }
 

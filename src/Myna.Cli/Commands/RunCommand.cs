@@ -49,7 +49,7 @@ internal static class RunCommand
         Option<CdromOption[]> cdroms = Many("--cdrom", "FILE|none", "x86_64: a CD drive with that ISO image, or an empty one; may be repeated.", CdromOption.Parse);
         Option<UsbOption[]> usb = Many("--usb", "keyboard|tablet|hub|storage=FILE|none", "A USB device, behind an xHCI controller; devices named after a hub are behind it. q35 has a tablet with --display, unless none is wanted.", UsbOption.Parse);
         Setting<BootOption?> boot = Value<BootOption?>("--boot", "order=LETTERS", "x86_64: what the firmware tries, in this order: c disks, d CDs, n network.", null, BootOption.Parse);
-        Option<NetOption[]> nets = Many("--net", "user[,hostfwd=...][,model=CARD]|none", "The network (default user); hostfwd=tcp:HOSTADDR:PORT-:GUESTPORT opens a port to the guest; cards are virtio, e1000, e1000e, rtl8139.", NetOption.Parse);
+        Option<NetOption[]> nets = Many("--net", "user[,hostfwd=...][,model=CARD]|none", "The network (default user); hostfwd=tcp:HOSTADDR:PORT-:GUESTPORT opens a port to the guest; tftp=DIR,bootfile=NAME offers files to boot from; cards are virtio, e1000, e1000e, rtl8139.", NetOption.Parse);
         Option<string?> gdb = Text("--gdb", "[HOST]:PORT", "Waits for gdb there before the guest starts.");
         Option<string?> monitor = Text("--monitor", "unix:PATH|stdio", "A prompt that shows and drives the machine.");
         Setting<DisplayOption?> display = Value<DisplayOption?>("--display", "vnc[=[HOST]:PORT|=unix:PATH][,password-file=FILE][,layout=NAME]|none", "Gives the machine a screen and a keyboard, shown to VNC clients (default 127.0.0.1:5900), or to nobody but the monitor's screenshot.", null, DisplayOption.Parse);

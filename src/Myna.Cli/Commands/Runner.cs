@@ -17,6 +17,8 @@ internal static class Runner
         settings = await FirmwareAsync(settings, cancellation).ConfigureAwait(false);
         string? vgaBios = settings is { Display: not null, Arch: "x86_64", Firmware: not (null or MachineOptions.FirmwareNone), Screen: not ScreenKind.Ramfb }
             ? await new GuestCache(GuestCache.DefaultRoot).FirmwareAsync(settings.Arch, GuestCache.VgaBios, new ConsoleProgress(), cancellation).ConfigureAwait(false) : null;
+        string? roms = NetworkCards(settings).Any(n => WantsRom(settings, n))
+            ? await new GuestCache(GuestCache.DefaultRoot).FirmwareAsync(settings.Arch, GuestCache.NetRoms, new ConsoleProgress(), cancellation).ConfigureAwait(false) : null;
         Guest? guest = settings.BootsGuest ? await GuestAsync(settings, cancellation).ConfigureAwait(false) : null;
         if (settings.Accel == Accel.Lockstep)
             return LockstepRunner.Run(settings, guest, cancellation);
@@ -30,7 +32,7 @@ internal static class Runner
             devices.AddUsb(settings.Usb, settings.Boot, settings.Disks.Count);
             if (settings is { Display: not null, Screen: ScreenKind.Std or ScreenKind.Ramfb, Arch: "x86_64", Board: null or "q35", Usb.Count: 0 })
                 devices.Add(new UsbDeviceOptions(UsbKind.Tablet));
-            devices.AddNetworks(settings.Networks, clock, settings.Boot);
+            devices.AddNetworks(settings.Networks, clock, settings.Boot, card => Rom(settings, card, roms));
             devices.Add(new RngDevice());
             var options = new MachineOptions
             {
@@ -114,6 +116,31 @@ internal static class Runner
             ("riscv64", GuestCache.UBootName) => settings with { Firmware = MachineOptions.FirmwareBuiltIn, Kernel = path },
             _ => settings,
         };
+    }
+
+    private static IEnumerable<NetOption> NetworkCards(RunSettings settings) => NetOption.OrDefault(settings.Networks).Where(n => n.Network is not null);
+
+    /// <summary>A card gets firmware of Debian's where a machine's firmware is to start from the network, or from nothing else.</summary>
+    private static bool WantsRom(RunSettings settings, NetOption card)
+    {
+        if (settings is not { Arch: "x86_64", Firmware: not (null or MachineOptions.FirmwareNone) } || card.Rom is not (null or NetOption.RomOn))
+            return false;
+        return card.Rom is not null || card.Network!.BootFile is not null || settings.Boot?.Order.Contains('n') == true || settings is { Kernel: null, Disks: [], Cdroms: [] };
+    }
+
+    private static byte[] Rom(RunSettings settings, NetOption card, string? roms)
+    {
+        if (!WantsRom(settings, card) && card.Rom is null or NetOption.RomOn or NetOption.RomOff)
+            return [];
+        string path = WantsRom(settings, card) ? GuestCache.NetRom(roms!, card.Model) : card.Rom!;
+        try
+        {
+            return File.ReadAllBytes(path);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new UserException($"the network card's firmware {path} cannot be read: {e.Message}");
+        }
     }
 
     private static FlashFile? Variables(RunSettings settings)

@@ -198,11 +198,11 @@ public abstract partial class PciDevice
     }
 
     /// <summary>Declares an expansion ROM (PCI 3.0, section 6.2.5.2), whose code firmware copies and runs.</summary>
-    /// <param name="image">The images of the ROM (section 6.3); the rest of the register's range reads as ones.</param>
+    /// <param name="image">The images of the ROM (section 6.3), which are made to name this function; the rest of the register's range reads as ones.</param>
     protected void AddRom(ReadOnlyMemory<byte> image)
     {
         ulong size = Math.Max(4096, System.Numerics.BitOperations.RoundUpToPowerOf2((ulong)image.Length));
-        _rom = image;
+        _rom = OptionRom.For(image, (ushort)Config.Get(PciRegister.VendorId, 2), (ushort)Config.Get(PciRegister.DeviceId, 2));
         _bars[PciBar.Rom] = new PciBar(this, PciBar.Rom, size, is64Bit: false, prefetchable: false);
         Config.Define(PciRegister.ExpansionRom, 4, 0, (uint)~(size - 1) | 1);
     }

@@ -9,6 +9,7 @@ public sealed partial class GuestCache
         ("x86_64", "bios", "seabios", ["usr/share/seabios/bios-256k.bin"]),
         ("x86_64", VgaBios, "seabios", ["usr/share/seabios/vgabios-stdvga.bin"]),
         ("x86_64", UefiName, "ovmf", ["usr/share/OVMF/OVMF_CODE_4M.fd", "usr/share/OVMF/OVMF_VARS_4M.fd"]),
+        ("x86_64", NetRoms, "ipxe-qemu", ["usr/share/qemu/efi-virtio.rom", "usr/share/qemu/efi-e1000.rom", "usr/share/qemu/efi-e1000e.rom", "usr/share/qemu/efi-rtl8139.rom"]),
         ("riscv64", "opensbi", "opensbi", ["usr/lib/riscv64-linux-gnu/opensbi/generic/fw_dynamic.bin"]),
         ("riscv64", UefiName, "qemu-efi-riscv64", ["usr/share/qemu-efi-riscv64/RISCV_VIRT_CODE.fd", "usr/share/qemu-efi-riscv64/RISCV_VIRT_VARS.fd"]),
         ("riscv64", UBootName, "u-boot-qemu", ["usr/lib/u-boot/qemu-riscv64_smode/u-boot.bin"]),
@@ -16,6 +17,12 @@ public sealed partial class GuestCache
 
     /// <summary>The option ROM of the standard VGA.</summary>
     public const string VgaBios = "vgabios";
+
+    /// <summary>The option ROMs of network cards, each for BIOS and UEFI.</summary>
+    public const string NetRoms = "netroms";
+
+    /// <summary>The ROM of a card, beside the path that <see cref="FirmwareAsync"/> gave for <see cref="NetRoms"/>.</summary>
+    public static string NetRom(string roms, NetModel model) => Path.Combine(Path.GetDirectoryName(roms)!, $"efi-{model.ToString().ToLowerInvariant()}.rom");
 
     /// <summary>Myna's name of EDK II, which has a template of its variables.</summary>
     public const string UefiName = "uefi";
@@ -33,7 +40,7 @@ public sealed partial class GuestCache
     private const string FirmwareSuite = "trixie", FirmwareArch = "amd64";
 
     /// <summary>Names of the firmware that can be had for an architecture.</summary>
-    public static IReadOnlyList<string> FirmwareNames(string arch) => [.. s_firmware.Where(f => f.Arch == arch && f.Name != VgaBios).Select(f => f.Name)];
+    public static IReadOnlyList<string> FirmwareNames(string arch) => [.. s_firmware.Where(f => f.Arch == arch && f.Name is not (VgaBios or NetRoms)).Select(f => f.Name)];
 
     /// <summary>The path of a firmware image, which is fetched at its first use.</summary>
     /// <exception cref="GuestException">It cannot be had.</exception>

@@ -9,7 +9,7 @@ internal enum DhcpMessage : byte { Discover = 1, Offer, Request, Decline, Ack, N
 internal enum DhcpOption : byte
 {
     Pad = 0, SubnetMask = 1, Router = 3, DomainNameServer = 6, HostName = 12, InterfaceMtu = 26, RequestedAddress = 50,
-    LeaseTime = 51, MessageType = 53, ServerIdentifier = 54, RenewalTime = 58, RebindingTime = 59, End = 255,
+    LeaseTime = 51, MessageType = 53, ServerIdentifier = 54, RenewalTime = 58, RebindingTime = 59, TftpServerName = 66, BootFileName = 67, End = 255,
 }
 
 /// <summary>
@@ -19,7 +19,7 @@ internal enum DhcpOption : byte
 internal sealed class DhcpServer(NetworkStack stack)
 {
     public const ushort ServerPort = 67, ClientPort = 68;
-    const int FixedSize = 236, MaximumLeases = 64;
+    const int FileField = 108, FileSize = 128, FixedSize = 236, MaximumLeases = 64;
     const uint MagicCookie = 0x63825363;
 
     /// <summary>Seconds; one day, as QEMU has it.</summary>
@@ -200,6 +200,13 @@ internal sealed class DhcpServer(NetworkStack stack)
                 at += Put(b[at..], DhcpOption.DomainNameServer, options.Dns.Value);
             }
             at += Put(b[at..], DhcpOption.InterfaceMtu, [(byte)(options.Mtu >> 8), (byte)options.Mtu]);
+            if (options.BootFile is { } file)
+            {
+                // The field for BOOTP clients, and the option that some look at alone (RFC 2132, sections 9.4 and 9.5).
+                Encoding.ASCII.GetBytes(file, b.Slice(FileField, FileSize - 1));
+                at += Put(b[at..], DhcpOption.TftpServerName, Encoding.ASCII.GetBytes(options.Gateway.ToString()));
+                at += Put(b[at..], DhcpOption.BootFileName, Encoding.ASCII.GetBytes(file));
+            }
             if (options.HostName is not null)
                 at += Put(b[at..], DhcpOption.HostName, Encoding.ASCII.GetBytes(options.HostName));
         }

@@ -65,6 +65,20 @@ public sealed class DhcpServerTests
     }
 
     [Fact]
+    public void A_boot_file_is_offered_in_the_old_field_and_in_options()
+    {
+        using var h = new StackHarness(new UserNetworkOptions { BootFile = "pxelinux.0" });
+        Send(h, DhcpMessage.Discover);
+        (_, _, byte[] b) = h.NextUdp();
+        Assert.Equal(StackHarness.Gateway, Ipv4Address.Read(b.AsSpan(20)));
+        Assert.Equal("pxelinux.0\0", System.Text.Encoding.ASCII.GetString(b, 108, 11));
+        Send(h, DhcpMessage.Discover);
+        Dictionary<int, string> options = Answer(h).Options;
+        Assert.Equal(("10.0.2.2", "pxelinux.0"), (Text(66), Text(67)));
+        string Text(int option) => System.Text.Encoding.ASCII.GetString(Convert.FromHexString(options[option]));
+    }
+
+    [Fact]
     public void A_renewal_is_answered_to_the_client_and_a_broadcast_flag_is_obeyed()
     {
         using var h = new StackHarness();

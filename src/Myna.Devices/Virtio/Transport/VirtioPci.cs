@@ -39,7 +39,8 @@ public sealed partial class VirtioPci : PciDevice, IVirtioTransport, IDrainable
     [Saved(23)]
     private readonly ushort[] _queueVectors;
 
-    public VirtioPci(VirtioDevice device)
+    /// <param name="rom">Firmware for booting from the device, or empty.</param>
+    public VirtioPci(VirtioDevice device, ReadOnlyMemory<byte> rom = default)
         : base(device.Name, new PciIdentity(VendorId, (ushort)(FirstDeviceId + device.Id), ClassCode(device.Id), 1, VendorId, SubsystemId))
     {
         _device = device;
@@ -57,6 +58,8 @@ public sealed partial class VirtioPci : PciDevice, IVirtioTransport, IDrainable
         Config.Define(_pciCfg + 8, 4, 0, uint.MaxValue);
         Config.Define(_pciCfg + 12, 4, 0, uint.MaxValue);
         AddPciExpress();
+        if (!rom.IsEmpty)
+            AddRom(rom);
         device.Attach(this);
     }
 
