@@ -8,7 +8,7 @@ namespace Myna.Cli;
 /// <param name="BootIndex">Its place in the boot order.</param>
 public sealed record CdromOption(string? Path, DiskInterface Interface = DiskInterface.Auto, int? BootIndex = null)
 {
-    /// <summary>Reads <c>none|FILE[,if=ahci|ide|usb][,bootindex=N]</c>; two commas in FILE stand for one.</summary>
+    /// <summary>Reads <c>none|FILE[,if=ahci|ide|scsi|usb][,bootindex=N]</c>; two commas in FILE stand for one.</summary>
     /// <exception cref="FormatException">Names the part that is wrong.</exception>
     public static CdromOption Parse(string text)
     {
@@ -24,10 +24,11 @@ public sealed record CdromOption(string? Path, DiskInterface Interface = DiskInt
             drive = (pair[0], pair.Length > 1 ? pair[1] : null) switch
             {
                 ("if", "ahci" or "sata") => drive with { Interface = DiskInterface.Ahci },
+                ("if", "scsi" or "virtio-scsi") => drive with { Interface = DiskInterface.Scsi },
                 ("if", "usb") => drive with { Interface = DiskInterface.Usb },
                 ("if", "ide") => drive with { Interface = DiskInterface.Ide },
                 ("bootindex", string number) => drive with { BootIndex = DiskOption.IndexOf(number) },
-                _ => throw new FormatException($"CD drive option '{part}' is unknown; known are if=ahci|ide|usb, bootindex=N"),
+                _ => throw new FormatException($"CD drive option '{part}' is unknown; known are if=ahci|ide|scsi|usb, bootindex=N"),
             };
         }
         return drive;

@@ -21,8 +21,8 @@ internal static class Drives
     {
         if (!usb && options.Devices.Any(UsbDevices.IsUsb))
             throw new MachineException($"the board {options.Board} has no USB; leave out --usb and if=usb, or take another board");
-        if (options.Devices.Any(d => IsOthers(d) && !UsbDevices.IsUsb(d)))
-            throw new MachineException($"the board {options.Board} has virtio disks only, and no CD drives; use q35, or leave out --cdrom and if=");
+        if (options.Devices.Any(d => IsOthers(d) && !UsbDevices.IsUsb(d) && (options.Board == "microvm" || !ScsiDrives.Is(d))))
+            throw new MachineException($"the board {options.Board} has {(options.Board == "microvm" ? "virtio disks only, and no CD drives" : "disks and CD drives of virtio, if=scsi and if=usb only")}; use q35, or leave out --cdrom and if=");
     }
 
     /// <summary>For boards that lack a controller.</summary>

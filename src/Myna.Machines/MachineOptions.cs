@@ -89,6 +89,12 @@ public enum DiskInterface
 
     /// <summary>USB mass storage.</summary>
     Usb,
+
+    /// <summary>Targets of one virtio-scsi controller, where there is PCI.</summary>
+    Scsi,
+
+    /// <summary>Cards of SDHCI controllers, one each; disks only.</summary>
+    Sd,
 }
 
 /// <summary>A disk.</summary>

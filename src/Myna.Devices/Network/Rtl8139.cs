@@ -20,7 +20,7 @@ public sealed partial class Rtl8139 : PciDevice, INetFrontend
 
     // Register offsets (section 5).
     private const int IDR0 = 0x00, MAR0 = 0x08, TSD0 = 0x10, TSAD0 = 0x20, RBSTART = 0x30, CR = 0x37, CAPR = 0x38, CBR = 0x3a;
-    private const int IMR = 0x3c, ISR = 0x3e, TCR = 0x40, RCR = 0x44, TCTR = 0x48, MPC = 0x4c, CR9346 = 0x50, CONFIG1 = 0x52;
+    private const int IMR = 0x3c, ISR = 0x3e, TCR = 0x40, RCR = 0x44, TCTR = 0x48, MPC = 0x4c, CR9346 = 0x50, CONFIG1 = 0x52, CONFIG5 = 0xd8;
     private const int TimerInt = 0x54, MSR = 0x58, TSAD = 0x60, BMCR = 0x62, BMSR = 0x64, ANAR = 0x66, ANLPAR = 0x68, ANER = 0x6a;
     private const int Registers = 0x100;
 
@@ -204,6 +204,9 @@ public sealed partial class Rtl8139 : PciDevice, INetFrontend
                 break;
             case >= MPC and < MPC + 4:
                 _registers.AsSpan(MPC, 4).Clear();
+                break;
+            // Behind CONFIG5 later chips have registers, by which drivers tell them apart.
+            case > CONFIG5:
                 break;
             default:
                 _registers[at] = value;

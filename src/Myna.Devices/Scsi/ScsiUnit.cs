@@ -96,6 +96,14 @@ public abstract partial class ScsiUnit
         _ => transfer.Kind == TransferKind.Read ? Sense.UnrecoveredRead : Sense.WriteError,
     };
 
+    /// <summary>Why the last command failed, which is then forgotten: for transports that bring it with the command's end.</summary>
+    internal Sense TakeSense()
+    {
+        Sense sense = _sense;
+        _sense = Sense.None;
+        return sense;
+    }
+
     /// <summary>Writes fixed-format sense data (SPC-4, section 4.5.3).</summary>
     internal static void WriteSense(Span<byte> to, Sense sense)
     {

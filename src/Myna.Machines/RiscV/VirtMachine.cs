@@ -181,6 +181,7 @@ internal sealed class VirtMachine : IBoard
         foreach (PciDevice device in pci)
             UserDevices.Plug(_board.Pci, device);
         UsbDevices.Add(_board.Pci, Memory, clock, _options, new(_keyboards, _pointers, _removable));
+        ScsiDrives.Add(_board.Pci, Memory, _options, new Dictionary<DeviceOptions, string>(ReferenceEqualityComparer.Instance), _removable);
         _board.NotePciDevices();
         for (int i = 0; i < VirtMemoryMap.VirtioSlots; i++)
         {

@@ -102,6 +102,7 @@ internal sealed class ChipsetBoard : PcBoard
         chipset.AddDrives(pci, wiring, paths);
         Drives.AddNvme(pci, Memory, options, paths);
         AddUsb(pci, paths, wiring.RemovableDrives);
+        ScsiDrives.Add(pci, Memory, options, paths, wiring.RemovableDrives);
         foreach (PciDevice device in pci.Devices)
             Add(BoardDevice.Of(device));
 

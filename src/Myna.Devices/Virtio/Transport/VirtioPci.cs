@@ -223,7 +223,7 @@ public sealed partial class VirtioPci : PciDevice, IVirtioTransport, IDrainable
     private static uint ClassCode(VirtioDeviceId id) => id switch
     {
         VirtioDeviceId.Net => 0x020000,
-        VirtioDeviceId.Block => 0x010000,
+        VirtioDeviceId.Block or VirtioDeviceId.Scsi => 0x010000,
         VirtioDeviceId.Console => 0x078000,
         VirtioDeviceId.Gpu => 0x038000,
         VirtioDeviceId.Input => 0x098000,
