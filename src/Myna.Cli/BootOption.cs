@@ -1,7 +1,7 @@
 namespace Myna.Cli;
 
 /// <summary>What a PC's firmware starts from.</summary>
-/// <param name="Order">Kinds of devices, the first one first: c disks, d CD drives, n networks.</param>
+/// <param name="Order">Kinds of devices, the first one first: a diskettes, c disks, d CD drives, n networks.</param>
 public sealed record BootOption(string Order)
 {
     /// <summary>Reads <c>[order=]LETTERS</c>.</summary>
@@ -9,9 +9,9 @@ public sealed record BootOption(string Order)
     public static BootOption Parse(string text)
     {
         string order = text.StartsWith("order=", StringComparison.Ordinal) ? text[6..] : text;
-        return order.Length != 0 && order.All("cdn".Contains) && order.Distinct().Count() == order.Length
+        return order.Length != 0 && order.All("acdn".Contains) && order.Distinct().Count() == order.Length
             ? new BootOption(order)
-            : throw new FormatException($"'{text}' is no boot order; write order= with the letters c (disks), d (CDs) and n (network), as in order=dc");
+            : throw new FormatException($"'{text}' is no boot order; write order= with the letters a (diskettes), c (disks), d (CDs) and n (network), as in order=dc");
     }
 
     /// <summary>The boot index of the <paramref name="number"/>th device of a kind; null when the kind is not named.</summary>

@@ -13,7 +13,7 @@ namespace Myna.Machines;
 internal static class Drives
 {
     /// <summary>The device belongs to a controller, not to virtio.</summary>
-    public static bool IsOthers(DeviceOptions wanted) => wanted is CdromDevice or UsbDeviceOptions or DiskDevice { Interface: not (DiskInterface.Auto or DiskInterface.Virtio) };
+    public static bool IsOthers(DeviceOptions wanted) => wanted is CdromDevice or FloppyDevice or UsbDeviceOptions or DiskDevice { Interface: not (DiskInterface.Auto or DiskInterface.Virtio) };
 
     /// <summary>For boards that have virtio alone, and perhaps USB.</summary>
     /// <exception cref="MachineException">The user wants something else.</exception>

@@ -130,6 +130,14 @@ public enum UsbKind
 /// <summary>A USB device without a back end; drives are <see cref="DiskInterface.Usb"/>. The first USB device brings an xHCI controller.</summary>
 public sealed record UsbDeviceOptions(UsbKind Kind) : DeviceOptions(DeviceBus.Auto);
 
+/// <summary>A diskette drive of a PC; two at most.</summary>
+/// <param name="Medium">The diskette, of a size that there is, or null for none.</param>
+public sealed record FloppyDevice(IBlockBackend? Medium) : DeviceOptions(DeviceBus.Auto)
+{
+    /// <inheritdoc/>
+    public override object? Peer => Medium;
+}
+
 /// <summary>A network card.</summary>
 /// <param name="Backend">The network.</param>
 /// <param name="Mac">Six bytes, or null for 52:54:00:12:34:56 and following.</param>

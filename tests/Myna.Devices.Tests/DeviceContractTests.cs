@@ -1,6 +1,8 @@
 using System.Text;
 using Myna.Devices.Ata;
 using Myna.Devices.Display;
+using Myna.Devices.Dma;
+using Myna.Devices.Floppy;
 using Myna.Devices.Input;
 using Myna.Devices.Interrupts;
 using Myna.Devices.Network;
@@ -8,11 +10,14 @@ using Myna.Devices.Nvme;
 using Myna.Devices.Pci;
 using Myna.Devices.Ports;
 using Myna.Devices.Power;
+using Myna.Devices.Scsi;
 using Myna.Devices.Tests.Network;
 using Myna.Devices.Tests.Support;
 using Myna.Devices.Tests.Virtio.Kit;
 using Myna.Devices.Timers;
 using Myna.Devices.Usb;
+using Myna.Devices.Virtio.Scsi;
+using Myna.Devices.Virtio.Transport;
 using Myna.Hardware.Memory;
 using Myna.Hardware.Screens;
 using Myna.Hardware.State;
@@ -160,6 +165,29 @@ public sealed class DeviceContractTests
             new PciHost(memory, [], Enumerable.Repeat(default(Hardware.Interrupts.InterruptLine), 4)).Add(xhci);
             xhci.WriteConfig(4, 2, 6);
             return new(xhci, () => { xhci.Reset(); xhci.WriteConfig(4, 2, 6); }, clock, new PciBarOf(xhci, 0), new PciPage(xhci), new Window(new PciBarOf(xhci, 0), 0x400), new Window(new PciBarOf(xhci, 0), 0x1000), new Window(new PciBarOf(xhci, 0), 0x2000));
+        },
+        ["i8237"] = () =>
+        {
+            var memory = new AddressSpace();
+            memory.Map(0, s_ram);
+            var dma = new I8237(memory);
+            return new(dma, dma.Reset, new(), dma.Low, dma.High, dma.Pages);
+        },
+        ["floppy"] = () =>
+        {
+            var memory = new AddressSpace();
+            memory.Map(0, s_ram);
+            var dma = new I8237(memory);
+            var fdc = new FloppyController(dma, default, new FloppyDrive(new TestDisk(1440 << 10)), new FloppyDrive(null));
+            return new(fdc, fdc.Reset, new(), fdc.Registers, fdc.DigitalInput, dma.Low);
+        },
+        ["virtio-scsi"] = () =>
+        {
+            var memory = new AddressSpace();
+            memory.Map(0, s_ram);
+            var scsi = new VirtioPci(new VirtioScsi(memory, [new ScsiDisk(new TestDisk(1 << 16)), new ScsiCdrom(new TestDisk(1 << 16, readOnly: true))]));
+            new PciHost(memory, [], Enumerable.Repeat(default(Hardware.Interrupts.InterruptLine), 4)).Add(scsi);
+            return new(scsi, scsi.Reset, new(), new PciBarOf(scsi, 0), new PciPage(scsi));
         },
         ["i440fx"] = () =>
         {

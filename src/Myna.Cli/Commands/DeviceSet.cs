@@ -55,6 +55,15 @@ internal sealed class DeviceSet : IDisposable
         }
     }
 
+    public void AddFloppies(IReadOnlyList<FloppyOption> drives, BootOption? boot)
+    {
+        for (int i = 0; i < drives.Count; i++)
+        {
+            FloppyOption drive = drives[i];
+            _devices.Add(new FloppyDevice(drive.Path is null ? null : Open(drive.Path, drive.ReadOnly)) { BootIndex = drive.BootIndex ?? boot?.IndexOf('a', i) });
+        }
+    }
+
     private IBlockBackend Open(string path, bool readOnly)
     {
         IBlockBackend image = DiskImage.Open(path, DiskFormat.Raw, readOnly);

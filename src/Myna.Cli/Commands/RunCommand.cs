@@ -48,7 +48,8 @@ internal static class RunCommand
         Option<DiskOption[]> disks = Many("--disk", "FILE[,readonly][,if=...]", "A raw disk image as a virtio disk, or on another controller (if=scsi, if=ahci, on pc if=ide, if=nvme, if=usb); may be repeated.", DiskOption.Parse);
         Option<CdromOption[]> cdroms = Many("--cdrom", "FILE|none", "x86_64: a CD drive with that ISO image, or an empty one; may be repeated.", CdromOption.Parse);
         Option<UsbOption[]> usb = Many("--usb", "keyboard|tablet|hub|storage=FILE|none", "A USB device, behind an xHCI controller; devices named after a hub are behind it. q35 has a tablet with --display, unless none is wanted.", UsbOption.Parse);
-        Setting<BootOption?> boot = Value<BootOption?>("--boot", "order=LETTERS", "x86_64: what the firmware tries, in this order: c disks, d CDs, n network.", null, BootOption.Parse);
+        Option<FloppyOption[]> floppies = Many("--floppy", "FILE|none", "x86_64: a diskette drive with that image, or an empty one; may be repeated once.", FloppyOption.Parse);
+        Setting<BootOption?> boot = Value<BootOption?>("--boot", "order=LETTERS", "x86_64: what the firmware tries, in this order: a diskettes, c disks, d CDs, n network.", null, BootOption.Parse);
         Option<NetOption[]> nets = Many("--net", "user[,hostfwd=...][,model=CARD]|none", "The network (default user); hostfwd=tcp:HOSTADDR:PORT-:GUESTPORT opens a port to the guest; tftp=DIR,bootfile=NAME offers files to boot from; cards are virtio, e1000, e1000e, rtl8139.", NetOption.Parse);
         Option<string?> gdb = Text("--gdb", "[HOST]:PORT", "Waits for gdb there before the guest starts.");
         Option<string?> monitor = Text("--monitor", "unix:PATH|stdio", "A prompt that shows and drives the machine.");
@@ -71,7 +72,7 @@ internal static class RunCommand
 
         var command = new Command("run", "Boots a virtual machine.")
         {
-            arch.Option, board.Option, cpu, cpus.Option, memory.Option, accel.Option, kernel, entry.Option, initrd, append, firmware.Option, variables, disks, cdroms, usb, boot.Option, nets,
+            arch.Option, board.Option, cpu, cpus.Option, memory.Option, accel.Option, kernel, entry.Option, initrd, append, firmware.Option, variables, disks, cdroms, floppies, usb, boot.Option, nets,
             gdb, monitor, display.Option, vga.Option, log, serial, trace, debugExit, signature, granularity.Option, suite, sandbox.Option, noReboot, verbose,
         };
         command.SetAction((result, cancellation) =>
@@ -95,6 +96,7 @@ internal static class RunCommand
                 Disks = result.GetValue(disks) ?? [],
                 Cdroms = result.GetValue(cdroms) ?? [],
                 Usb = result.GetValue(usb) ?? [],
+                Floppies = result.GetValue(floppies) ?? [],
                 Boot = boot.Of(result),
                 Networks = result.GetValue(nets) ?? [],
                 Gdb = result.GetValue(gdb),

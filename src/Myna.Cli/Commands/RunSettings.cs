@@ -30,6 +30,7 @@ internal sealed record RunSettings
     public byte[]? UefiTemplate { get; init; }
     public IReadOnlyList<DiskOption> Disks { get; init; } = [];
     public IReadOnlyList<CdromOption> Cdroms { get; init; } = [];
+    public IReadOnlyList<FloppyOption> Floppies { get; init; } = [];
 
     public IReadOnlyList<UsbOption> Usb { get; init; } = [];
 

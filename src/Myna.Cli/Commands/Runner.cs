@@ -32,6 +32,7 @@ internal static class Runner
             devices.AddUsb(settings.Usb, settings.Boot, settings.Disks.Count);
             if (settings is { Display: not null, Screen: ScreenKind.Std or ScreenKind.Ramfb, Arch: "x86_64", Board: null or "q35", Usb.Count: 0 })
                 devices.Add(new UsbDeviceOptions(UsbKind.Tablet));
+            devices.AddFloppies(settings.Floppies, settings.Boot);
             devices.AddNetworks(settings.Networks, clock, settings.Boot, card => Rom(settings, card, roms));
             devices.Add(new RngDevice());
             var options = new MachineOptions
@@ -97,7 +98,7 @@ internal static class Runner
             throw new UserException($"cannot write the signature {settings.Signature}: its directory does not exist");
         if (settings.Kernel is not null && settings.GuestSuite is not null)
             throw new UserException("--guest-suite chooses the default guest; leave out --kernel", Usage);
-        if (settings.Accel == Accel.Lockstep && (settings.Command.Length > 0 || settings.Disks.Count > 0 || settings.Cdroms.Count > 0 || settings.Networks.Any(n => n.Network is not null)))
+        if (settings.Accel == Accel.Lockstep && (settings.Command.Length > 0 || settings.Disks.Count > 0 || settings.Cdroms.Count > 0 || settings.Floppies.Count > 0 || settings.Networks.Any(n => n.Network is not null)))
             throw new UserException("--accel lockstep runs a machine without disks, networks and commands after --, whose timing is the host's; leave them out", Usage);
     }
 
@@ -125,7 +126,7 @@ internal static class Runner
     {
         if (settings is not { Arch: "x86_64", Firmware: not (null or MachineOptions.FirmwareNone) } || card.Rom is not (null or NetOption.RomOn))
             return false;
-        return card.Rom is not null || card.Network!.BootFile is not null || settings.Boot?.Order.Contains('n') == true || settings is { Kernel: null, Disks: [], Cdroms: [] };
+        return card.Rom is not null || card.Network!.BootFile is not null || settings.Boot?.Order.Contains('n') == true || settings is { Kernel: null, Disks: [], Cdroms: [], Floppies: [], Usb: [] };
     }
 
     private static byte[] Rom(RunSettings settings, NetOption card, string? roms)

@@ -24,6 +24,12 @@ internal abstract class Chipset
 {
     protected const int IsaInterrupts = 16;
 
+    /// <summary>Firmware's name of the bridge to ISA.</summary>
+    public abstract string IsaPath { get; }
+
+    /// <summary>There is a diskette controller in any case.</summary>
+    public virtual bool HasFloppy => false;
+
     /// <summary>Where so many bytes of RAM lie.</summary>
     public abstract PcMemory Memory(ulong size);
 

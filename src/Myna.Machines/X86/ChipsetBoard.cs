@@ -1,3 +1,4 @@
+using Myna.Devices.Dma;
 using Myna.Devices.FirmwareConfig;
 using Myna.Devices.Flash;
 using Myna.Devices.Input;
@@ -102,6 +103,17 @@ internal sealed class ChipsetBoard : PcBoard
         chipset.AddDrives(pci, wiring, paths);
         Drives.AddNvme(pci, Memory, options, paths);
         AddUsb(pci, paths, wiring.RemovableDrives);
+        var dma = new I8237(Memory);
+        MapPorts(0x00, dma.Low, "dma-low");
+        MapPorts(0x81, dma.Pages, "dma-pages");
+        MapPorts(0xc0, dma.High, "dma-high");
+        Add(new BoardDevice("dma", dma, dma.Reset));
+        if (FloppyDrives.Create(wiring, dma, _rtc, chipset.IsaPath, chipset.HasFloppy, paths) is { } floppy)
+        {
+            MapPorts(FloppyDrives.Ports, floppy.Registers, "floppy");
+            MapPorts(FloppyDrives.DigitalInput, floppy.DigitalInput, "floppy-dir");
+            Add(new BoardDevice("floppy", floppy, floppy.Reset));
+        }
         ScsiDrives.Add(pci, Memory, options, paths, wiring.RemovableDrives);
         foreach (PciDevice device in pci.Devices)
             Add(BoardDevice.Of(device));

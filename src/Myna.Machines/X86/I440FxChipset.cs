@@ -23,6 +23,10 @@ internal sealed class I440FxChipset : Chipset
     /// <summary>IRQs of PIRQA to PIRQD.</summary>
     private static ReadOnlySpan<byte> Interrupts => [10, 10, 11, 11];
 
+    public override string IsaPath => "isa@1";
+
+    public override bool HasFloppy => true;
+
     public override PcMemory Memory(ulong size) => new(size, LowRamLimit, LowRamSplit, new E820Entry(0xfffc_0000, 0x4_0000, E820Type.Reserved));
 
     public override PciHost Create(ChipsetWiring wiring)

@@ -15,6 +15,8 @@ internal sealed class Q35Chipset : Chipset
     private Q35Mch? _mch;
     private bool _firmware;
 
+    public override string IsaPath => "isa@1f";
+
     public override PcMemory Memory(ulong size) => Q35MemoryMap.Memory(size);
 
     public override PciHost Create(ChipsetWiring wiring)
