@@ -10,7 +10,7 @@ namespace Myna.Devices.Ata;
 /// <summary>
 /// SATA controller of an ICH9 in AHCI mode (ICH9 datasheet, chapter 15; AHCI 1.3.1): six ports with 32 command slots each,
 /// native command queuing, packet devices. The virtual CPU that issues a command starts it; whichever thread the back end
-/// completes on ends it. LIMIT: no MSI, port multipliers, enclosure management or command completion coalescing.
+/// completes on ends it. LIMIT: no port multipliers, enclosure management or command completion coalescing.
 /// </summary>
 [Stateful("ahci")]
 public sealed partial class Ahci : PciDevice, IDrainable
@@ -133,12 +133,24 @@ public sealed partial class Ahci : PciDevice, IDrainable
     /// <summary>A port's interrupts changed. With the lock held.</summary>
     internal void UpdateInterrupt()
     {
+        uint before = _is;
         for (int i = 0; i < Ports; i++)
         {
             if (_ports[i].Pending)
                 _is |= 1u << i;
         }
-        SetIntx((_ghc & HbaRegister.IE) != 0 && _is != 0);
+        bool enabled = (_ghc & HbaRegister.IE) != 0;
+        SetIntx(enabled && _is != 0);
+        // One message for every port that begins to ask (section 10.6.2.1), also when it goes on right after its bit was cleared.
+        if (enabled && (_is & ~before) != 0 && MsiEnabled)
+            SendMsi();
+    }
+
+    /// <inheritdoc/>
+    protected override void AttachedTo(PciHost host)
+    {
+        if (host.HasMsi)
+            AddMsi();
     }
 
     /// <inheritdoc/>
@@ -200,7 +212,10 @@ public sealed partial class Ahci : PciDevice, IDrainable
                     port.HostReset();
                 break;
             case HbaRegister.GHC:
+                uint old = _ghc;
                 _ghc = HbaRegister.AE | ((_ghc & ~mask | value) & HbaRegister.IE);
+                if ((_ghc & ~old & HbaRegister.IE) != 0 && _is != 0 && MsiEnabled)
+                    SendMsi();
                 break;
             case HbaRegister.IS:
                 _is &= ~value;

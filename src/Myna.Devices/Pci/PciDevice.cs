@@ -31,7 +31,7 @@ public abstract partial class PciDevice
     private ReadOnlyMemory<byte> _rom;
 
     [NotSaved("decided by the device's construction")]
-    private int _msixCapability, _msixBar, _msixPendingOffset;
+    private int _msiCapability, _msixCapability, _msixBar, _msixPendingOffset;
 
     /// <param name="name">For the memory map and logs.</param>
     /// <param name="identity">IDs and class.</param>
@@ -123,6 +123,8 @@ public abstract partial class PciDevice
         }
         if (_msix is { } msix && offset < _msixCapability + 4 && offset + size > _msixCapability + 2)
             msix.SetControl(Config.Get(_msixCapability + 2, 2));
+        if (_msiCapability != 0 && offset < _msiCapability + 4 && offset + size > _msiCapability + 2)
+            UpdateIntx();
         bool bars = offset < PciRegister.Bar0 + 24 && offset + size > PciRegister.Bar0
             || offset < PciRegister.ExpansionRom + 4 && offset + size > PciRegister.ExpansionRom;
         if (bars || before != after)
@@ -211,6 +213,27 @@ public abstract partial class PciDevice
     /// <param name="pin">1 for INTA, to 4 for INTD.</param>
     protected void AddIntx(int pin = 1) => Config.Define(PciRegister.InterruptPin, 1, (uint)pin);
 
+    /// <summary>Declares MSI with one message and a 64-bit address (PCI 3.0, section 6.8.1); for <see cref="AttachedTo"/>, where the host takes messages.</summary>
+    protected void AddMsi()
+    {
+        const uint Wide = 0x80, Enable = 1;
+        _msiCapability = Config.AddCapability(PciCapabilityId.Msi, 14);
+        Config.Define(_msiCapability + 2, 2, Wide, Enable);
+        Config.Define(_msiCapability + 4, 4, 0, 0xffff_fffc);
+        Config.Define(_msiCapability + 8, 4, 0, uint.MaxValue);
+        Config.Define(_msiCapability + 12, 2, 0, 0xffff);
+    }
+
+    /// <summary>Software has enabled MSI: the function sends messages, and its wire stays silent.</summary>
+    protected bool MsiEnabled => _msiCapability != 0 && (Config.Get(_msiCapability + 2, 2) & 1) != 0;
+
+    /// <summary>Sends the function's message.</summary>
+    protected void SendMsi()
+    {
+        ulong address = Config.Get(_msiCapability + 4, 4) | (ulong)Config.Get(_msiCapability + 8, 4) << 32;
+        _ = SendMessage(address, Config.Get(_msiCapability + 12, 2));
+    }
+
     /// <summary>Declares MSI-X with table and pending bits in a 32-bit BAR of their own.</summary>
     protected void AddMsix(int bar, int vectors)
     {
@@ -257,7 +280,7 @@ public abstract partial class PciDevice
             DriveIntx();
     }
 
-    private void DriveIntx() => _host?.SetIntx(DeviceFunction, (int)Config.Get(PciRegister.InterruptPin, 1), _intx && (Command & PciCommand.InterruptDisable) == 0);
+    private void DriveIntx() => _host?.SetIntx(DeviceFunction, (int)Config.Get(PciRegister.InterruptPin, 1), _intx && (Command & PciCommand.InterruptDisable) == 0 && !MsiEnabled);
 
     internal ulong ReadRom(ulong offset, int size)
     {

@@ -39,7 +39,7 @@ public enum PciStatus : ushort
 /// <summary>Capability identifiers (PCI Code and ID Assignment Specification, section 2).</summary>
 public static class PciCapabilityId
 {
-    public const byte VendorSpecific = 0x09, PciExpress = 0x10, MsiX = 0x11;
+    public const byte Msi = 0x05, VendorSpecific = 0x09, PciExpress = 0x10, MsiX = 0x11;
 }
 
 /// <summary>What a function says it is.</summary>

@@ -14,10 +14,15 @@ internal sealed class AhciRig : IDisposable
 
     private readonly int _port;
 
-    public AhciRig(int port, params AtaDevice?[] drives)
+    public AhciRig(int port, params AtaDevice?[] drives) : this(null, port, drives)
+    {
+    }
+
+    /// <param name="messages">Takes the host's MSIs; null for a host without.</param>
+    public AhciRig(Hardware.Interrupts.IMsiSink? messages, int port, params AtaDevice?[] drives)
     {
         _port = port;
-        var host = new PciHost(Memory.Space, [new(Bar, 1 << 20)], Enumerable.Range(0, 4).Select(Levels.Line));
+        var host = new PciHost(Memory.Space, [new(Bar, 1 << 20)], Enumerable.Range(0, 4).Select(Levels.Line), messages);
         Hba = new Ahci(Memory.Space, drives);
         host.Add(Hba, 1);
         Hba.WriteConfig(0x24, 4, (uint)Bar);

@@ -253,4 +253,39 @@ public sealed class AhciTests : IDisposable
         Assert.Equal(0u, _rig.Port(AhciRig.PxCI));
         Assert.True(Sectors(0, 1).SequenceEqual(_rig.Memory.Read(data, 512)));
     }
+
+    [Fact]
+    public void A_message_takes_the_wires_place()
+    {
+        var messages = new InterruptProbe();
+        using var rig = new AhciRig(messages, 0, new AtaDisk(new TestDisk(1 << 16)));
+        // The capability list has MSI: 64-bit, one message.
+        int at = (int)rig.Hba.ReadConfig(0x34, 1);
+        while (rig.Hba.ReadConfig(at, 1) != 5)
+            at = (int)rig.Hba.ReadConfig(at + 1, 1);
+        Assert.Equal(0x80u, rig.Hba.ReadConfig(at + 2, 2));
+        rig.Hba.WriteConfig(at + 4, 4, 0xfee0_1000);
+        rig.Hba.WriteConfig(at + 12, 2, 0x4051);
+        rig.Start();
+        ulong data = rig.Memory.Allocate(512);
+        rig.Prepare(0, 0xec, buffers: (data, 512));
+        rig.Issue(1);
+        Assert.True(rig.Interrupt);
+        Assert.Empty(messages.TakeMessages());
+        rig.Hba.WriteConfig(at + 2, 2, 1);
+        Assert.False(rig.Interrupt);
+        // Cleared at the port and then at the controller, it is over; asked again before that, it begins anew.
+        rig.Port(AhciRig.PxIS, uint.MaxValue);
+        rig.Set(AhciRig.IS, 1);
+        Assert.Empty(messages.TakeMessages());
+        rig.Hba.WriteConfig(4, 2, 6);
+        rig.Issue(1);
+        Assert.Equal([(0xfee0_1000ul, 0x4051u)], messages.TakeMessages());
+        rig.Set(AhciRig.IS, 1);
+        Assert.Equal([(0xfee0_1000ul, 0x4051u)], messages.TakeMessages());
+        Assert.False(rig.Interrupt);
+        rig.Port(AhciRig.PxIS, uint.MaxValue);
+        rig.Set(AhciRig.IS, 1);
+        Assert.Empty(messages.TakeMessages());
+    }
 }
