@@ -53,11 +53,47 @@ public sealed class Descriptors
     /// <returns>The new number, or -errno.</returns>
     public int Keep(int descriptor)
     {
-        const int F_DUPFD_CLOEXEC = 1030, High = 700;
-        int kept = (int)HostSyscall.Invoke(SysFcntl, descriptor, F_DUPFD_CLOEXEC, High);
+        int kept = Double(descriptor);
         if (kept >= 0)
             Hide(kept);
         return kept;
+    }
+
+    /// <summary>Gives a descriptor of Myna's another number, out of the way of those that programs expect to get.</summary>
+    /// <returns>The new number, or the old one.</returns>
+    public static int MoveAway(int descriptor)
+    {
+        const long SysClose = 3;
+        int high = Double(descriptor);
+        if (high < 0)
+            return descriptor;
+        _ = HostSyscall.Invoke(SysClose, descriptor);
+        return high;
+    }
+
+    // Above what the guest's limit (RLIMIT_NOFILE) lets it have, so that it can have all of that: descriptors stay when the limit sinks.
+    // Not where that would make the kernel's table long.
+    private static int Double(int descriptor)
+    {
+        const long SysPrlimit64 = 302;
+        const int RLIMIT_NOFILE = 7, LongestTable = 4096;
+        using var scratch = new HostScratch(4096);
+        Span<byte> old = scratch.Take(16, out long oldAddress), raised = scratch.Take(16, out long raisedAddress);
+        if (HostSyscall.Invoke(SysPrlimit64, 0, RLIMIT_NOFILE, 0, oldAddress) == 0)
+        {
+            ulong soft = BitConverter.ToUInt64(old), hard = BitConverter.ToUInt64(old[8..]);
+            if (soft <= LongestTable && hard >= soft + 8)
+            {
+                BitConverter.TryWriteBytes(raised, soft + 8);
+                BitConverter.TryWriteBytes(raised[8..], hard);
+                _ = HostSyscall.Invoke(SysPrlimit64, 0, RLIMIT_NOFILE, raisedAddress, 0);
+                long above = HostSyscall.Invoke(SysFcntl, descriptor, F_DUPFD_CLOEXEC, (long)soft);
+                _ = HostSyscall.Invoke(SysPrlimit64, 0, RLIMIT_NOFILE, oldAddress, 0);
+                if (above >= 0)
+                    return (int)above;
+            }
+        }
+        return (int)HostSyscall.Invoke(SysFcntl, descriptor, F_DUPFD_CLOEXEC, PrivateNumbers);
     }
 
     /// <summary>Gives a number back to the guest.</summary>
@@ -71,18 +107,14 @@ public sealed class Descriptors
     /// <returns>The descriptor, -1 if the file cannot be found.</returns>
     public static int OpenSelf()
     {
-        const long SysOpenAt = 257, SysClose = 3, AT_FDCWD = -100, O_PATH = 0x200000, O_CLOEXEC = 0x80000;
+        const long SysOpenAt = 257, AT_FDCWD = -100, O_PATH = 0x200000, O_CLOEXEC = 0x80000;
         using var scratch = new HostScratch(16 * 1024);
         long file = HostSyscall.Invoke(SysOpenAt, AT_FDCWD, scratch.Put("/proc/self/exe"), O_PATH | O_CLOEXEC);
         if (file < 0)
             file = HostSyscall.Invoke(SysOpenAt, AT_FDCWD, scratch.Put(InitialStrings.Path), O_PATH | O_CLOEXEC);
         if (file < 0)
             return -1;
-        long high = HostSyscall.Invoke(SysFcntl, file, F_DUPFD_CLOEXEC, PrivateNumbers);
-        if (high < 0)
-            return (int)file;
-        _ = HostSyscall.Invoke(SysClose, file);
-        return (int)high;
+        return MoveAway((int)file);
     }
 
     /// <summary>

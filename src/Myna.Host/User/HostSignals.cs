@@ -48,11 +48,13 @@ public static unsafe partial class HostSignals
             foreach (int signal in (int[])[SIGILL, SIGTRAP, SIGBUS, SIGFPE, SIGSEGV])
             {
                 KernelAction action;
-                // SAFETY: one structure each way. The runtime's flags and mask stay, its handler is called for what is not ours.
+                // SAFETY: one structure each way. The runtime's flags stay, its handler is called for what is not ours. Others wait: one that
+                // came on top of it would be recorded first, and be overwritten.
                 _ = HostCalls.Plain(RtSigaction, signal, 0, (long)&action, 8);
                 NativeStubs.Data(NativeStubs.OldHandlers + (signal * 8)) = action.Handler;
                 action.Handler = (ulong)NativeStubs.Fault;
                 action.Flags |= SA_SIGINFO | SA_ONSTACK | SA_RESTORER;
+                action.Mask |= ~Unblockable;
                 action.Restorer = (ulong)NativeStubs.Restorer;
                 _ = HostCalls.Plain(RtSigaction, signal, (long)&action, 0, 8);
             }

@@ -125,11 +125,7 @@ public sealed class DirectMemory : IUserTranslator
     }
 
     /// <inheritdoc/>
-    public void PrepareWrite(ulong start, ulong length)
-    {
-        if (_anyProtected && length != 0)
-            Unprotect(start, length);
-    }
+    public bool PrepareWrite(ulong start, ulong length) => _anyProtected && length != 0 && Unprotect(start, length);
 
     /// <summary>A debugger's read: guest pages alone.</summary>
     /// <returns>False when part of the range is not mapped, or the guest may not access it at all.</returns>

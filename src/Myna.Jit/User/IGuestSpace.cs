@@ -31,7 +31,8 @@ public interface IUserTranslator
     void Forget(ulong start, ulong length);
 
     /// <summary>The host's kernel is about to store to guest memory: pages that are write-protected for the translator's sake become writable.</summary>
-    void PrepareWrite(ulong start, ulong length);
+    /// <returns>Whether there were such.</returns>
+    bool PrepareWrite(ulong start, ulong length);
 
     /// <summary>The guest says that it has stored instructions there.</summary>
     void FlushInstructions(ulong start, ulong length);

@@ -90,14 +90,9 @@ public sealed class SystemCalls
         if (call.Process.Memory.Translator is { } translator)
             PrepareOutput(translator, call);
         long result = row.Handler is { } handler ? handler(call) : Paths.Pass(call);
-        // A page that translations write-protect, which the row does not name: make it writable and try once more.
-        if (result == -EFAULT && row.Handler is null && call.Process.Memory.Translator is { } t)
+        // A page that translations write-protect, which the row does not name (buffers of readv): make all writable and try once more.
+        if (result == -EFAULT && row.Handler is null && call.Process.Memory.Translator is { } t && t.PrepareWrite(0, call.Process.Memory.End))
         {
-            foreach (ulong address in (ReadOnlySpan<ulong>)[call.A0, call.A1, call.A2, call.A3, call.A4, call.A5])
-            {
-                if (address is >= Memory.AddressSpace.Lowest and < Memory.AddressSpace.Limit)
-                    t.PrepareWrite(address, 4096);
-            }
             call.Scratch.Reset();
             result = Paths.Pass(call);
         }

@@ -1,5 +1,6 @@
 using Myna.Host.User;
 using Myna.Linux.Abis;
+using Myna.Linux.Signals;
 
 namespace Myna.Linux.Threads;
 
@@ -16,16 +17,29 @@ internal struct CloneRequest
 public sealed partial class GuestThread
 {
     private const int HostStackSize = 512 << 10;
+    private const long Unshare = 272;
+    /// <summary>CLONE_FS, CLONE_FILES, CLONE_SYSVSEM.</summary>
+    private const ulong Shared = 0x200 | CloneRequest.Files | 0x4_0000;
 
     internal long Clone(in CloneRequest request)
-        => (request.Flags & CloneRequest.Thread) != 0 ? StartThread(request) : Fork(request);
+    {
+        ulong flags = request.Flags;
+        const ulong FileSystem = 0x200, NewMounts = 0x2_0000, NewUser = 0x1000_0000, NewProcesses = 0x2000_0000;
+        // What needs what: clone(2), EINVAL.
+        if (Has(CloneRequest.Handlers) && !Has(CloneRequest.Memory)
+            || Has(CloneRequest.Thread) && (!Has(CloneRequest.Handlers) || Has(NewUser) || Has(NewProcesses) || Has(CloneRequest.PidFd))
+            || Has(FileSystem) && (Has(NewMounts) || Has(NewUser))
+            || Has(CloneRequest.Handlers) && Has(CloneRequest.ClearSignals)
+            || request.ExitSignal > SignalNumbers.Count)
+            return -Errno.EINVAL;
+        return Has(CloneRequest.Thread) ? StartThread(request) : Fork(request);
+
+        bool Has(ulong flag) => (flags & flag) != 0;
+    }
 
     // Registers are copied here, so that this thread may go on at once; all signals are blocked until the new one has its slot.
     private long StartThread(CloneRequest request)
     {
-        const ulong Needed = CloneRequest.Memory | CloneRequest.Handlers | CloneRequest.Files;
-        if ((request.Flags & Needed) != Needed)
-            return -Errno.EINVAL;
         UserCpu cpu = Process.Translation.CreateCpu();
         cpu.CopyFrom(Cpu);
         if (request.StackPointer != 0)
@@ -51,6 +65,9 @@ public sealed partial class GuestThread
                 ready.Set();
                 return;
             }
+            // A thread of the host's shares what these flags are about.
+            if ((~request.Flags & Shared) is ulong own and not 0)
+                _ = HostCalls.Plain(Unshare, (long)own);
             if ((request.Flags & CloneRequest.ChildClearTid) != 0)
                 thread.ClearChildTid = request.ChildTid;
             if ((request.Flags & CloneRequest.ChildSetTid) != 0)

@@ -9,8 +9,8 @@ namespace Myna.Linux.Threads;
 /// </summary>
 public sealed partial class GuestThread
 {
-    private const long Read = 0, Close = 3, Pipe2 = 293, Fcntl = 72, PidfdOpen = 434;
-    private const int O_CLOEXEC = 0x80000, F_DUPFD_CLOEXEC = 1030, PrivateDescriptors = 700;
+    private const long Read = 0, Close = 3, Pipe2 = 293, PidfdOpen = 434;
+    private const int O_CLOEXEC = 0x80000;
     /// <summary>What the host's kernel does as asked: CLONE_FS, PARENT, SYSVSEM, UNTRACED, IO, the namespaces.</summary>
     private const ulong PassedOn = 0x200 | 0x8000 | 0x4_0000 | 0x80_0000 | 0x8000_0000 | Namespaces;
     private const ulong Namespaces = 0x7E02_0000;
@@ -20,6 +20,8 @@ public sealed partial class GuestThread
 
     private long Fork(in CloneRequest request)
     {
+        if ((request.Flags & CloneRequest.PidFd) != 0 && !SafeMemory.TryStore(request.PidDescriptor, 2, 0))
+            return -Errno.EFAULT;
         bool waits = (request.Flags & CloneRequest.VFork) != 0;
         int readEnd = -1, writeEnd = -1;
         if (waits && !TryMakePipe(out readEnd, out writeEnd))
@@ -94,6 +96,9 @@ public sealed partial class GuestThread
         RobustList = 0;
         if ((request.Flags & CloneRequest.ChildSetTid) != 0)
             SafeMemory.TryStore(request.ChildTid, 2, (ulong)Tid);
+        // It would be seen in memory that both share.
+        if ((request.Flags & CloneRequest.Memory) != 0 && (request.Flags & CloneRequest.ParentSetTid) != 0)
+            SafeMemory.TryStore(request.ParentTid, 2, (ulong)Tid);
         if ((request.Flags & CloneRequest.SetTls) != 0)
             Cpu.ThreadPointer = request.Tls;
         if (request.StackPointer != 0)
@@ -110,19 +115,9 @@ public sealed partial class GuestThread
         readEnd = writeEnd = -1;
         if (HostCalls.Plain(Pipe2, address, O_CLOEXEC) != 0)
             return false;
-        readEnd = Move((int)(both & uint.MaxValue));
-        writeEnd = Move((int)(both >> 32));
+        readEnd = Descriptors.MoveAway((int)(both & uint.MaxValue));
+        writeEnd = Descriptors.MoveAway((int)(both >> 32));
         return true;
-    }
-
-    // Out of the way of the numbers that programs expect to get.
-    private static int Move(int descriptor)
-    {
-        long high = HostCalls.Plain(Fcntl, descriptor, F_DUPFD_CLOEXEC, PrivateDescriptors);
-        if (high < 0)
-            return descriptor;
-        _ = HostCalls.Plain(Close, descriptor);
-        return (int)high;
     }
 
     private static void CloseBoth(int readEnd, int writeEnd)
