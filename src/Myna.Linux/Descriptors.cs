@@ -76,21 +76,24 @@ public sealed class Descriptors
     private static int Double(int descriptor)
     {
         const long SysPrlimit64 = 302;
-        const int RLIMIT_NOFILE = 7, LongestTable = 4096;
+        const int RLIMIT_NOFILE = 7, LongestTable = 32 * 1024;
         using var scratch = new HostScratch(4096);
         Span<byte> old = scratch.Take(16, out long oldAddress), raised = scratch.Take(16, out long raisedAddress);
         if (HostSyscall.Invoke(SysPrlimit64, 0, RLIMIT_NOFILE, 0, oldAddress) == 0)
         {
             ulong soft = BitConverter.ToUInt64(old), hard = BitConverter.ToUInt64(old[8..]);
-            if (soft <= LongestTable && hard >= soft + 8)
+            if (soft <= LongestTable)
             {
                 BitConverter.TryWriteBytes(raised, soft + 8);
-                BitConverter.TryWriteBytes(raised[8..], hard);
-                _ = HostSyscall.Invoke(SysPrlimit64, 0, RLIMIT_NOFILE, raisedAddress, 0);
-                long above = HostSyscall.Invoke(SysFcntl, descriptor, F_DUPFD_CLOEXEC, (long)soft);
-                _ = HostSyscall.Invoke(SysPrlimit64, 0, RLIMIT_NOFILE, oldAddress, 0);
-                if (above >= 0)
-                    return (int)above;
+                // Above the hard limit too, where this process may.
+                BitConverter.TryWriteBytes(raised[8..], Math.Max(hard, soft + 8));
+                if (HostSyscall.Invoke(SysPrlimit64, 0, RLIMIT_NOFILE, raisedAddress, 0) == 0)
+                {
+                    long above = HostSyscall.Invoke(SysFcntl, descriptor, F_DUPFD_CLOEXEC, (long)soft);
+                    _ = HostSyscall.Invoke(SysPrlimit64, 0, RLIMIT_NOFILE, oldAddress, 0);
+                    if (above >= 0)
+                        return (int)above;
+                }
             }
         }
         return (int)HostSyscall.Invoke(SysFcntl, descriptor, F_DUPFD_CLOEXEC, PrivateNumbers);

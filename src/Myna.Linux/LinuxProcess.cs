@@ -82,6 +82,9 @@ public sealed class LinuxProcess
     /// <summary>personality(2).</summary>
     internal uint Personality { get; set; }
 
+    /// <summary>Commands of membarrier(2) by which the guest has registered.</summary>
+    internal int Barriers { get; set; }
+
     /// <summary>riscv64: RISCV_HWPROBE_KEY_IMA_EXT_0.</summary>
     /// <remarks>F and D, C, Zba, Zbb, Zbs, Zbc, Zicond: Documentation/arch/riscv/hwprobe.rst.</remarks>
     public long HardwareExtensions { get; init; } = 1 << 0 | 1 << 1 | 1 << 3 | 1 << 4 | 1 << 5 | 1 << 7 | 1L << 35;

@@ -46,7 +46,7 @@ public sealed class ResourceLimits
         return soft == Infinity ? DefaultStack : Math.Clamp(soft, MinimumStack, MaximumStack) & ~0xFFFul;
     }
 
-    private static (ulong Soft, ulong Hard) OfHost(int resource)
+    internal static (ulong Soft, ulong Hard) OfHost(int resource)
     {
         using var scratch = new HostScratch(4096);
         Span<byte> limit = scratch.Take(16, out long address);

@@ -19,7 +19,11 @@ internal static class ExecCalls
 
     private static long Execute(in Call call, int directory, ulong pathAddress, ulong argv, ulong envp, ulong flags)
     {
+        const ulong AT_SYMLINK_NOFOLLOW = 0x100;
+        const long SysFcntl = 72, F_GETFD = 1;
         LinuxProcess process = call.Process;
+        if ((flags & ~(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW)) != 0)
+            return -EINVAL;
         long result = Paths.Read(pathAddress, out string path);
         if (result < 0)
             return result;
@@ -27,11 +31,15 @@ internal static class ExecCalls
             return -ENOENT;
         if (directory != AT_FDCWD && !path.StartsWith('/'))
         {
+            if (process.Descriptors.IsHidden(directory) || HostSyscall.Invoke(SysFcntl, directory, F_GETFD) < 0)
+                return -EBADF;
             string link = $"/proc/self/fd/{directory}";
             // The descriptor may be one that execve closes: its file's name is what lasts.
             string folder = new FileInfo(link).LinkTarget is ['/', ..] file ? GuestText.FromHost(file) : link;
             path = path.Length == 0 ? folder : $"{folder}/{path}";
         }
+        if ((flags & AT_SYMLINK_NOFOLLOW) != 0 && path.Length != 0 && ProcFiles.LinkOf(call.Scratch, Paths.ToHost(call, path, follow: false)) is not null)
+            return -ELOOP;
         int total = 0;
         int pointer = call.Abi == AbiKind.I386 ? 4 : 8;
         if ((result = ReadStrings(argv, pointer, ref total, out List<string> arguments)) < 0

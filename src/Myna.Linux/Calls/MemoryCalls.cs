@@ -55,8 +55,50 @@ internal static class MemoryCalls
         }
     }
 
-    /// <summary>mlockall would lock Myna's runtime too, with all that it reserves.</summary>
-    public static long LockAll(in Call call) => 0;
+    /// <summary>mlockall(2), of the guest's mappings alone: the host's call would lock Myna's runtime too, with all that it reserves.</summary>
+    public static long LockAll(in Call call)
+    {
+        const ulong MCL_CURRENT = 1, MCL_FUTURE = 2, MCL_ONFAULT = 4;
+        const long SysMlock2 = 325, MLOCK_ONFAULT = 1, SysGeteuid = 107;
+        const int RLIMIT_MEMLOCK = 8;
+        AddressSpace memory = call.Process.Memory;
+        if (call.A0 is 0 or MCL_ONFAULT || (call.A0 & ~(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT)) != 0)
+            return -EINVAL;
+        ulong limit = ResourceLimits.OfHost(RLIMIT_MEMLOCK).Soft;
+        // can_do_mlock; CAP_IPC_LOCK is taken for root's.
+        if (HostSyscall.Invoke(SysGeteuid) != 0)
+        {
+            if (limit == 0)
+                return -EPERM;
+            if ((call.A0 & MCL_CURRENT) != 0 && memory.Size > limit)
+                return -ENOMEM;
+        }
+        lock (memory.Sync)
+        {
+            memory.LocksFuture = (call.A0 & MCL_FUTURE) != 0;
+            if ((call.A0 & MCL_CURRENT) == 0)
+                return 0;
+            foreach (Region region in memory.Regions())
+            {
+                if (region.Rights != Protection.None)
+                    _ = HostSyscall.Invoke(SysMlock2, (long)region.Start, (long)region.Length, (call.A0 & MCL_ONFAULT) != 0 ? MLOCK_ONFAULT : 0);
+            }
+        }
+        return 0;
+    }
+
+    public static long UnlockAll(in Call call)
+    {
+        const long SysMunlock = 150;
+        AddressSpace memory = call.Process.Memory;
+        lock (memory.Sync)
+        {
+            memory.LocksFuture = false;
+            foreach (Region region in memory.Regions())
+                _ = HostSyscall.Invoke(SysMunlock, (long)region.Start, (long)region.Length);
+        }
+        return 0;
+    }
 
     public static long Attach(in Call call)
     {
@@ -120,17 +162,38 @@ internal static class MemoryCalls
     /// <summary>membarrier(2). There are no restartable sequences; instructions are coherent by page, whatever a core does.</summary>
     public static long Barrier(in Call call)
     {
-        const int Query = 0, Rseq = 1 << 7, RegisterRseq = 1 << 8;
-        switch ((int)call.A0)
+        const int Query = 0, RegisterGlobal = 1 << 2, Private = 1 << 3, RegisterPrivate = 1 << 4, SyncCore = 1 << 5, RegisterSyncCore = 1 << 6,
+            Rseq = 1 << 7, RegisterRseq = 1 << 8, Registrations = 1 << 9;
+        int command = (int)call.A0;
+        LinuxProcess process = call.Process;
+        switch (command)
         {
             case Query:
                 long known = call.Pass();
                 return known < 0 ? known : known & ~(Rseq | RegisterRseq);
             case Rseq or RegisterRseq:
                 return -EINVAL;
+            // The runtime has registered the process for itself.
+            case Private when (process.Barriers & RegisterPrivate) == 0:
+            case SyncCore when (process.Barriers & RegisterSyncCore) == 0:
+                return (uint)call.A1 == 0 ? -EPERM : -EINVAL;
+            case Registrations when (uint)call.A1 == 0:
+                return process.Barriers;
             default:
-                return call.Pass();
+                long result = call.Pass();
+                if (result == 0 && command is RegisterGlobal or RegisterPrivate or RegisterSyncCore)
+                    process.Barriers |= command;
+                return result;
         }
+    }
+
+    /// <summary>msync(2): what is wrong with the arguments comes first.</summary>
+    public static long Synchronize(in Call call)
+    {
+        const ulong MS_ASYNC = 1, MS_INVALIDATE = 2, MS_SYNC = 4;
+        if ((call.A0 & (PageSize - 1)) != 0 || (call.A2 & ~(MS_ASYNC | MS_INVALIDATE | MS_SYNC)) != 0 || (call.A2 & (MS_ASYNC | MS_SYNC)) == (MS_ASYNC | MS_SYNC))
+            return -EINVAL;
+        return Ranged(call);
     }
 
     /// <summary>riscv_flush_icache(start, end, flags): Documentation/arch/riscv/uabi; all harts or this one, it is the same here.</summary>

@@ -57,6 +57,7 @@ internal sealed class HostFile : IDisposable
         Errno.ENOENT or Errno.ENOTDIR => new($"{shown}: there is no such program", errno),
         Errno.EACCES => new($"{shown} may not be read; Myna needs that to execute it", errno),
         Errno.ELOOP => new($"{shown}: its symbolic links go round in a circle", errno),
+        Errno.EMFILE => new($"{shown} cannot be opened: this process may have no more files open; raise the limit, as in: ulimit -n 1024", errno),
         _ => new($"{shown} cannot be opened ({Errno.Name(errno)})", errno),
     };
 

@@ -70,6 +70,9 @@ public sealed class AddressSpace : IGuestSpace
     /// <summary>The guest's RLIMIT_AS, in bytes: the host's own limit would hit Myna's runtime.</summary>
     public ulong SizeLimit { get; set; } = ulong.MaxValue;
 
+    /// <summary>New mappings are locked (MCL_FUTURE of mlockall(2)).</summary>
+    internal bool LocksFuture { get; set; }
+
     /// <summary>Bytes mapped.</summary>
     public ulong Size
     {
@@ -196,6 +199,8 @@ public sealed class AddressSpace : IGuestSpace
                     return -ENOMEM;
             }
             MapFlags host = (flags & ~(MapFlags.FixedNoReplace | MapFlags.Low32Bit | MapFlags.GrowsDown)) | MapFlags.Fixed;
+            if (LocksFuture)
+                host |= MapFlags.Locked;
             long result = HostSyscall.Invoke(SysMmap, (long)start, (long)length, (long)Host(rights), (long)host, file, offset);
             if (result < 0)
             {
@@ -211,10 +216,26 @@ public sealed class AddressSpace : IGuestSpace
             ulong of = !shared ? 0 : (flags & MapFlags.Anonymous) == 0 ? ObjectOf(file) : ++_anonymous;
             if ((flags & MapFlags.Anonymous) != 0)
                 offset = 0;
-            _regions.Set(new Region(start, start + length, rights & (Protection)7, shared, of, of == 0 ? 0 : (ulong)offset - start));
+            _regions.Set(new Region(start, start + length, rights & (Protection)7, shared, of, of == 0 ? 0 : (ulong)offset - start, !shared && (flags & MapFlags.GrowsDown) != 0));
             if (of != 0)
                 FlushAliases(start, start + length);
             return (long)start;
+        }
+    }
+
+    /// <summary>An access to unmapped memory: a mapping with MAP_GROWSDOWN above it may grow down to it.</summary>
+    /// <returns>Whether it did, so that the access is to be tried again.</returns>
+    public bool TryGrow(ulong address, ulong stackLimit)
+    {
+        // stack_guard_gap.
+        const ulong gap = 256 * PageSize;
+        address &= ~(PageSize - 1);
+        lock (Sync)
+        {
+            if (_regions.NextAbove(address) is not { GrowsDown: true } region || region.End - address > stackLimit || address < Lowest + gap
+                || !_regions.IsFree(address - gap, region.Start))
+                return false;
+            return Map(address, region.Start - address, region.Rights, MapFlags.Private | MapFlags.Anonymous | MapFlags.FixedNoReplace | MapFlags.GrowsDown) >= 0;
         }
     }
 

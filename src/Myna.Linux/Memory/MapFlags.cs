@@ -17,6 +17,7 @@ public enum MapFlags
     /// <summary>x86 alone: below 2 GiB.</summary>
     Low32Bit = 0x40,
     GrowsDown = 0x100,
+    Locked = 0x2000,
     NoReserve = 0x4000,
     Stack = 0x20000,
     FixedNoReplace = 0x100000,

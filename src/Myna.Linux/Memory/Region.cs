@@ -5,12 +5,13 @@ namespace Myna.Linux.Memory;
 /// <param name="End">Behind the last byte.</param>
 /// <param name="Rights">As the guest asked for them: the host's mapping is never executable.</param>
 /// <param name="Object">Of shared mappings of a file: which one it is; else 0.</param>
+/// <param name="GrowsDown">Accesses below it make it longer.</param>
 /// <param name="Delta">What an address here is less than its offset in that file.</param>
-public readonly record struct Region(ulong Start, ulong End, Protection Rights, bool Shared, ulong Object = 0, ulong Delta = 0)
+public readonly record struct Region(ulong Start, ulong End, Protection Rights, bool Shared, ulong Object = 0, ulong Delta = 0, bool GrowsDown = false)
 {
     public ulong Length => End - Start;
 
-    internal bool SameKind(in Region other) => Rights == other.Rights && Shared == other.Shared && Object == other.Object && Delta == other.Delta;
+    internal bool SameKind(in Region other) => Rights == other.Rights && Shared == other.Shared && Object == other.Object && Delta == other.Delta && GrowsDown == other.GrowsDown;
 }
 
 /// <summary>The guest's mappings in order of address, which do not overlap. Neighbours of one kind are one region.</summary>
@@ -44,6 +45,13 @@ internal sealed class RegionList
         int i = FirstEndingAbove(address);
         region = i < _regions.Count ? _regions[i] : default;
         return i < _regions.Count && region.Start <= address;
+    }
+
+    /// <summary>The first region that begins above an address; null when the address is mapped or nothing is above it.</summary>
+    public Region? NextAbove(ulong address)
+    {
+        int i = FirstEndingAbove(address);
+        return i < _regions.Count && _regions[i].Start > address ? _regions[i] : null;
     }
 
     /// <summary>Whether nothing is mapped in [start, end).</summary>

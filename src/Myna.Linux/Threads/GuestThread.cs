@@ -124,6 +124,9 @@ public sealed partial class GuestThread
                 MakeCall();
                 break;
             case UserEvent.Fault:
+                const int SEGV_MAPERR = 1;
+                if (Cpu.Fault is { Signal: SIGSEGV, Code: SEGV_MAPERR } fault && Process.Memory.TryGrow(fault.Address, Process.Limits.Get(ResourceLimits.Stack).Soft))
+                    break;
                 Raise(Cpu.Fault);
                 break;
         }
