@@ -58,6 +58,8 @@ internal static class ProcessCalls
     {
         int signal = SignalNumbers.ToHost((int)call.A1);
         long info = 0, result = call.A2 == 0 ? 0 : Info(call, call.A2, signal, out info);
+        if (result == 0 && call.A2 != 0 && GuestMemory.TryRead(call.A2, out int named) && named != (int)call.A1)
+            return -EINVAL;
         return result < 0 ? result : call.Host((int)call.A0, signal, info, (long)call.A3);
     }
 
@@ -124,12 +126,16 @@ internal static class ProcessCalls
         }
     }
 
-    /// <remarks>LIMIT: nothing but the value itself changes.</remarks>
+    /// <remarks>LIMIT: of what the value asks for, only this is done: UNAME26, SHORT_INODE, WHOLE_SECONDS and STICKY_TIMEOUTS.</remarks>
     public static long Personality(in Call call)
     {
-        uint old = call.Process.Personality;
-        if ((uint)call.A0 != uint.MaxValue)
+        const uint PassedOn = 0x2_0000 | 0x100_0000 | 0x200_0000 | 0x400_0000, Ask = uint.MaxValue;
+        uint host = (uint)call.Host(Ask), old = (call.Process.Personality & ~PassedOn) | (host & PassedOn);
+        if ((uint)call.A0 != Ask)
+        {
             call.Process.Personality = (uint)call.A0;
+            _ = call.Host((host & ~PassedOn) | ((uint)call.A0 & PassedOn));
+        }
         return old;
     }
 
