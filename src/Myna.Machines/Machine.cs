@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using Myna.Cpu;
+using Myna.Hardware.Backends;
 using Myna.Hardware.Memory;
 using Myna.Hardware.Power;
 using Myna.Hardware.Screens;
@@ -217,6 +218,8 @@ public sealed class Machine : IPowerControl, IDisposable
 
     void IPowerControl.PowerOff(int status) => AskOnce(() => End(new MachineExit(ExitReason.PowerOff, status)));
 
+    void IPowerControl.Pause() => Ask(Pause);
+
     void IPowerControl.Reset() => AskOnce(() =>
     {
         if (Options.NoReboot)
@@ -248,6 +251,8 @@ public sealed class Machine : IPowerControl, IDisposable
         _board.Drain();
         (Options.Console as IDisposable)?.Dispose();
         (Options.SecondConsole as IDisposable)?.Dispose();
+        foreach (ICharBackend? console in Options.FurtherConsoles)
+            (console as IDisposable)?.Dispose();
         _ownClock?.Dispose();
         _board.Dispose();
         _requests.Dispose();

@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using Myna.Hardware.Backends;
 using Myna.Hardware.Diagnostics;
+using Myna.Hardware.Power;
 using Myna.Hardware.Time;
 
 namespace Myna.Machines;
@@ -114,6 +115,15 @@ public sealed record CdromDevice(IBlockBackend? Medium, string Serial = "", Disk
     /// <inheritdoc/>
     public override object? Peer => Medium;
 }
+
+/// <summary>pvpanic, by which a guest says that its kernel has panicked.</summary>
+/// <param name="Isa">A port of the ISA bus that ACPI names, on PCs, instead of a PCI function.</param>
+/// <param name="Action">What happens then.</param>
+public sealed record PanicDevice(bool Isa = false, GuestAction Action = GuestAction.PowerOff) : DeviceOptions(DeviceBus.Auto);
+
+/// <summary>A watchdog timer, Intel's 6300ESB, on PCI.</summary>
+/// <param name="Action">What happens when the guest does not feed it.</param>
+public sealed record WatchdogDevice(GuestAction Action = GuestAction.Reset) : DeviceOptions(DeviceBus.Auto);
 
 /// <summary>What a <see cref="UsbDeviceOptions"/> is.</summary>
 public enum UsbKind
@@ -229,6 +239,9 @@ public sealed record MachineOptions
 
     /// <summary>On PCs, the byte stream of a second UART (COM2); null for none.</summary>
     public ICharBackend? SecondConsole { get; init; }
+
+    /// <summary>On q35 and pc, the byte streams of COM3 and COM4, which share the others' interrupts; null for one that nobody is connected to.</summary>
+    public IReadOnlyList<ICharBackend?> FurtherConsoles { get; init; } = [];
 
     public IReadOnlyList<DeviceOptions> Devices { get; init; } = [];
 

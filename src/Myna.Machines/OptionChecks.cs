@@ -34,6 +34,12 @@ internal static class OptionChecks
             throw new MachineException($"a signature granularity of {options.SignatureGranularity} is not possible; choose 4, 8 or 16");
         if (options.Arch != "x86_64" && (options.Cpu ?? (object?)options.DebugExitPort) is not null)
             throw new MachineException($"CPU models and the debug-exit device are for x86_64; the machine is {options.Arch}");
+        if (options.Board is not ("q35" or "pc") && options.FurtherConsoles.Count != 0)
+            throw new MachineException($"a third serial port is for q35 and pc; the board is {options.Board}");
+        if (options.FurtherConsoles.Count > 2)
+            throw new MachineException("a PC has four serial ports at most");
+        if (options.Board is not ("q35" or "pc") && options.Devices.Any(d => d is PanicDevice { Isa: true }))
+            throw new MachineException($"pvpanic on the ISA bus is for q35 and pc; the board is {options.Board}: take the one on PCI");
         if (options.Arch != "x86_64" && options.SecondConsole is not null)
             throw new MachineException($"a second serial port is for x86_64; the machine is {options.Arch}");
         if (options.Arch == "x86_64" && (options.Flash ?? options.Signature) is not null)

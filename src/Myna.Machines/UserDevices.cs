@@ -1,4 +1,5 @@
 using Myna.Devices.Pci;
+using Myna.Devices.Power;
 using Myna.Devices.Virtio;
 using Myna.Devices.Virtio.Block;
 using Myna.Devices.Virtio.Console;
@@ -7,6 +8,7 @@ using Myna.Devices.Virtio.Net;
 using Myna.Devices.Virtio.Transport;
 using Myna.Hardware.Diagnostics;
 using Myna.Hardware.Memory;
+using Myna.Hardware.Power;
 using Myna.Hardware.Time;
 
 namespace Myna.Machines;
@@ -22,7 +24,7 @@ internal static class UserDevices
     /// <param name="pci">Whether the board has PCI.</param>
     /// <param name="origins">Gets what each function was made for.</param>
     /// <exception cref="MachineException">There is no room for a device.</exception>
-    public static (List<PciDevice> Pci, List<VirtioDevice> Mmio) Create(AddressSpace memory, Clock clock, MachineOptions options, int slots, bool pci = true,
+    public static (List<PciDevice> Pci, List<VirtioDevice> Mmio) Create(AddressSpace memory, Clock clock, IPowerControl power, MachineOptions options, int slots, bool pci = true,
         IDictionary<PciDevice, DeviceOptions>? origins = null)
     {
         List<PciDevice> functions = [];
@@ -34,6 +36,16 @@ internal static class UserDevices
                 continue;
             if (wanted.Bus == DeviceBus.Pci && !pci)
                 throw new MachineException($"the board {options.Board} has no PCI bus; attach the device as virtio-mmio");
+            if (wanted is WatchdogDevice or PanicDevice)
+            {
+                if (!pci)
+                    throw new MachineException($"the board {options.Board} has neither a watchdog nor pvpanic; take another board");
+                if (wanted is WatchdogDevice watchdog)
+                    Add(new I6300Esb(clock, power, watchdog.Action, options.Log[LogNames.Watchdog]), wanted);
+                else if (wanted is PanicDevice { Isa: false } panic)
+                    Add(new PvpanicPci(power, panic.Action, options.Log[LogNames.Panic]), wanted);
+                continue;
+            }
             if (wanted is NetDevice { Model: not NetModel.Virtio } card)
             {
                 if (!pci || wanted.Bus == DeviceBus.Mmio)

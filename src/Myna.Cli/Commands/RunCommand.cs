@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Globalization;
+using Myna.Hardware.Power;
 using Myna.Machines;
 using Myna.Machines.Guests;
 using Myna.Network;
@@ -57,6 +58,9 @@ internal static class RunCommand
         Setting<ScreenKind?> vga = Value<ScreenKind?>("--vga", "std|virtio|ramfb", "The display device that goes with --display (default: std).", null, Screen);
         Option<string[]> log = Many("--log", "NAME,...", $"Components that say what the guest does wrong ({string.Join(", ", LogNames.Known)}, or all).", static s => s);
         Option<string?> serial = Text("--serial2", "FILE", "x86_64: a second serial port (ttyS1); what the guest writes there goes to the file.");
+        Option<SerialOption[]> serials = Many("--serial", "stdio|none|pty|file:PATH|unix:PATH[,server]|tcp:[HOST]:PORT[,server]", "What a serial port is connected to: the first one (stdio without this), then on PCs the second to the fourth.", SerialOption.Parse);
+        Setting<GuestAction?> watchdog = Value<GuestAction?>("--watchdog", "reset|poweroff|pause|none", "A watchdog timer (i6300esb), and what happens when the guest does not feed it.", null, ActionOf);
+        Setting<PanicDevice?> panic = Value<PanicDevice?>("--pvpanic", "isa|pci[,action=poweroff|reset|pause|none]", "A device by which the guest says that its kernel has panicked, and what happens then (poweroff, with status 1).", null, Panic);
         var trace = new Option<string?>("--trace")
         {
             HelpName = "FILE",
@@ -73,7 +77,7 @@ internal static class RunCommand
         var command = new Command("run", "Boots a virtual machine.")
         {
             arch.Option, board.Option, cpu, cpus.Option, memory.Option, accel.Option, kernel, entry.Option, initrd, append, firmware.Option, variables, disks, cdroms, floppies, usb, boot.Option, nets,
-            gdb, monitor, display.Option, vga.Option, log, serial, trace, debugExit, signature, granularity.Option, suite, sandbox.Option, noReboot, verbose,
+            gdb, monitor, display.Option, vga.Option, log, serials, serial, watchdog.Option, panic.Option, trace, debugExit, signature, granularity.Option, suite, sandbox.Option, noReboot, verbose,
         };
         command.SetAction((result, cancellation) =>
         {
@@ -104,6 +108,9 @@ internal static class RunCommand
                 Display = display.Of(result) ?? (vga.Of(result) is null ? null : new DisplayOption(Address: null)),
                 Screen = vga.Of(result) ?? ScreenKind.Std,
                 Log = [.. (result.GetValue(log) ?? []).SelectMany(l => l.Split(',', StringSplitOptions.RemoveEmptyEntries))],
+                Serials = result.GetValue(serials) ?? [],
+                Watchdog = watchdog.Of(result),
+                Panic = panic.Of(result),
                 SecondSerial = result.GetValue(serial),
                 Trace = result.GetResult(trace) is null ? null : result.GetValue(trace) ?? "",
                 Signature = result.GetValue(signature),
@@ -143,6 +150,25 @@ internal static class RunCommand
         "ramfb" => ScreenKind.Ramfb,
         _ => throw new FormatException($"'{text}' is unknown; use std, virtio or ramfb"),
     };
+
+    private static GuestAction? ActionOf(string text) => text switch
+    {
+        "reset" => GuestAction.Reset,
+        "poweroff" => GuestAction.PowerOff,
+        "pause" => GuestAction.Pause,
+        "none" => GuestAction.None,
+        _ => throw new FormatException($"'{text}' is unknown; use reset, poweroff, pause or none"),
+    };
+
+    private static PanicDevice? Panic(string text)
+    {
+        const string Action = "action=";
+        string[] parts = text.Split(',');
+        if (parts[0] is not ("isa" or "pci") || parts.Length > 2 || (parts.Length == 2 && !parts[1].StartsWith(Action, StringComparison.Ordinal)))
+            throw new FormatException($"'{text}' is unknown; use isa or pci, and action=poweroff, reset, pause or none behind a comma");
+        var device = new PanicDevice(Isa: parts[0] == "isa");
+        return parts.Length == 1 ? device : device with { Action = ActionOf(parts[1][Action.Length..])!.Value };
+    }
 
     private static int? Entry(string text) => text is "16" or "32" or "64" ? int.Parse(text, CultureInfo.InvariantCulture) : throw new FormatException($"'{text}' is not 16, 32 or 64");
 

@@ -1,3 +1,4 @@
+using Myna.Hardware.Power;
 using Myna.Machines;
 using Myna.Machines.Guests;
 
@@ -48,6 +49,13 @@ internal sealed record RunSettings
     public DisplayOption? Display { get; init; }
     public ScreenKind Screen { get; init; } = ScreenKind.Std;
     public IReadOnlyList<string> Log { get; init; } = [];
+
+    /// <summary>What serial ports are connected to, from the first one on.</summary>
+    public IReadOnlyList<SerialOption> Serials { get; init; } = [];
+
+    /// <summary>What the watchdog does; null for no watchdog.</summary>
+    public GuestAction? Watchdog { get; init; }
+    public PanicDevice? Panic { get; init; }
 
     /// <summary>The file that the second serial port writes to.</summary>
     public string? SecondSerial { get; init; }

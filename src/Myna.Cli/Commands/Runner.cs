@@ -35,6 +35,10 @@ internal static class Runner
             devices.AddFloppies(settings.Floppies, settings.Boot);
             devices.AddNetworks(settings.Networks, clock, settings.Boot, card => Rom(settings, card, roms));
             devices.Add(new RngDevice());
+            if (settings.Watchdog is { } action)
+                devices.Add(new WatchdogDevice(action));
+            if (settings.Panic is { } panic)
+                devices.Add(panic);
             var options = new MachineOptions
             {
                 Arch = settings.Arch,
@@ -79,6 +83,12 @@ internal static class Runner
         const int Usage = 2;
         if (settings.Command.Length > 0 && (settings.Kernel is not null || settings.Initrd is not null))
             throw new UserException("a command after -- runs in the default guest alone; leave out --kernel and --initrd", Usage);
+        if (settings.Serials.Count > 4)
+            throw new UserException("--serial: a machine has four serial ports at most", Usage);
+        if (settings.Serials.Count > 1 && settings.SecondSerial is not null)
+            throw new UserException("--serial2 and a second --serial are the same port; leave one of them out", Usage);
+        if (settings.Serials.Count(s => s.IsStdio) > 1)
+            throw new UserException("--serial stdio is for one port", Usage);
         if (settings.Command.Length > 0 && settings.Monitor == RunSettings.MonitorStdio)
             throw new UserException("the command after -- takes standard input; use --monitor unix:PATH", Usage);
         if (settings.Command.Length > 0 && !settings.BootsGuest)
@@ -167,7 +177,7 @@ internal static class Runner
             devices.Add(new ConsoleDevice(keyboard));
             options = options with { Append = Words(GuestRecipe.For(options.Arch).CommandLine, "myna.tty=hvc0", settings.Append) };
         }
-        options = options with { Console = serial, Devices = devices.Options };
+        options = SerialPorts.Connect(settings.Serials, serial, options) with { Devices = devices.Options };
         using var session = new MachineSession(settings, options);
         session.Follow(output);
         // Raw mode only where the keys go to this program; a job in the background would be stopped for it.
@@ -237,7 +247,7 @@ internal static class Runner
         foreach (DeviceOptions port in command.Devices)
             devices.Add(port);
         string append = Words(GuestRecipe.For(options.Arch).CommandLine, "quiet panic=-1 myna.command", settings.Append);
-        options = options with { Console = serial, Devices = devices.Options, Append = append, NoReboot = true };
+        options = SerialPorts.Connect(settings.Serials, serial, options) with { Devices = devices.Options, Append = append, NoReboot = true };
         using var session = new MachineSession(settings, options);
         session.Follow(command.Output);
         session.Ending += command.Error.Abandon;

@@ -124,10 +124,11 @@ public abstract partial class GigabitController
                 Started = true, Segmented = !legacy && (command & TransmitCommand.TSE) != 0,
                 InsertIp = (options & 1) != 0, InsertTcp = (options & 2) != 0,
             };
-            if (packet.Segmented && (_segmentation.MSS == 0 || _segmentation.HDRLEN + _segmentation.MSS > MaxFrame))
-                packet.Bad = true;
         }
         int limit = packet.Segmented ? _segmentation.HDRLEN + _segmentation.MSS : MaxFrame;
+        // A context may also come in the middle of a packet.
+        if (packet.Segmented && (_segmentation.MSS == 0 || limit > MaxFrame || packet.Length > limit))
+            packet.Bad = true;
         while (length > 0 && !packet.Bad)
         {
             if (packet.Length == limit && packet.Segmented)

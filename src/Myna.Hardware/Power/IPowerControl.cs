@@ -9,4 +9,7 @@ public interface IPowerControl
 
     /// <summary>The guest resets the machine.</summary>
     void Reset();
+
+    /// <summary>The machine stands still until its user goes on; without one who could, nothing happens.</summary>
+    void Pause() { }
 }

@@ -77,7 +77,7 @@ internal sealed class VirtMachine : IBoard
         if (ramfb is not null)
             _board.Add(new BoardDevice("ramfb", ramfb, ramfb.Reset));
         AddScreen(clock);
-        AddVirtio(clock);
+        AddVirtio(clock, power);
 
         byte[] seed = new byte[32];
         options.Fill(seed);
@@ -175,9 +175,9 @@ internal sealed class VirtMachine : IBoard
             ScreenDevices.AddInput(_board.Pci, Memory, _options.Log, _keyboards, _pointers);
     }
 
-    private void AddVirtio(Clock clock)
+    private void AddVirtio(Clock clock, IPowerControl power)
     {
-        (List<PciDevice> pci, List<VirtioDevice> mmio) = UserDevices.Create(Memory, clock, _options, VirtMemoryMap.VirtioSlots);
+        (List<PciDevice> pci, List<VirtioDevice> mmio) = UserDevices.Create(Memory, clock, power, _options, VirtMemoryMap.VirtioSlots);
         foreach (PciDevice device in pci)
             UserDevices.Plug(_board.Pci, device);
         UsbDevices.Add(_board.Pci, Memory, clock, _options, new(_keyboards, _pointers, _removable));

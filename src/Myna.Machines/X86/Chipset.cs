@@ -43,8 +43,7 @@ internal abstract class Chipset
 
     /// <summary>The ACPI tables.</summary>
     /// <param name="hpet">Bits 31:0 of the HPET's capabilities.</param>
-    /// <param name="consoles">Serial ports, 1 or 2.</param>
-    public abstract AcpiTableSet Tables(int cpus, PcMemory layout, uint hpet, int consoles);
+    public abstract AcpiTableSet Tables(int cpus, PcMemory layout, uint hpet, ChipsetTables.Extras extras);
 
     /// <summary>Programs what firmware would, when there is none.</summary>
     public abstract void Prepare(AddressSpace ports);

@@ -53,7 +53,7 @@ internal sealed class ChipsetBoard : PcBoard
         Add(new BoardDevice("pic", _pic, _pic.Reset));
         Interrupts = new GsiRouter(_pic, IoApic);
         _gsi = [.. Enumerable.Range(0, IoApic.Pins).Select(i => new WiredOr(Interrupts.Line(i)))];
-        AddSerial(Gsi(Q35MemoryMap.Com1Irq), Gsi(Q35MemoryMap.Com2Irq));
+        AddSerial(Gsi(Q35MemoryMap.Com1Irq), Gsi(Q35MemoryMap.Com2Irq), [Gsi(Q35MemoryMap.Com1Irq), Gsi(Q35MemoryMap.Com2Irq)]);
 
         var hpet = new Hpet(clock, Gsi(Q35MemoryMap.PitIrq), Gsi(Q35MemoryMap.RtcIrq),
             Enumerable.Range(0, IoApic.Pins).Select(i => i is >= 16 and < 20 ? Gsi(i) : default), Apics);
@@ -95,7 +95,7 @@ internal sealed class ChipsetBoard : PcBoard
         Add(new BoardDevice("pci-config", configuration, configuration.Reset));
         AddScreen(pci, keyboard);
         Dictionary<PciDevice, DeviceOptions> origins = [];
-        (List<PciDevice> devices, _) = UserDevices.Create(Memory, clock, options, 0, origins: origins);
+        (List<PciDevice> devices, _) = UserDevices.Create(Memory, clock, power, options, 0, origins: origins);
         Dictionary<DeviceOptions, string> paths = new(ReferenceEqualityComparer.Instance);
         foreach (PciDevice device in devices)
             UserDevices.Plug(pci, device);
@@ -118,7 +118,7 @@ internal sealed class ChipsetBoard : PcBoard
         foreach (PciDevice device in pci.Devices)
             Add(BoardDevice.Of(device));
 
-        AcpiTableSet tables = chipset.Tables(options.Cpus, Layout, hpet.BlockId, SerialPorts);
+        AcpiTableSet tables = chipset.Tables(options.Cpus, Layout, hpet.BlockId, new(SerialPorts, AddPanic()));
         UseTables(tables);
         var fwCfg = new FwCfg(Memory, options.FwCfg.Concat(FirmwareFiles(tables, paths)).Concat(ScreenFiles), options.Cpus, options.Memory, FirmwareItems(), [.. ScreenFiles.Keys]);
         if (HasFirmware)
@@ -182,6 +182,17 @@ internal sealed class ChipsetBoard : PcBoard
         Memory.Map(FourGiB - firmware - flash.Size, flash.Size, "uefi-vars", flash);
         Add(new BoardDevice("uefi-vars", flash, flash.Reset));
         return cells;
+    }
+
+    /// <summary>pvpanic on the ISA bus, if the user wants it.</summary>
+    private bool AddPanic()
+    {
+        if (Options.Devices.OfType<PanicDevice>().FirstOrDefault(d => d.Isa) is not { } wanted)
+            return false;
+        var panic = new Pvpanic(Power, wanted.Action, Log[LogNames.Panic]);
+        Ports.Map(Pvpanic.Port, Pvpanic.Ports, "pvpanic", panic);
+        Add(new BoardDevice("pvpanic", panic, panic.Reset));
+        return true;
     }
 
     private void AddDebugPorts()

@@ -1,3 +1,4 @@
+using Myna.Devices.Power;
 using Myna.Machines.Firmware.Acpi;
 
 namespace Myna.Machines.X86;
@@ -27,14 +28,18 @@ internal static class ChipsetTables
         public IReadOnlyList<byte> LevelInterrupts { get; init; } = [];
     }
 
+    /// <summary>What the user may add.</summary>
+    /// <param name="Consoles">Serial ports, 1 to 4.</param>
+    /// <param name="Panic">pvpanic on the ISA bus.</param>
+    public sealed record Extras(int Consoles, bool Panic);
+
     /// <param name="ramEnd">First address behind the RAM.</param>
     /// <param name="hpet">Bits 31:0 of the HPET's capabilities.</param>
-    /// <param name="consoles">Serial ports, 1 or 2.</param>
-    public static AcpiTableSet Build(Chipset chipset, int cpus, ulong ramEnd, uint hpet, int consoles)
+    public static AcpiTableSet Build(Chipset chipset, int cpus, ulong ramEnd, uint hpet, Extras extras)
     {
         var set = new AcpiTableSet();
         int facs = set.AddFacs();
-        int dsdt = set.Add("DSDT", 2, Dsdt(chipset, cpus, ramEnd, consoles), listed: false);
+        int dsdt = set.Add("DSDT", 2, Dsdt(chipset, cpus, ramEnd, extras), listed: false);
         Tables.AddFadt(set, new Tables.FixedHardware
         {
             PmBase = Q35MemoryMap.PmBase, SciInterrupt = Q35MemoryMap.SciInterrupt, Has8042 = true, HasLegacyDevices = true, CenturyIndex = 0x32,
@@ -52,10 +57,11 @@ internal static class ChipsetTables
         return set;
     }
 
-    private static byte[] Dsdt(Chipset chipset, int cpus, ulong ramEnd, int consoles)
+    private static byte[] Dsdt(Chipset chipset, int cpus, ulong ramEnd, Extras extras)
     {
         ulong wide = Q35MemoryMap.PciMemory64(ramEnd);
-        byte[][] serial = [AmlDevices.Serial(1, Q35MemoryMap.Com1, Q35MemoryMap.Com1Irq), AmlDevices.Serial(2, Q35MemoryMap.Com2, Q35MemoryMap.Com2Irq)];
+        byte[][] serial = [AmlDevices.Serial(1, Q35MemoryMap.Com1, Q35MemoryMap.Com1Irq), AmlDevices.Serial(2, Q35MemoryMap.Com2, Q35MemoryMap.Com2Irq),
+            AmlDevices.Serial(3, Q35MemoryMap.Com3, Q35MemoryMap.Com1Irq), AmlDevices.Serial(4, Q35MemoryMap.Com4, Q35MemoryMap.Com2Irq)];
         return Aml.List(
             // Set by the system through \_PIC: the interrupt controllers in use (section 5.8.1).
             Aml.Name("PICF", 0),
@@ -89,7 +95,8 @@ internal static class ChipsetTables
                         AmlDevices.Isa("RTC_", "PNP0B00", Resources.Ports(Q35MemoryMap.Cmos, 8), Resources.Irq(Q35MemoryMap.RtcIrq)),
                         AmlDevices.Isa("KBD_", "PNP0303", Resources.Ports(0x60, 1), Resources.Ports(0x64, 1), Resources.Irq(Q35MemoryMap.KeyboardIrq)),
                         AmlDevices.Isa("MOU_", "PNP0F13", Resources.Irq(Q35MemoryMap.MouseIrq)),
-                        Aml.List(serial.AsSpan(0, consoles)))),
+                        Aml.List(serial.AsSpan(0, extras.Consoles)),
+                        extras.Panic ? Aml.Device("PEVT", Aml.Name("_HID", "QEMU0001"), Aml.Name("_STA", 0x0f), Aml.Name("_CRS", Resources.Template(Resources.Ports((int)Pvpanic.Port, 1)))) : [])),
                 Aml.Device("HPET",
                     Aml.Name("_HID", Aml.EisaId("PNP0103")),
                     Aml.Name("_UID", 0),

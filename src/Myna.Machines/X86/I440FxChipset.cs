@@ -46,14 +46,14 @@ internal sealed class I440FxChipset : Chipset
         Drives.AddIde(pci, wiring, paths);
     }
 
-    public override AcpiTableSet Tables(int cpus, PcMemory layout, uint hpet, int consoles)
+    public override AcpiTableSet Tables(int cpus, PcMemory layout, uint hpet, ChipsetTables.Extras extras)
     {
         static uint Route(int slot, int pin) => Interrupts[Piix3Isa.Pirq(slot, pin)];
         return ChipsetTables.Build(new ChipsetTables.Chipset
         {
             PciMemory = [(PciMemory(layout), PciMemoryEnd - 1)], IsaBridge = Piix3Isa.Slot << 16, ApicRoute = Route, PicRoute = Route,
             LevelInterrupts = [10, 11],
-        }, cpus, layout.End, hpet, consoles);
+        }, cpus, layout.End, hpet, extras);
     }
 
     public override void Prepare(AddressSpace ports)

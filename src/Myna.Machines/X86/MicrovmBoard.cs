@@ -32,7 +32,7 @@ internal sealed class MicrovmBoard : PcBoard
         Ports.Map(MicrovmMemoryMap.Power, AcpiSleep.RegisterSize, "acpi-sleep", _sleep);
         Add(new BoardDevice("acpi-sleep", _sleep, _sleep.Reset));
 
-        (_, List<VirtioDevice> devices) = UserDevices.Create(Memory, clock, options, MicrovmMemoryMap.VirtioInterrupts.Length, pci: false);
+        (_, List<VirtioDevice> devices) = UserDevices.Create(Memory, clock, power, options, MicrovmMemoryMap.VirtioInterrupts.Length, pci: false);
         for (int i = 0; i < devices.Count; i++)
         {
             ulong address = MicrovmMemoryMap.VirtioMmio + (ulong)i * MicrovmMemoryMap.VirtioStride;

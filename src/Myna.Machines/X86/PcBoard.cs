@@ -216,12 +216,15 @@ internal abstract partial class PcBoard : IBoard
     /// <summary>CPUs may execute code in it.</summary>
     protected void AddExecutable(Ram memory) => _engines.Add(memory);
 
-    /// <summary>The serial port COM1, and COM2 if the user wants it.</summary>
-    protected void AddSerial(InterruptLine first, InterruptLine second)
+    /// <summary>The serial port COM1, and the others that the user wants.</summary>
+    /// <param name="further">Of COM3 and COM4, on boards that have them.</param>
+    protected void AddSerial(InterruptLine first, InterruptLine second, InterruptLine[]? further = null)
     {
         Add(Q35MemoryMap.Com1, first, Options.Console);
-        if (SerialPorts == 2)
+        if (SerialPorts >= 2)
             Add(Q35MemoryMap.Com2, second, Options.SecondConsole);
+        for (int i = 0; i < Options.FurtherConsoles.Count; i++)
+            Add(i == 0 ? Q35MemoryMap.Com3 : Q35MemoryMap.Com4, further![i], Options.FurtherConsoles[i]);
 
         void Add(int port, InterruptLine line, ICharBackend? backend)
         {
@@ -233,8 +236,8 @@ internal abstract partial class PcBoard : IBoard
         }
     }
 
-    /// <summary>COM1, or COM1 and COM2.</summary>
-    protected int SerialPorts => Options.SecondConsole is null ? 1 : 2;
+    /// <summary>How many serial ports there are, from COM1 on.</summary>
+    protected int SerialPorts => Options.FurtherConsoles.Count != 0 ? 2 + Options.FurtherConsoles.Count : Options.SecondConsole is null ? 1 : 2;
 
     /// <summary>The devices that test programs talk to, if there is such a program or the user wants them.</summary>
     /// <param name="line">A new source of a global system interrupt.</param>

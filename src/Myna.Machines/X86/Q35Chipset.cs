@@ -39,13 +39,13 @@ internal sealed class Q35Chipset : Chipset
         Drives.AddAhci(pci, wiring, paths);
     }
 
-    public override AcpiTableSet Tables(int cpus, PcMemory layout, uint hpet, int consoles)
+    public override AcpiTableSet Tables(int cpus, PcMemory layout, uint hpet, ChipsetTables.Extras extras)
         => ChipsetTables.Build(new ChipsetTables.Chipset
         {
             Ecam = Ecam, PciMemory = PciRanges(layout), IsaBridge = Ich9Lpc.Slot << 16,
             ApicRoute = (slot, pin) => Q35MemoryMap.PciInterrupt + (uint)Ich9Lpc.Pirq(slot, pin),
             PicRoute = (slot, pin) => Q35MemoryMap.PicInterrupts[Ich9Lpc.Pirq(slot, pin) % 4],
-        }, cpus, layout.End, hpet, consoles);
+        }, cpus, layout.End, hpet, extras);
 
     // Firmware places the configuration space: SeaBIOS where Myna would, EDK2 at E0000000h.
     private ulong Ecam => _mch?.Ecam ?? Q35MemoryMap.Ecam;

@@ -21,7 +21,7 @@ internal static class Q35MemoryMap
     public const ushort PmBase = 0x600;
     public const int SciInterrupt = 9;
 
-    public const int Cmos = 0x70, FwCfg = 0x510, Com1 = 0x3f8, Com2 = 0x2f8, ResetControl = 0xcf9;
+    public const int Cmos = 0x70, FwCfg = 0x510, Com1 = 0x3f8, Com2 = 0x2f8, Com3 = 0x3e8, Com4 = 0x2e8, ResetControl = 0xcf9;
     public const int Com1Irq = 4, Com2Irq = 3, RtcIrq = 8, KeyboardIrq = 1, MouseIrq = 12, CoprocessorIrq = 13, PitIrq = 0;
 
     /// <summary>The I/O APIC has PIRQ A to H at 16 to 23.</summary>

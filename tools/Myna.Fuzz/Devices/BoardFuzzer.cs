@@ -3,6 +3,7 @@ using System.Diagnostics;
 using System.Globalization;
 using Myna.Cpu.X86;
 using Myna.Hardware.Memory;
+using Myna.Hardware.Screens;
 using Myna.Hardware.Time;
 using Myna.Machines;
 
@@ -22,7 +23,8 @@ internal sealed class BoardFuzzer : IDisposable
     private readonly ulong _seed;
     private readonly Values _random;
     private ManualClock _clock = new();
-    private readonly FuzzNet _net = new();
+    private readonly FuzzNet _net = new(), _card = new(), _express = new(), _realtek = new();
+    private readonly Surface _surface = new();
     private readonly FuzzDisk _disk;
     private readonly FuzzTerminal _serial = new(), _console = new(), _port = new();
     private readonly string _kernel = Path.GetTempFileName();
@@ -75,7 +77,7 @@ internal sealed class BoardFuzzer : IDisposable
         Machine machine = Machine.Create(new MachineOptions
         {
             Arch = IsRiscV ? "riscv64" : "x86_64", Board = _board, Cpus = 2, Memory = 16 << 20, Accel = Accel.Interp, Kernel = _kernel,
-            Firmware = MachineOptions.FirmwareNone, Console = _serial, Clock = _clock, WallClock = 1_790_000_000_000_000_000, DebugExitPort = IsRiscV ? null : 0xF4,
+            Firmware = MachineOptions.FirmwareNone, Screen = Screen, Console = _serial, Clock = _clock, WallClock = 1_790_000_000_000_000_000, DebugExitPort = IsRiscV ? null : 0xF4,
             Random = bytes => Array.Clear(bytes),
             Devices =
             [
@@ -88,13 +90,19 @@ internal sealed class BoardFuzzer : IDisposable
         return machine;
     }
 
+    private ScreenKind Screen => _board switch { "q35" or "virt" => ScreenKind.Virtio, "pc" or "virt,aia=aplic-imsic" => ScreenKind.Std, _ => ScreenKind.None };
+
     /// <summary>What PCs have beside virtio.</summary>
     private IEnumerable<DeviceOptions> Drives()
     {
         if (_board is not ("q35" or "pc"))
             return [];
         DiskInterface board = _board == "q35" ? DiskInterface.Ahci : DiskInterface.Ide;
-        return [new DiskDevice(_disk, Interface: board), new CdromDevice(_disk), new DiskDevice(_disk, Interface: DiskInterface.Nvme), new DiskDevice(_disk, Interface: DiskInterface.Nvme)];
+        return [new UsbDeviceOptions(UsbKind.Keyboard), new UsbDeviceOptions(UsbKind.Tablet), new DiskDevice(_disk, Interface: DiskInterface.Usb), new CdromDevice(_disk, Interface: DiskInterface.Usb),
+            new UsbDeviceOptions(UsbKind.Hub), new UsbDeviceOptions(UsbKind.Keyboard), new DiskDevice(_disk, Interface: DiskInterface.Usb),
+            new NetDevice(_card, Model: NetModel.E1000), new NetDevice(_express, Model: NetModel.E1000e), new NetDevice(_realtek, Model: NetModel.Rtl8139),
+            new WatchdogDevice(), new PanicDevice(Action: Hardware.Power.GuestAction.None), new PanicDevice(Isa: true, Action: Hardware.Power.GuestAction.None),
+            new DiskDevice(_disk, Interface: board), new CdromDevice(_disk), new DiskDevice(_disk, Interface: DiskInterface.Nvme), new DiskDevice(_disk, Interface: DiskInterface.Nvme)];
     }
 
     private void FindVirtio()
@@ -208,7 +216,8 @@ internal sealed class BoardFuzzer : IDisposable
                 break;
             case < 6:
                 Volatile.Write(ref _last, "input");
-                _net.Deliver(_random);
+                _random.Pick<FuzzNet>([_net, _card, _express, _realtek]).Deliver(_random);
+                Touch();
                 _random.Pick<FuzzTerminal>([_serial, _console, _port]).Type(_random);
                 break;
             case < 14 when _virtio.Count != 0:
@@ -237,6 +246,23 @@ internal sealed class BoardFuzzer : IDisposable
             _machine.Reset();
             FindVirtio();
         }
+    }
+
+    /// <summary>The user types, points and looks.</summary>
+    private void Touch()
+    {
+        if (_machine.Input.Keyboard is not null)
+            _machine.Input.Key(_random.Below(0x80) | (_random.Chance(30) ? 0xE000 : 0), _random.Chance(50));
+        _machine.Input.Pointer?.Move(_random.Below(0x9000) - 0x800, _random.Below(0x9000) - 0x800, _random.Below(3) - 1, (byte)_random.Below(32));
+        if (!_random.Chance(10) || _machine.Screens.Count == 0)
+            return;
+        Volatile.Write(ref _last, "drawing");
+        long start = Stopwatch.GetTimestamp(), allocated = GC.GetAllocatedBytesForCurrentThread();
+        IScreen screen = _machine.Screens[_random.Below(_machine.Screens.Count)];
+        screen.Draw(_surface);
+        _ = screen.Cursor;
+        // The surface's own pixels may be 256 MiB.
+        Check(start, allocated + Math.Max(0, Math.Min(GC.GetAllocatedBytesForCurrentThread() - allocated, 512L << 20)));
     }
 
     private void Register()
