@@ -15,7 +15,7 @@ namespace Myna.Devices.Usb;
 [Stateful("xhci")]
 public sealed partial class Xhci : PciDevice, IDrainable, IUsbHost
 {
-    /// <summary>Root hub ports of each kind; those of USB 2 come first.</summary>
+    /// <summary>Root hub ports of each kind; those of USB 3 come first, as OVMF expects of the names that its boot order has.</summary>
     public const int Usb2Ports = 4, Usb3Ports = 4;
 
     private const int RegisterBar = 0, MsixBar = 4, InterrupterCount = 8, SlotCount = 32, EndpointCount = 32, PortCount = Usb2Ports + Usb3Ports;
@@ -62,7 +62,7 @@ public sealed partial class Xhci : PciDevice, IDrainable, IUsbHost
         _log = log ?? LogChannel.None;
         _rest = clock.CreateTimer(Rested);
         for (int i = 0; i < PortCount; i++)
-            _ports[i] = new XhciPort(i >= Usb2Ports);
+            _ports[i] = new XhciPort(i < Usb3Ports);
         AddBar(RegisterBar, XhciRegister.BarSize, is64Bit: true, prefetchable: false);
         AddIntx();
         // USB 3.0, 60000 bit times (section 5.2).
@@ -82,14 +82,14 @@ public sealed partial class Xhci : PciDevice, IDrainable, IUsbHost
     public int Add(UsbDevice device)
     {
         bool super = device.Speed == UsbSpeed.Super;
-        for (int i = super ? Usb2Ports : 0; i < (super ? PortCount : Usb2Ports); i++)
+        for (int i = super ? 0 : Usb3Ports; i < (super ? Usb3Ports : PortCount); i++)
         {
             if (_ports[i].Device is not null)
                 continue;
             _ports[i].Device = device;
             device.Attach(this);
             ClearRegisters();
-            return super ? i - Usb2Ports + 1 : i + 1;
+            return super ? i + 1 : i - Usb3Ports + 1;
         }
         return 0;
     }
@@ -252,8 +252,8 @@ public sealed partial class Xhci : PciDevice, IDrainable, IUsbHost
         0 => 0x0200_0000 | 4 << 8 | 2,
         4 => 0x0300_0000 | 2,
         1 or 5 => 0x2042_5355, // "USB "
-        2 => 1 | Usb2Ports << 8,
-        6 => 1 + Usb2Ports | Usb3Ports << 8,
+        2 => 1 + Usb3Ports | Usb2Ports << 8,
+        6 => 1 | Usb3Ports << 8,
         _ => 0,
     };
 

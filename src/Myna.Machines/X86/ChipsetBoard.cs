@@ -118,11 +118,12 @@ internal sealed class ChipsetBoard : PcBoard
         foreach (PciDevice device in pci.Devices)
             Add(BoardDevice.Of(device));
 
-        AcpiTableSet tables = chipset.Tables(options.Cpus, Layout, hpet.BlockId, new(SerialPorts, AddPanic()));
+        var extras = new ChipsetTables.Extras(SerialPorts, AddPanic());
+        AcpiTableSet tables = chipset.Tables(options.Cpus, Layout, hpet.BlockId, extras);
         UseTables(tables);
         var fwCfg = new FwCfg(Memory, options.FwCfg.Concat(FirmwareFiles(tables, paths)).Concat(ScreenFiles), options.Cpus, options.Memory, FirmwareItems(), [.. ScreenFiles.Keys]);
         if (HasFirmware)
-            fwCfg.Refresh(AcpiTableSet.TablesFile, () => chipset.Tables(options.Cpus, Layout, hpet.BlockId, SerialPorts).TablesContent());
+            fwCfg.Refresh(AcpiTableSet.TablesFile, () => chipset.Tables(options.Cpus, Layout, hpet.BlockId, extras).TablesContent());
         MapPorts(Q35MemoryMap.FwCfg, fwCfg.Ports, "fw_cfg");
         Add(new BoardDevice("fw_cfg", fwCfg, fwCfg.Reset));
         AddTestDevices(Gsi);

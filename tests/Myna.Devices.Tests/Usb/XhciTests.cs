@@ -8,7 +8,7 @@ namespace Myna.Devices.Tests.Usb;
 /// <summary>xHCI 1.2, USB 2.0 chapters 9 and 11, HID 1.11, bulk-only transport 1.0.</summary>
 public sealed class XhciTests
 {
-    private const int Keyboard = 1, Disk = 5;
+    private const int Keyboard = 5, Disk = 1;
 
     [Fact]
     public void Registers_say_what_there_is()
@@ -20,7 +20,7 @@ public sealed class XhciTests
         Assert.Equal(0x1000u, rig.Get(XhciRig.Bar + 0x18));
         Assert.Equal(0x0c0330u, rig.Xhci.ReadConfig(8, 4) >> 8);
         Assert.Equal(0x30u, rig.Xhci.ReadConfig(0x60, 1));
-        // The supported protocols: "USB ", 2.0 with ports 1 to 4, 3.0 with ports 5 to 8.
+        // The supported protocols: "USB ", 2.0 with ports 5 to 8, 3.0 with ports 1 to 4.
         ulong at = XhciRig.Bar + (rig.Get(XhciRig.Bar + 0x10) >> 16) * 4;
         List<(uint, uint, uint)> protocols = [];
         while (true)
@@ -32,7 +32,7 @@ public sealed class XhciTests
                 break;
             at += (head >> 8 & 0xff) * 4;
         }
-        Assert.Equal([(2u, 0x2042_5355u, 0x0401u), (3u, 0x2042_5355u, 0x0405u)], protocols);
+        Assert.Equal([(2u, 0x2042_5355u, 0x0405u), (3u, 0x2042_5355u, 0x0401u)], protocols);
     }
 
     [Fact]
@@ -49,7 +49,7 @@ public sealed class XhciTests
         rig.Set(rig.Port(Keyboard), 1 << 9 | 1 << 4);
         Assert.Equal(1u | 2 | 1 << 9 | 3 << 10 | 1 << 21, rig.Get(rig.Port(Keyboard)));
         XhciEvent e = rig.Take(XhciRig.PortEvent);
-        Assert.Equal((1ul << 24, 1), (e.Parameter, e.Code));
+        Assert.Equal(((ulong)Keyboard << 24, 1), (e.Parameter, e.Code));
         // Another reset while its change bit stands has no event (section 4.19.2).
         rig.Set(rig.Port(Keyboard), 1 << 9 | 1 << 4);
         Assert.Null(rig.Take());
@@ -209,7 +209,7 @@ public sealed class XhciTests
     {
         var tablet = new UsbTablet(new ManualClock());
         using var rig = new XhciRig(tablet);
-        int slot = rig.Address(1);
+        int slot = rig.Address(Keyboard);
         rig.Configure(slot);
         Assert.Equal(1, rig.Open(slot, (3, 7, 8)));
         tablet.Move(1, 2, 0, 0);
@@ -298,7 +298,7 @@ public sealed class XhciTests
         var keyboard = new UsbKeyboard(clock);
         using var rig = new XhciRig(hub);
         Assert.Equal(1, hub.Add(keyboard));
-        int slot = rig.Address(1);
+        int slot = rig.Address(Keyboard);
         rig.Configure(slot);
         byte[] descriptor = new byte[11];
         Assert.Equal(1, rig.Control(slot, 0xa0, 6, 0x2900, 0, descriptor).Code);
@@ -322,7 +322,7 @@ public sealed class XhciTests
         Assert.Equal(1, rig.Control(slot, 0x23, 3, 4, 1, []).Code);
         Assert.Equal(1, rig.Control(slot, 0xa3, 0, 0, 1, status).Code);
         Assert.Equal([3, 5, 16, 0], status);
-        int behind = rig.Address(1, route: 1);
+        int behind = rig.Address(Keyboard, route: 1);
         byte[] device = new byte[18];
         Assert.Equal(1, rig.Control(behind, 0x80, 6, 0x0100, 0, device).Code);
         Assert.Equal(0x27, device[8]);
