@@ -31,7 +31,7 @@ internal static class ChipsetTables
     /// <summary>What the user may add.</summary>
     /// <param name="Consoles">Serial ports, 1 to 4.</param>
     /// <param name="Panic">pvpanic on the ISA bus.</param>
-    public sealed record Extras(int Consoles, bool Panic);
+    public sealed record Extras(int Consoles, bool Panic = false);
 
     /// <param name="ramEnd">First address behind the RAM.</param>
     /// <param name="hpet">Bits 31:0 of the HPET's capabilities.</param>

@@ -24,7 +24,7 @@ public sealed class AcpiTests : IDisposable
         _ => MicrovmTables.Build(cpus, 17, 2),
     };
 
-    private static AcpiTableSet Build(Chipset chipset, int cpus) => chipset.Tables(cpus, chipset.Memory(0x8000_0000), 0x8086a201, 2);
+    private static AcpiTableSet Build(Chipset chipset, int cpus) => chipset.Tables(cpus, chipset.Memory(0x8000_0000), 0x8086a201, new(2));
 
     /// <summary>Follows the pointers as a system does: RSDP, XSDT, tables; FADT to DSDT and FACS.</summary>
     private static Dictionary<string, byte[]> Walk(byte[] rsdp, byte[] tables, ulong address)

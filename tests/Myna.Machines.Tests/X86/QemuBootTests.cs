@@ -34,7 +34,7 @@ public sealed class QemuBootTests : IDisposable
         memory.Map(0, ram);
         using var boot = new DirectBoot(options, Q35MemoryMap.Memory(RamSize), "") { Rsdp = 0xe0000 };
         X86BootState state = boot.Load(memory);
-        (byte[] rsdp, byte[] tables) = new Q35Chipset().Tables(1, Q35MemoryMap.Memory(RamSize), 0x8086a201, 1).Place(0xe0100);
+        (byte[] rsdp, byte[] tables) = new Q35Chipset().Tables(1, Q35MemoryMap.Memory(RamSize), 0x8086a201, new(1)).Place(0xe0100);
         byte[] rom = new byte[128 << 10];
         rsdp.CopyTo(rom, 0);
         tables.CopyTo(rom, 0x100);
