@@ -53,23 +53,26 @@ internal readonly partial struct TranslatorOps(Translator translator, IrBuilder 
     public bool Csr(int csr, CsrOp op, Value operand, bool writes, out Value old)
     {
         old = default;
-        if (csr is (int)CsrNumber.Fflags or (int)CsrNumber.Fcsr && FloatCsr(csr, op, operand, writes, ref old))
+        if (csr is (int)CsrNumber.Fflags or (int)CsrNumber.Frm or (int)CsrNumber.Fcsr && FloatCsr(csr, op, operand, writes, ref old))
             return true;
         builder.Unsupported();
         return false;
     }
 
-    // fflags in full, fcsr when read.
+    // A rounding mode that is what it was already changes nothing; another one is the interpreter's.
     private bool FloatCsr(int csr, CsrOp op, Value operand, bool writes, ref Value old)
     {
         BlockFlags state = translator.Flags;
-        if (!state.FloatOn || (writes && (!state.FloatDirty || csr == (int)CsrNumber.Fcsr || op != CsrOp.Write)))
+        if (!state.FloatOn || (writes && (!state.FloatDirty || op != CsrOp.Write)))
             return false;
-        old = builder.ReadFlags();
-        if (writes)
+        bool flags = csr != (int)CsrNumber.Frm, rounding = csr != (int)CsrNumber.Fflags;
+        int shift = flags ? 5 : 0;
+        Value mode = _ir.Const((ulong)state.Frm << shift);
+        if (writes && rounding)
+            builder.Guard(Cond.Ne, MemSize.B8, _ir.And(operand, _ir.Const(7UL << shift)), mode);
+        old = !flags ? mode : rounding ? _ir.Or(builder.ReadFlags(), mode) : builder.ReadFlags();
+        if (writes && flags)
             builder.WriteFlags(operand);
-        else if (csr == (int)CsrNumber.Fcsr)
-            old = _ir.Or(old, _ir.Const((ulong)state.Frm << 5));
         return true;
     }
 

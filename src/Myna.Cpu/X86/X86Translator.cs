@@ -22,6 +22,7 @@ public sealed class X86Translator : CpuTranslator
             PinnedSlots = PinnedSlots,
             VectorSlots = X86Registers.Vectors,
             PinnedVectorSlots = PinnedVectorSlots,
+            LazyFlags = Flags,
             StrictCode = true,
             // A disk boot of a distribution translates some 700 MB.
             CacheSize = user is null ? 384 << 20 : 128 << 20,
@@ -30,6 +31,13 @@ public sealed class X86Translator : CpuTranslator
         }, pages, MmuMode.Count)
     {
     }
+
+    // By FlagKind. Of shifts and signed products the operation cannot be repeated in one instruction.
+    private static LazyFlagSlots Flags => new(X86Registers.FlagOp, X86Registers.FlagA, X86Registers.FlagB, X86Registers.FlagR,
+    [
+        FlagSource.Result, FlagSource.Test, FlagSource.Add, FlagSource.Subtract, FlagSource.AddCarry, FlagSource.SubtractBorrow, FlagSource.Increment,
+        FlagSource.Decrement, FlagSource.Callback, FlagSource.Callback, FlagSource.Callback, FlagSource.Product, FlagSource.Difference, FlagSource.Callback, FlagSource.Parts,
+    ]);
 
     // In the order in which host registers are given to them.
     private static int[] PinnedSlots =>

@@ -18,6 +18,9 @@ public sealed class JitOptions
     /// <summary>Vector slots that live in host registers everywhere; at most 8, and not beside pinned floats.</summary>
     public int[] PinnedVectorSlots { get; init; } = [];
 
+    /// <summary>Where the guest's lazy flags are, for <see cref="Ir.IrBuilder.ComputeFlags"/>; without it that always calls C#.</summary>
+    public LazyFlagSlots? LazyFlags { get; init; }
+
     /// <summary>Guest instructions in a block at most.</summary>
     public int MaxBlockLength { get; init; } = 64;
 

@@ -32,7 +32,7 @@ internal enum ExitKind
 }
 
 /// <summary>The code at the start of the code cache that all blocks share: entry, exits, calls of C#.</summary>
-internal sealed unsafe class Thunks
+internal sealed unsafe partial class Thunks
 {
     public byte* Link, Indirect, IndirectMiss, Request, Fallback, Load, LoadFloat, LoadVector, Store, StoreVector, ComputeFlags, Interpret, Fault;
     public delegate* unmanaged<nint, nint, int> Enter;
@@ -99,6 +99,8 @@ internal sealed unsafe class Thunks
         Store = Call(callbacks.Store, 5, true, leaveAsIs);
         StoreVector = Call(callbacks.StoreVector, 5, true, leaveAsIs);
         ComputeFlags = Call(callbacks.ComputeFlags, 7 + 5, true, leaveAsIs);
+        if (options.LazyFlags is { } flags)
+            ComputeFlags = FlagRoutine(flags, ComputeFlags);
         Interpret = Call(callbacks.Interpret, 5, false, leaveAsIs);
         Fault = FaultThunk(callbacks.Fault);
     }

@@ -79,6 +79,19 @@ public sealed class UserHartTests
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
+    public void The_rounding_mode_is_read_and_written_whether_it_changes_or_not(bool translate)
+        // li a1, 2; fsrm a2, a1; frrm a3; fsrm a4, a1; li a5, 0x45; fscsr a6, a5; frcsr a7; li t0, 0x69; fscsr t1, t0; frcsr t2; frflags t3; fsrm t4, zero; frcsr t5; ecall
+        => Run(translate, [0x0020_0593, 0x0025_9673, 0x0020_26F3, 0x0025_9773, 0x0450_0793, 0x0037_9873, 0x0030_28F3, 0x0690_0293, 0x0032_9373, 0x0030_23F3, 0x0010_2E73, 0x0020_1EF3, 0x0030_2F73, 0x0000_0073], (hart, space) =>
+        {
+            Assert.Equal(Cause.EcallFromU, hart.TrapCause);
+            RegisterFile x = hart.Registers64.X;
+            Assert.Equal<ulong>([0, 2, 2, 0x40, 0x45], [x[12], x[13], x[14], x[16], x[17]]);
+            Assert.Equal<ulong>([0x45, 0x69, 9, 3, 9], [x[6], x[7], x[28], x[29], x[30]]);
+        });
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
     public void A_load_from_nowhere_leaves_the_registers_of_the_instruction_before(bool translate)
         // li a1, 7; li a2, 9; addi a1, a1, 1; ld a2, 16(zero); li a1, 0
         => Run(translate, [0x0070_0593, 0x0090_0613, 0x0015_8593, 0x0100_3603, 0x0000_0593], (hart, space) =>

@@ -1,8 +1,10 @@
 using Myna.Cpu.Engines;
 using Myna.Cpu.X86;
+using Myna.Cpu.X86.Instructions;
 using Myna.Hardware.Memory;
 using Myna.Hardware.Time;
 using Myna.Jit.Engine;
+using Myna.Jit.Operations;
 using Myna.Jit.User;
 
 namespace Myna.Cpu.Tests.User;
@@ -15,6 +17,13 @@ public sealed class UserX86Tests
         => Run(translate, code, (cpu, space, _) => check(cpu, space));
 
     private static void Run(bool translate, byte[] code, Action<X86Cpu, UserSpace, JitCounters?> check)
+        => Prepare(translate, code, (cpu, space, counters) =>
+        {
+            Assert.Equal(StopReason.Trap, cpu.Run());
+            check(cpu, space, counters);
+        });
+
+    private static void Prepare(bool translate, byte[] code, Action<X86Cpu, UserSpace, JitCounters?> check)
     {
         if (translate && !CpuTranslator.IsSupported)
             return;
@@ -30,7 +39,6 @@ public sealed class UserX86Tests
         cpu.Engine = engine;
         cpu.Pc = space.Code;
         cpu.State.General[7] = space.Data;
-        Assert.Equal(StopReason.Trap, cpu.Run());
         check(cpu, space, translator?.Counters);
     }
 
@@ -55,6 +63,53 @@ public sealed class UserX86Tests
         });
     }
 
+
+    // Translated, the flags come from the host's own operation; interpreted, from arithmetic.
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Flags_that_an_earlier_block_left_are_those_of_its_operation(bool translate)
+    {
+        var random = new Random(20261123);
+        ulong Value() => random.Next(4) switch
+        {
+            0 => (ulong)random.Next(3) - 1,
+            1 => 1UL << random.Next(64),
+            2 => (1UL << random.Next(64)) - 1,
+            _ => (ulong)random.NextInt64(),
+        };
+        // lahf; seto bl; syscall
+        Prepare(translate, [0x9F, 0x0F, 0x90, 0xC3, 0x0F, 0x05], (cpu, space, counters) =>
+        {
+            foreach (FlagKind kind in Enum.GetValues<FlagKind>())
+            {
+                for (int i = 0; i < 400; i++)
+                {
+                    int width = i & 3;
+                    ulong a = Value(), b = Value(), carry = (ulong)random.Next(2), r = Value();
+                    (b, r) = kind switch
+                    {
+                        FlagKind.Explicit => (b, r & LazyFlags.All),
+                        FlagKind.Adc => (b, a + b + carry),
+                        FlagKind.Sbb => (b, a - b - carry),
+                        FlagKind.Inc or FlagKind.Dec => (carry, r),
+                        FlagKind.Shl or FlagKind.Shr or FlagKind.Sar => ((b & 31) + 1, r),
+                        _ => (b, r),
+                    };
+                    ulong expected = LazyFlags.Compute(LazyFlags.Op(kind, (MemSize)width), a, b, r);
+                    (cpu.State.LazyOp, cpu.State.LazyA, cpu.State.LazyB, cpu.State.LazyResult) = (LazyFlags.Op(kind, (MemSize)width), a, b, r);
+                    cpu.Pc = space.Code;
+                    cpu.State.General[0] = cpu.State.General[3] = 0;
+                    Assert.Equal(StopReason.Trap, cpu.Run());
+                    ulong flags = (cpu.State.General[0] >> 8 & 0xD5) | cpu.State.General[3] << 11;
+                    Assert.Equal((kind, width, a, b, r, expected), (kind, width, a, b, r, flags));
+                }
+            }
+            // Shifts and signed products alone ask C#.
+            if (counters is not null)
+                Assert.InRange(counters.FlagComputations, 4 * 400, 4 * 400 * 2);
+        });
+    }
 
     [Theory]
     [InlineData(false)]
