@@ -251,6 +251,7 @@ public sealed class Machine : IPowerControl, IDisposable
         _board.Drain();
         (Options.Console as IDisposable)?.Dispose();
         (Options.SecondConsole as IDisposable)?.Dispose();
+        (Options.Tpm as IDisposable)?.Dispose();
         foreach (ICharBackend? console in Options.FurtherConsoles)
             (console as IDisposable)?.Dispose();
         _ownClock?.Dispose();

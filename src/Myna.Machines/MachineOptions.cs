@@ -243,6 +243,9 @@ public sealed record MachineOptions
     /// <summary>On q35 and pc, the byte streams of COM3 and COM4, which share the others' interrupts; null for one that nobody is connected to.</summary>
     public IReadOnlyList<ICharBackend?> FurtherConsoles { get; init; } = [];
 
+    /// <summary>On q35 and pc, a TPM 2.0; null for none. The machine disposes it at its end if it is <see cref="IDisposable"/>.</summary>
+    public ITpmBackend? Tpm { get; init; }
+
     public IReadOnlyList<DeviceOptions> Devices { get; init; } = [];
 
     /// <summary>What the guest shows pictures with.</summary>

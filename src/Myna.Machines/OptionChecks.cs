@@ -36,6 +36,8 @@ internal static class OptionChecks
             throw new MachineException($"CPU models and the debug-exit device are for x86_64; the machine is {options.Arch}");
         if (options.Board is not ("q35" or "pc") && options.FurtherConsoles.Count != 0)
             throw new MachineException($"a third serial port is for q35 and pc; the board is {options.Board}");
+        if (options.Board is not ("q35" or "pc") && options.Tpm is not null)
+            throw new MachineException($"a TPM is for q35 and pc; the board is {options.Board}");
         if (options.FurtherConsoles.Count > 2)
             throw new MachineException("a PC has four serial ports at most");
         if (options.Board is not ("q35" or "pc") && options.Devices.Any(d => d is PanicDevice { Isa: true }))

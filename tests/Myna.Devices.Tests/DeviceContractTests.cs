@@ -9,6 +9,7 @@ using Myna.Devices.Network;
 using Myna.Devices.Nvme;
 using Myna.Devices.Pci;
 using Myna.Devices.Ports;
+using Myna.Devices.Security;
 using Myna.Devices.Power;
 using Myna.Devices.Scsi;
 using Myna.Devices.Tests.Network;
@@ -189,6 +190,7 @@ public sealed class DeviceContractTests
             new PciHost(memory, [], Enumerable.Repeat(default(Hardware.Interrupts.InterruptLine), 4)).Add(scsi);
             return new(scsi, scsi.Reset, new(), new PciBarOf(scsi, 0), new PciPage(scsi));
         },
+        ["tpm-tis"] = () => Simple(new TpmTis(new DeafTpm()), static d => d.Reset()),
         ["pvpanic"] = () => Simple(new Pvpanic(new Support.Power(), Hardware.Power.GuestAction.Reset), static d => d.Reset()),
         ["pvpanic-pci"] = () => Function(static (_, _) => new PvpanicPci(new Support.Power(), Hardware.Power.GuestAction.Reset)),
         ["i6300esb"] = () => Function(static (clock, _) => new I6300Esb(clock, new Support.Power())),
@@ -385,6 +387,16 @@ public sealed class DeviceContractTests
     {
         public bool Read(ulong offset, int size, out ulong value) => registers.Read(start + offset, size, out value);
         public bool Write(ulong offset, int size, ulong value) => registers.Write(start + offset, size, value);
+    }
+
+    /// <summary>A TPM that does not answer.</summary>
+    private sealed class DeafTpm : Hardware.Backends.ITpmBackend
+    {
+        public ValueTask<int> ExecuteAsync(ReadOnlyMemory<byte> command, Memory<byte> response, int locality) => new(0);
+
+        public void Cancel() { }
+
+        public void PowerOn() { }
     }
 
     private sealed class PciBarOf(PciDevice device, int bar) : IMmio

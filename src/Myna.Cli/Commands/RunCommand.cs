@@ -61,6 +61,7 @@ internal static class RunCommand
         Option<SerialOption[]> serials = Many("--serial", "stdio|none|pty|file:PATH|unix:PATH[,server]|tcp:[HOST]:PORT[,server]", "What a serial port is connected to: the first one (stdio without this), then on PCs the second to the fourth.", SerialOption.Parse);
         Setting<GuestAction?> watchdog = Value<GuestAction?>("--watchdog", "reset|poweroff|pause|none", "A watchdog timer (i6300esb), and what happens when the guest does not feed it.", null, ActionOf);
         Setting<PanicDevice?> panic = Value<PanicDevice?>("--pvpanic", "isa|pci[,action=poweroff|reset|pause|none]", "A device by which the guest says that its kernel has panicked, and what happens then (poweroff, with status 1).", null, Panic);
+        Option<string?> tpm = Text("--tpm", "unix:PATH", "x86_64: a TPM 2.0, swtpm's, which waits at that control socket.");
         var trace = new Option<string?>("--trace")
         {
             HelpName = "FILE",
@@ -77,7 +78,7 @@ internal static class RunCommand
         var command = new Command("run", "Boots a virtual machine.")
         {
             arch.Option, board.Option, cpu, cpus.Option, memory.Option, accel.Option, kernel, entry.Option, initrd, append, firmware.Option, variables, disks, cdroms, floppies, usb, boot.Option, nets,
-            gdb, monitor, display.Option, vga.Option, log, serials, serial, watchdog.Option, panic.Option, trace, debugExit, signature, granularity.Option, suite, sandbox.Option, noReboot, verbose,
+            gdb, monitor, display.Option, vga.Option, log, serials, serial, watchdog.Option, panic.Option, tpm, trace, debugExit, signature, granularity.Option, suite, sandbox.Option, noReboot, verbose,
         };
         command.SetAction((result, cancellation) =>
         {
@@ -111,6 +112,7 @@ internal static class RunCommand
                 Serials = result.GetValue(serials) ?? [],
                 Watchdog = watchdog.Of(result),
                 Panic = panic.Of(result),
+                Tpm = result.GetValue(tpm),
                 SecondSerial = result.GetValue(serial),
                 Trace = result.GetResult(trace) is null ? null : result.GetValue(trace) ?? "",
                 Signature = result.GetValue(signature),

@@ -58,6 +58,7 @@ internal static class Runner
                 FirmwareVariables = variables,
                 Clock = clock,
                 Log = new Log(line => Output.Note("myna: " + line), settings.Log),
+                Tpm = settings.Tpm is { } socket ? new SwtpmBackend(socket["unix:".Length..]) : null,
                 SecondConsole = settings.SecondSerial is { } file ? new FilePort(file) : null,
                 Screen = settings.Display is null ? ScreenKind.None : settings.Screen,
                 VgaBios = vgaBios,
@@ -83,6 +84,8 @@ internal static class Runner
         const int Usage = 2;
         if (settings.Command.Length > 0 && (settings.Kernel is not null || settings.Initrd is not null))
             throw new UserException("a command after -- runs in the default guest alone; leave out --kernel and --initrd", Usage);
+        if (settings.Tpm is { } tpm && !tpm.StartsWith("unix:", StringComparison.Ordinal))
+            throw new UserException($"--tpm: '{tpm}' is unknown; use unix:PATH, swtpm's control socket", Usage);
         if (settings.Serials.Count > 4)
             throw new UserException("--serial: a machine has four serial ports at most", Usage);
         if (settings.Serials.Count > 1 && settings.SecondSerial is not null)

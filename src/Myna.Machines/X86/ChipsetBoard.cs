@@ -6,6 +6,7 @@ using Myna.Devices.Interrupts;
 using Myna.Devices.Pci;
 using Myna.Devices.Ports;
 using Myna.Devices.Power;
+using Myna.Devices.Security;
 using Myna.Devices.Timers;
 using Myna.Devices.Virtio;
 using Myna.Hardware.Backends;
@@ -118,7 +119,7 @@ internal sealed class ChipsetBoard : PcBoard
         foreach (PciDevice device in pci.Devices)
             Add(BoardDevice.Of(device));
 
-        var extras = new ChipsetTables.Extras(SerialPorts, AddPanic());
+        var extras = new ChipsetTables.Extras(SerialPorts, AddPanic(), AddTpm());
         AcpiTableSet tables = chipset.Tables(options.Cpus, Layout, hpet.BlockId, extras);
         UseTables(tables);
         var fwCfg = new FwCfg(Memory, options.FwCfg.Concat(FirmwareFiles(tables, paths)).Concat(ScreenFiles), options.Cpus, options.Memory, FirmwareItems(), [.. ScreenFiles.Keys]);
@@ -183,6 +184,17 @@ internal sealed class ChipsetBoard : PcBoard
         Memory.Map(FourGiB - firmware - flash.Size, flash.Size, "uefi-vars", flash);
         Add(new BoardDevice("uefi-vars", flash, flash.Reset));
         return cells;
+    }
+
+    /// <summary>The user's TPM.</summary>
+    private bool AddTpm()
+    {
+        if (Options.Tpm is not { } backend)
+            return false;
+        var tpm = new TpmTis(backend, Log[LogNames.Tpm]);
+        Memory.Map(TpmTis.Address, TpmTis.Size, "tpm-tis", tpm);
+        Add(new BoardDevice("tpm-tis", tpm, tpm.Reset));
+        return true;
     }
 
     /// <summary>pvpanic on the ISA bus, if the user wants it.</summary>

@@ -1,4 +1,5 @@
 using Myna.Devices.Power;
+using Myna.Devices.Security;
 using Myna.Machines.Firmware.Acpi;
 
 namespace Myna.Machines.X86;
@@ -31,7 +32,8 @@ internal static class ChipsetTables
     /// <summary>What the user may add.</summary>
     /// <param name="Consoles">Serial ports, 1 to 4.</param>
     /// <param name="Panic">pvpanic on the ISA bus.</param>
-    public sealed record Extras(int Consoles, bool Panic = false);
+    /// <param name="Tpm">A TPM 2.0 with the FIFO interface.</param>
+    public sealed record Extras(int Consoles, bool Panic = false, bool Tpm = false);
 
     /// <param name="ramEnd">First address behind the RAM.</param>
     /// <param name="hpet">Bits 31:0 of the HPET's capabilities.</param>
@@ -52,6 +54,8 @@ internal static class ChipsetTables
         if (chipset.Ecam is { } ecam)
             set.Add("MCFG", 1, Tables.Mcfg(ecam, 255));
         set.Add("SPCR", 2, Tables.Spcr(Q35MemoryMap.Com1, Q35MemoryMap.Com1Irq, pics: true));
+        if (extras.Tpm)
+            set.Add("TPM2", 4, Tables.Tpm2());
         set.Add("WAET", 1, Tables.Waet());
         set.Finish();
         return set;
@@ -101,6 +105,12 @@ internal static class ChipsetTables
                     Aml.Name("_HID", Aml.EisaId("PNP0103")),
                     Aml.Name("_UID", 0),
                     Aml.Name("_CRS", Resources.Template(Resources.FixedMemory((uint)Q35MemoryMap.Hpet, 0x400)))),
+                extras.Tpm ? Aml.Device("TPM_",
+                    Aml.Name("_HID", "MSFT0101"),
+                    Aml.Name("_UID", 1),
+                    Aml.Name("_STR", "TPM 2.0 Device"),
+                    Aml.Name("_STA", 0x0f),
+                    Aml.Name("_CRS", Resources.Template(Resources.FixedMemory((uint)TpmTis.Address, (uint)TpmTis.Size)))) : [],
                 Aml.Device("FWCF",
                     Aml.Name("_HID", "QEMU0002"),
                     Aml.Name("_STA", 0x0b),

@@ -126,6 +126,13 @@ internal static class Tables
         return w.U16(0xffff).U16(0xffff).U8(0).U8(0).U8(0).U32(0).U8(0).U32(0).ToArray();
     }
 
+    /// <summary>The TPM's start method: memory-mapped, by the FIFO interface (TCG ACPI Specification 1.3, table 7).</summary>
+    public static byte[] Tpm2()
+    {
+        const int Client = 0, MemoryMapped = 6;
+        return new ByteWriter().U16(Client).U16(0).U64(0).U32(MemoryMapped).ToArray();
+    }
+
     /// <summary>Windows ACPI Emulated Devices Table: clock and PM timer read right the first time.</summary>
     public static byte[] Waet() => new ByteWriter().U32(3).ToArray();
 }
