@@ -30,6 +30,7 @@ internal sealed class BoardFuzzer : IDisposable
     private readonly string _kernel = Path.GetTempFileName();
     private readonly List<VirtioRubbish> _virtio = [];
     private readonly List<DriveRubbish> _drives = [];
+    private FloppyRubbish? _floppy;
     private Machine _machine;
     private List<(bool Port, Region Region)> _targets = [];
     private int _memoryVersion = -1, _portVersion = -1;
@@ -102,6 +103,7 @@ internal sealed class BoardFuzzer : IDisposable
             new UsbDeviceOptions(UsbKind.Hub), new UsbDeviceOptions(UsbKind.Keyboard), new DiskDevice(_disk, Interface: DiskInterface.Usb),
             new NetDevice(_card, Model: NetModel.E1000), new NetDevice(_express, Model: NetModel.E1000e), new NetDevice(_realtek, Model: NetModel.Rtl8139),
             new WatchdogDevice(), new PanicDevice(Action: Hardware.Power.GuestAction.None), new PanicDevice(Isa: true, Action: Hardware.Power.GuestAction.None),
+            new DiskDevice(_disk, Interface: DiskInterface.Scsi), new CdromDevice(_disk, Interface: DiskInterface.Scsi), new FloppyDevice(new FuzzFloppy(_disk)), new FloppyDevice(Medium: null),
             new DiskDevice(_disk, Interface: board), new CdromDevice(_disk), new DiskDevice(_disk, Interface: DiskInterface.Nvme), new DiskDevice(_disk, Interface: DiskInterface.Nvme)];
     }
 
@@ -110,7 +112,10 @@ internal sealed class BoardFuzzer : IDisposable
         _virtio.Clear();
         _drives.Clear();
         if (_board is "q35" or "pc")
+        {
             _drives.AddRange(DriveRubbish.Find(this, _random));
+            _floppy = new FloppyRubbish(this, _random);
+        }
         foreach (Region region in _machine.Memory.Regions.Where(r => r.Device is not null && r.Size is 0x200 or 0x1000))
         {
             if (Load(region.Start, 4) == MmioPlug.Magic && Load(region.Start + 8, 4) != 0)
@@ -228,6 +233,9 @@ internal sealed class BoardFuzzer : IDisposable
                 break;
             case < 200 when _drives.Count != 0:
                 _drives[_random.Below(_drives.Count)].Stir();
+                break;
+            case < 210 when _drives.Count != 0:
+                _floppy!.Stir();
                 break;
             case < 140:
                 Store(Arena + ((ulong)_random.Below(ArenaSize / 8) * 8), 8, Value());

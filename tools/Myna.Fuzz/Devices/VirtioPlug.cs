@@ -14,6 +14,9 @@ internal abstract class VirtioPlug
 
     public abstract void SetUp(int size, ulong descriptors, ulong driver, ulong device);
     public abstract void Notify(int queue);
+
+    /// <summary>Its requests are SCSI commands.</summary>
+    public virtual bool IsScsi => false;
 }
 
 /// <summary>A register window of virtio-mmio, found by its magic value.</summary>
@@ -116,6 +119,8 @@ internal sealed class PciPlug : VirtioPlug
             }
         }
     }
+
+    public override bool IsScsi => Get(2, 2) == 0x1048;
 
     private uint Get(int offset, int size) => _board.GetConfig(_function, offset, size);
     private void Put(int offset, int size, uint value) => _board.PutConfig(_function, offset, size, value);

@@ -79,14 +79,43 @@ internal sealed class VirtioRubbish(BoardFuzzer board, VirtioPlug plug, Values r
         plug.Notify(random.Chance(98) ? queue.Index : random.Below(0x1_0000));
     }
 
+    private uint HeaderLength => !plug.IsScsi ? 16u : random.Chance(85) ? 51u : 24u;
+
     // A request's header: numbers of request types, sectors, ports, commands.
     private ulong Header()
     {
         ulong at = board.Arena + ((ulong)random.Below(Half / 64) * 64);
+        if (plug.IsScsi && random.Chance(90))
+        {
+            ScsiHeader(at);
+            return at;
+        }
         board.Store(at, 4, (uint)(random.Chance(60) ? random.Below(2) : random.Below(_wild ? 1 << 30 : 16)));
         board.Store(at + 4, 4, random.Chance(80) ? 0 : (uint)random.Next());
         board.Store(at + 8, 8, random.Chance(80) ? (ulong)random.Below(2100) : random.Integer());
         return at;
+    }
+
+    /// <summary>A command, or a task management function where the control queue gets it.</summary>
+    private void ScsiHeader(ulong at)
+    {
+        ReadOnlySpan<byte> operations = [0x00, 0x03, 0x08, 0x0A, 0x12, 0x12, 0x15, 0x1A, 0x1B, 0x1E, 0x25, 0x28, 0x28, 0x2A, 0x2A, 0x2F, 0x35, 0x41, 0x42, 0x43, 0x46, 0x4A, 0x51, 0x55, 0x5A,
+            0x88, 0x8A, 0x8F, 0x93, 0x9E, 0xA0, 0xA8, 0xAA, 0xBE];
+        bool manage = random.Chance(20);
+        ulong lun = 0x4000_01ul | (ulong)random.Below(random.Chance(95) ? 2 : 256) << 8 | (random.Chance(95) ? 0 : random.Next() << 24);
+        for (ulong i = 0; i < 56; i += 8)
+            board.Store(at + i, 8, random.Chance(80) ? 0 : random.Next());
+        if (manage)
+        {
+            board.Store(at, 4, random.Chance(90) ? 0 : (uint)random.Below(4));
+            board.Store(at + 4, 4, (uint)random.Below(9));
+        }
+        board.Store(at + (manage ? 8u : 0), 8, lun);
+        if (manage)
+            return;
+        board.Store(at + 19, 1, random.Pick(operations));
+        board.Store(at + 24, 1, (uint)random.Below(8));
+        board.Store(at + 27, 1, (uint)random.Below(random.Chance(90) ? 5 : 256));
     }
 
     private void OfferSplit(Queue queue)
@@ -97,7 +126,7 @@ internal sealed class VirtioRubbish(BoardFuzzer board, VirtioPlug plug, Values r
         {
             int next = !_wild || random.Chance(90) ? (at + 1) % queue.Size : random.Below(0x1_0000);
             bool last = i == length - 1 && !(_wild && random.Chance(10)), indirect = _wild && random.Chance(10), writable = i != 0 && (last || writes);
-            Descriptor(queue.Descriptors + ((ulong)at * 16), i == 0 ? Header() : Buffer(), i == 0 && random.Chance(80) ? 16 : last && random.Chance(70) ? 1 : Length(),
+            Descriptor(queue.Descriptors + ((ulong)at * 16), i == 0 ? Header() : Buffer(), i == 0 && random.Chance(80) ? HeaderLength : last && !plug.IsScsi && random.Chance(70) ? 1 : Length(),
                 (last ? 0 : 1) | (writable ? 2 : 0) | (indirect ? 4 : 0), next);
             at = next % queue.Size;
         }
@@ -117,7 +146,7 @@ internal sealed class VirtioRubbish(BoardFuzzer board, VirtioPlug plug, Values r
             bool last = i == length - 1 && !(_wild && random.Chance(10)), indirect = _wild && random.Chance(10), writable = i != 0 && (last || writes);
             int flags = (last ? 0 : 1) | (writable ? 2 : 0) | (indirect ? 4 : 0) | (queue.Wrap != (_wild && random.Chance(5)) ? 0x80 : 0x8000);
             Descriptor(queue.Descriptors + ((ulong)(queue.Next % queue.Size) * 16), i == 0 ? Header() : Buffer(),
-                i == 0 && random.Chance(80) ? 16 : last && random.Chance(70) ? 1 : Length(), random.Below(256), flags);
+                i == 0 && random.Chance(80) ? HeaderLength : last && !plug.IsScsi && random.Chance(70) ? 1 : Length(), random.Below(256), flags);
             if (++queue.Next == queue.Size)
             {
                 queue.Next = 0;
