@@ -93,9 +93,6 @@ public enum DiskInterface
 
     /// <summary>Targets of one virtio-scsi controller, where there is PCI.</summary>
     Scsi,
-
-    /// <summary>Cards of SDHCI controllers, one each; disks only.</summary>
-    Sd,
 }
 
 /// <summary>A disk.</summary>

@@ -15,7 +15,7 @@ internal sealed class DirectBoot : IDisposable
     private const ulong Gdt = 0x1000, StartInfo = 0x6000, BootParams = 0x7000, SetupData = 0x8000, PageTables = 0x9000;
     private const ulong MultibootInfo = 0x10000, CommandLine = LinuxSetup.CommandLine, CommandLineEnd = LinuxSetup.CommandLineEnd;
     private const ushort CodeSelector = 0x10, DataSelector = 0x18;
-    private const int SeedSize = 32;
+    private const int SeedSize = 32, RsdpSize = 36;
 
     /// <summary>Above, no amount of memory puts RAM below 4 GiB.</summary>
     private const ulong HighestKernel = 0xb000_0000;
@@ -83,6 +83,11 @@ internal sealed class DirectBoot : IDisposable
             case BootProtocol.Multiboot:
                 Put(MultibootInfo, BootStructures.MultibootInfo((uint)MultibootInfo, _memory, _commandLine, _modules));
                 return state with { Rax = 0x2badb002, Rbx = MultibootInfo };
+            case BootProtocol.Multiboot2:
+                byte[] rsdp = new byte[RsdpSize];
+                _ = memory.Read(Rsdp, rsdp);
+                Put(MultibootInfo, Multiboot2Info.Build(_memory, _commandLine, _modules, rsdp, _kernel.Multiboot2!.Relocatable ? (uint)_kernel.Segments.Min(s => s.Address) : null));
+                return state with { Rax = Multiboot2Info.Magic, Rbx = MultibootInfo };
             default:
                 PutSeed();
                 Put(BootParams, BootStructures.BootParams(_kernel.Linux, _memory, CommandLine, initrd, Rsdp, SetupData));
@@ -117,7 +122,7 @@ internal sealed class DirectBoot : IDisposable
         foreach (Segment s in _kernel.Segments)
         {
             // What the loader itself uses lies below 192 KiB; the multiboot loader leaves some of that free.
-            bool free = _kernel.Protocol == BootProtocol.Multiboot && s.Address >= StartInfo && s.End <= MultibootInfo;
+            bool free = _kernel.IsMultiboot && s.Address >= StartInfo && s.End <= MultibootInfo;
             if ((s.Address < CommandLineEnd && !free) || !_memory.Holds(s.Address, s.End))
             {
                 string remedy = s.Address >= PcMemory.High && s.End <= HighestKernel ? "raise --memory" : "link it for an address from 1 MiB on";
@@ -133,7 +138,7 @@ internal sealed class DirectBoot : IDisposable
     /// <summary>Linux's RAM disk goes as high as it may; multiboot's modules lie behind the kernel.</summary>
     private void PlaceModules(string initrd)
     {
-        if (_kernel.Protocol != BootProtocol.Multiboot)
+        if (!_kernel.IsMultiboot)
         {
             var source = new ImageSource(initrd, "initrd");
             ulong top = Math.Min(_memory.BelowHole, (_kernel.Linux?.InitrdMaximum ?? uint.MaxValue) + 1);

@@ -263,6 +263,76 @@ public sealed class DirectBootTests : IDisposable
         Assert.Equal(0x1badb002u, U32(0x400000));
     }
 
+    /// <summary>A header of multiboot 2 with tags at byte 16, and what the address tag says: the file's first byte goes to <paramref name="load"/>.</summary>
+    private static byte[] Multiboot2(uint load, params uint[][] tags)
+    {
+        List<uint> body = [];
+        foreach (uint[] tag in tags.Append([0, 8]))
+        {
+            body.AddRange(tag);
+            if (body.Count % 2 != 0)
+                body.Add(0);
+        }
+        uint length = 16 + (uint)body.Count * 4;
+        uint[] header = [0xe85250d6, 0, length, unchecked(0u - 0xe85250d6 - length), .. body];
+        byte[] image = new byte[0x200];
+        for (int i = 0; i < header.Length; i++)
+            BinaryPrimitives.WriteUInt32LittleEndian(image.AsSpan(16 + i * 4), header[i]);
+        image[0x100] = (byte)load;
+        return image;
+    }
+
+    // Addresses of the header, of the file's part from the header on, and of the entry.
+    private static uint[][] Places(uint load) => [[2, 24, load + 16, load, 0, load + 0x1000], [3, 12, load + 0x40]];
+
+    [Fact]
+    public void Multiboot2_passes_tags()
+    {
+        string module = _scratch.Write("one", [1, 1]);
+        MachineOptions options = Options(Multiboot2(0x200000, [.. Places(0x200000), [1, 16, 6, 15], [10, 24, 0x200000, 0xffffffff, 4096, 0], [5 | 1 << 16, 20, 0, 0, 0]]))
+            with { Initrd = $"{module} x y", Append = "1 2" };
+        _memory.Store(0x200ff8, 8, ulong.MaxValue);
+        _memory.Write(0xe0000, "RSD PTR abcdefghijklmnopqrstuvwxyz12"u8);
+        X86BootState state = Boot(options);
+        Assert.Equal((X86BootMode.Protected32, 0x200040ul, 0x36d76289ul), (state.Mode, state.Rip, state.Rax));
+        Assert.Equal(0xe85250d6u, U32(0x200010));
+        Assert.Equal(0ul, U64(0x200ff8));
+        Dictionary<uint, ulong> tags = [];
+        ulong at = state.Rbx + 8, end = state.Rbx + U32(state.Rbx);
+        uint type;
+        do
+        {
+            Assert.Equal(0ul, at % 8);
+            type = U32(at);
+            tags.Add(type, at + 8);
+            at += (U32(at + 4) + 7) & ~7u;
+        }
+        while (type != 0);
+        Assert.Equal(end, at);
+        Assert.Equal($"{options.Kernel} 1 2", Text(tags[1]));
+        Assert.Equal("Myna", Text(tags[2]));
+        Assert.Equal((0x201000u, 0x201002u, $"{module} x y"), (U32(tags[3]), U32(tags[3] + 4), Text(tags[3] + 8)));
+        Assert.Equal((639u, (uint)(RamSize >> 10) - 1024), (U32(tags[4]), U32(tags[4] + 4)));
+        Assert.Equal((24u, 0u, 0ul, 0x9fc00ul, 1u), (U32(tags[6]), U32(tags[6] + 4), U64(tags[6] + 8), U64(tags[6] + 16), U32(tags[6] + 24)));
+        Assert.Equal((20u + 8, 36u + 8), (U32(tags[14] - 4), U32(tags[15] - 4)));
+        Assert.Equal(U64(0xe0000), U64(tags[15]));
+        Assert.Equal(0x200000u, U32(tags[21]));
+    }
+
+    [Fact]
+    public void Multiboot2_in_an_elf_file_with_the_older_header_too()
+    {
+        byte[] code = new byte[0x200];
+        Multiboot2(0).AsSpan(16, 24).CopyTo(code);
+        Multiboot(3).AsSpan(16, 12).CopyTo(code.AsSpan(0x100));
+        X86BootState state = Boot(Options(X86Elf.Make(0x400000, wide: false, code, entry: 0x400020)));
+        Assert.Equal((0x400020ul, 0x36d76289ul), (state.Rip, state.Rax));
+        Refused(Options(Multiboot2(0x200000, [.. Places(0x200000), [1, 12, 5]])), "type 5");
+        Refused(Options(Multiboot2(0x200000, [.. Places(0x200000), [99, 8]])), "99");
+        Refused(Options(Multiboot2(0x200000, [[2, 24, 0x1ffff0, 0x200000, 0, 0], [3, 12, 0x200000]])), "no sense");
+        Refused(Options(Multiboot2(0x200000, [[2, 24, 0x200010, 0x200000, 0x300000, 0], [3, 12, 0x200000]])), "truncated");
+    }
+
     [Fact]
     public void Kernels_that_cannot_be_used()
     {

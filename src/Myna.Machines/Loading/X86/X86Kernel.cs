@@ -19,6 +19,9 @@ internal enum BootProtocol
 
     /// <summary>Multiboot Specification 0.6.96.</summary>
     Multiboot,
+
+    /// <summary>Multiboot2 Specification 2.0.</summary>
+    Multiboot2,
 }
 
 /// <summary>A kernel for a PC, of whichever kind its content is.</summary>
@@ -39,9 +42,15 @@ internal sealed record X86Kernel(string Path, BootProtocol Protocol, ulong Entry
     /// <summary>Of a multiboot kernel.</summary>
     public MultibootHeader? Multiboot { get; init; }
 
+    /// <summary>Of a multiboot 2 kernel.</summary>
+    public Multiboot2Header? Multiboot2 { get; init; }
+
+    /// <summary>Whether modules and a command line of multiboot's kind go with it.</summary>
+    public bool IsMultiboot => Protocol is BootProtocol.Multiboot or BootProtocol.Multiboot2;
+
     public ulong End => Segments.Max(s => s.End);
 
-    /// <summary>Reads a kernel and finds out what it is: bzImage, multiboot, PVH, or an ELF vmlinux; gzip around it is taken off.</summary>
+    /// <summary>Reads a kernel and finds out what it is: bzImage, multiboot 2 or 1, PVH, or an ELF vmlinux; gzip around it is taken off.</summary>
     /// <exception cref="MachineException">The file cannot be used; the message says why.</exception>
     /// <param name="entry">Which entry of a bzImage: 16, 32 or 64 bits; null for the widest that it has.</param>
     public static X86Kernel Load(string path, int? entry = null)
@@ -74,8 +83,8 @@ internal sealed record X86Kernel(string Path, BootProtocol Protocol, ulong Entry
         byte[] head = file.Head(HeadSize);
         if (LinuxImage.TryRead(head, file.Length, path) is { } linux)
         {
-            long start = linux.SetupSize;
-            var segment = new Segment(linux.LoadAddress, file, start, (ulong)(file.Length - start), (ulong)(file.Length - start));
+            long begin = linux.SetupSize;
+            var segment = new Segment(linux.LoadAddress, file, begin, (ulong)(file.Length - begin), (ulong)(file.Length - begin));
             return new X86Kernel(path, linux.Is64Bit ? BootProtocol.Linux64 : BootProtocol.Linux32, linux.LoadAddress + (linux.Is64Bit ? LinuxImage.Entry64 : 0u), [segment],
                 new Dictionary<string, ulong>())
             { Linux = linux };
@@ -84,7 +93,14 @@ internal sealed record X86Kernel(string Path, BootProtocol Protocol, ulong Entry
         file.Dispose();
         if (ImageFile.IsGzip(bytes))
             bytes = ImageFile.Gunzip(bytes, path, What);
-        MultibootHeader? multiboot = MultibootHeader.Find(bytes, path);
+        // A kernel with both headers learns more by the newer one.
+        Multiboot2Header? second = Multiboot2Header.Find(bytes, path);
+        MultibootHeader? multiboot = second is null ? MultibootHeader.Find(bytes, path) : null;
+        if (second is { Segment: { } image, Entry: { } start })
+        {
+            var source = new ImageSource(path, bytes);
+            return new X86Kernel(path, BootProtocol.Multiboot2, start, [image with { Source = source }], new Dictionary<string, ulong>()) { Multiboot2 = second };
+        }
         if (multiboot is { Segment: { } flat })
         {
             var source = new ImageSource(path, bytes);
@@ -94,10 +110,10 @@ internal sealed record X86Kernel(string Path, BootProtocol Protocol, ulong Entry
             throw NotAKernel(bytes, path, What);
         ElfFile elf = ElfFile.Parse(bytes, path, What, ElfTarget.X86);
         ElfNote? pvh = elf.Notes.FirstOrDefault(n => n is { Name: "Xen", Type: Phys32Entry, Descriptor.Length: >= 4 });
-        (BootProtocol protocol, ulong entry) = multiboot is not null ? (BootProtocol.Multiboot, elf.Entry)
+        (BootProtocol protocol, ulong entry) = second is not null ? (BootProtocol.Multiboot2, second.Entry ?? elf.Entry) : multiboot is not null ? (BootProtocol.Multiboot, elf.Entry)
             : pvh is not null ? (BootProtocol.Pvh, BinaryPrimitives.ReadUInt32LittleEndian(pvh.Descriptor))
             : (elf.Is64Bit ? BootProtocol.Linux64 : BootProtocol.Linux32, elf.Entry);
-        return new X86Kernel(path, protocol, entry, elf.Segments, elf.ReadSymbols()) { Multiboot = multiboot };
+        return new X86Kernel(path, protocol, entry, elf.Segments, elf.ReadSymbols()) { Multiboot = multiboot, Multiboot2 = second };
     }
 
     public void Dispose()
