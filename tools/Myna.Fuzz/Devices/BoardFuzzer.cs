@@ -78,7 +78,7 @@ internal sealed class BoardFuzzer : IDisposable
         Machine machine = Machine.Create(new MachineOptions
         {
             Arch = IsRiscV ? "riscv64" : "x86_64", Board = _board, Cpus = 2, Memory = 16 << 20, Accel = Accel.Interp, Kernel = _kernel,
-            Firmware = MachineOptions.FirmwareNone, Screen = Screen, Console = _serial, Clock = _clock, WallClock = 1_790_000_000_000_000_000, DebugExitPort = IsRiscV ? null : 0xF4,
+            Firmware = MachineOptions.FirmwareNone, Screen = Screen, Tpm = _board is "q35" or "pc" ? new FuzzTpm() : null, Console = _serial, Clock = _clock, WallClock = 1_790_000_000_000_000_000, DebugExitPort = IsRiscV ? null : 0xF4,
             Random = bytes => Array.Clear(bytes),
             Devices =
             [
@@ -113,7 +113,7 @@ internal sealed class BoardFuzzer : IDisposable
         _drives.Clear();
         if (_board is "q35" or "pc")
         {
-            _drives.AddRange(DriveRubbish.Find(this, _random));
+            _drives.AddRange(DriveRubbish.Find(this, _random).Append(DriveRubbish.Tpm(this, _random)));
             _floppy = new FloppyRubbish(this, _random);
         }
         foreach (Region region in _machine.Memory.Regions.Where(r => r.Device is not null && r.Size is 0x200 or 0x1000))

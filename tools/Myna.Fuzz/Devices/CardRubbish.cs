@@ -120,3 +120,20 @@ internal sealed class VgaRubbish(BoardFuzzer board, Values random, int function)
         }
     }
 }
+
+/// <summary>A TPM's FIFO interface (TCG PC Client Platform TPM Profile 1.05, section 6.5).</summary>
+internal sealed class TpmRubbish(BoardFuzzer board, Values random) : DriveRubbish(board, random)
+{
+    public override void Stir()
+    {
+        ulong locality = 0xFED4_0000 + ((ulong)Random.Below(5) << 12);
+        Board.Store(locality, 1, Random.Chance(80) ? 2 : Random.Next() & 0xFF);
+        Board.Store(locality + 0x18, 4, Random.Chance(90) ? 0x40 : Random.Next());
+        int length = Random.Chance(90) ? Random.Between(10, 40) : Random.Below(5000);
+        for (int i = 0; i < length; i++)
+            Board.Store(locality + 0x24, 1, i == 4 ? (ulong)length >> 8 : i == 5 ? (ulong)length & 0xFF : i is 2 or 3 ? 0 : Random.Next() & 0xFF);
+        Board.Store(locality + 0x18, 4, Random.Chance(90) ? 0x20 : Random.Next());
+        for (int i = Random.Below(60); i > 0; i--)
+            _ = Board.Load(locality + (Random.Chance(80) ? 0x24u : 0x18), Random.Chance(80) ? 1 : 4);
+    }
+}

@@ -29,6 +29,9 @@ internal abstract class DriveRubbish(BoardFuzzer board, Values random)
         }
     }
 
+    /// <summary>A PC's TPM, which is no PCI function.</summary>
+    public static DriveRubbish Tpm(BoardFuzzer board, Values random) => new TpmRubbish(board, random);
+
     /// <summary>An address for data: mostly RAM.</summary>
     protected ulong Buffer() => random.Chance(95) ? board.Arena + ((ulong)random.Below(BoardFuzzer.ArenaSize / 2) & ~1ul) : random.Integer();
 

@@ -102,3 +102,24 @@ internal sealed class FuzzTerminal : ICharBackend
             frontend.Receive(new byte[count]);
     }
 }
+
+/// <summary>A TPM that answers anything, now and then late.</summary>
+internal sealed class FuzzTpm : ITpmBackend
+{
+    private int _commands;
+
+    public ValueTask<int> ExecuteAsync(ReadOnlyMemory<byte> command, Memory<byte> response, int locality)
+    {
+        int length = Math.Min(command.Length, response.Length);
+        command[..length].CopyTo(response);
+        return ++_commands % 8 == 0 ? new(Task.Run(() => length)) : new(length);
+    }
+
+    public void Cancel()
+    {
+    }
+
+    public void PowerOn()
+    {
+    }
+}
