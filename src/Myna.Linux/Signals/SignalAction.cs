@@ -78,8 +78,9 @@ public sealed class SignalActions
     public SignalAction Take(int signal)
     {
         SignalAction action = Get(signal);
+        // The handler alone is forgotten, not the flags (kernel/signal.c, get_signal).
         if (action.Handler > SignalAction.Ignore && (action.Flags & SignalAction.ResetHandler) != 0)
-            Set(signal, default);
+            Set(signal, action with { Handler = SignalAction.Default });
         return action;
     }
 
