@@ -148,6 +148,8 @@ public abstract class EmulatedCpu : VirtualCpu
     /// <summary>Whether a debugger or tracer wants instructions executed one by one: changes while the CPU stands still.</summary>
     internal bool IsStepped => Tracer is not null || (HasBreakpoints && Engine is not { StopsAtBreakpoints: true });
 
+    internal bool WatchesForDebugger => Watchpoints.Count != 0;
+
     /// <summary>Whether the guest's own debugging wants every instruction executed by itself.</summary>
     internal virtual bool GuestSteps => false;
 

@@ -168,6 +168,8 @@ internal sealed class Cpuid(X86CpuOptions options)
     // A hypervisor without an interface of its own but the frequencies of leaf 0x4000_0010, as several hypervisors have it.
     private Leaf Hypervisor(uint leaf) => leaf switch
     {
+        0x4000_0000 when options.Paravirtual != 0 => new Leaf(LastHypervisor, Text("KVMK"), Text("VMKV"), Text("M\0\0\0")),
+        0x4000_0001 => new Leaf(options.Paravirtual, 0, 0, 0),
         0x4000_0000 => new Leaf(LastHypervisor, Text("Myna"), Text("Myna"), Text("Myna")),
         // TSC and bus frequency in kHz.
         LastHypervisor => new Leaf((uint)(_tscHertz / 1000), 1_000_000, 0, 0),

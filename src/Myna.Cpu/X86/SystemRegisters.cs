@@ -53,6 +53,6 @@ internal static class Msr
         PerfStatus = 0x198, PerfControl = 0x199, ThermStatus = 0x19C, MiscEnable = 0x1A0, EnergyBias = 0x1B0, DebugControl = 0x1D9, LastBranchFrom = 0x1DB, LastBranchTo = 0x1DC,
         LastIntFrom = 0x1DD, LastIntTo = 0x1DE, MtrrPhysical0 = 0x200, MtrrPhysicalLast = 0x20F, MtrrFix64 = 0x250, MtrrFix16A = 0x258, MtrrFix16B = 0x259,
         MtrrFix4First = 0x268, MtrrFix4Last = 0x26F, Pat = 0x277, MtrrDefType = 0x2FF, TscDeadline = 0x6E0, X2ApicFirst = 0x800, X2ApicLast = 0x8FF,
-        Xss = 0xDA0, Efer = 0xC000_0080, Star = 0xC000_0081, LStar = 0xC000_0082, CStar = 0xC000_0083, FMask = 0xC000_0084,
+        KvmFirst = 0x4B56_4D00, KvmSystemTime = 0x4B56_4D01, KvmLast = 0x4B56_4D07, Xss = 0xDA0, Efer = 0xC000_0080, Star = 0xC000_0081, LStar = 0xC000_0082, CStar = 0xC000_0083, FMask = 0xC000_0084,
         FsBase = 0xC000_0100, GsBase = 0xC000_0101, KernelGsBase = 0xC000_0102, TscAux = 0xC000_0103;
 }

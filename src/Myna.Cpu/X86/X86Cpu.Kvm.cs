@@ -207,6 +207,7 @@ public sealed partial class X86Cpu
         Msr.TscAdjust, Msr.Pat, Msr.MiscEnable, Msr.SpecCtrl, Msr.Xss, Msr.MtrrDefType, Msr.MtrrFix64, Msr.MtrrFix16A, Msr.MtrrFix16B,
         .. Enumerable.Range(0, 8).Select(i => Msr.MtrrFix4First + (uint)i),
         .. Enumerable.Range(0, 16).Select(i => Msr.MtrrPhysical0 + (uint)i),
+        .. Enumerable.Range(0, (int)(Msr.KvmLast - Msr.KvmFirst) + 1).Select(i => Msr.KvmFirst + (uint)i),
     ];
 
     /// <returns>False: the model lacks it.</returns>
@@ -234,6 +235,7 @@ public sealed partial class X86Cpu
             case Msr.Xss: _xss = value; break;
             case Msr.MtrrDefType: _mtrrDefType = value; break;
             case >= Msr.MtrrPhysical0 and <= Msr.MtrrPhysicalLast: _mtrrVariable[msr - Msr.MtrrPhysical0] = value; break;
+            case >= Msr.KvmFirst and <= Msr.KvmLast: _paravirtual[msr - Msr.KvmFirst] = value; break;
             default:
                 if (FixedMtrr(msr) is var index and >= 0)
                     _mtrrFixed[index] = value;

@@ -85,6 +85,7 @@ public sealed partial class X86Cpu
             // Ratio 10 times 100 MHz.
             Msr.PlatformInfo => 10 << 8,
             Msr.ApicBase when LocalApic is { } apic => apic.ApicBase,
+            >= Msr.KvmFirst and <= Msr.KvmLast when HasParavirtual => _paravirtual[msr - Msr.KvmFirst],
             _ => null,
         };
         if (found is { } known)
@@ -184,6 +185,8 @@ public sealed partial class X86Cpu
             // A microcode update changes nothing.
             case Msr.BiosUpdate or Msr.BiosSignature or Msr.PerfControl or Msr.EnergyBias or Msr.MiscFeatures:
                 return true;
+            case >= Msr.KvmFirst and <= Msr.KvmLast when HasParavirtual:
+                return WriteParavirtualMsr(msr, value);
             case Msr.ApicBase when LocalApic is { } apic:
                 if (!apic.TrySetApicBase(value))
                     return false;

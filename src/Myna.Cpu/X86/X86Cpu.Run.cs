@@ -85,7 +85,11 @@ public sealed partial class X86Cpu
         }
     }
 
-    private protected override void PrepareRun() => HostX87.ClearExceptions();
+    private protected override void PrepareRun()
+    {
+        HostX87.ClearExceptions();
+        UpdatePvClock();
+    }
 
     internal override bool GuestSteps => Flags.Slow && Engine is not { IsNative: true };
 

@@ -33,6 +33,12 @@ public sealed record X86CpuOptions
     /// <summary>What CPUID says of the time stamp counter's frequency: another one than 1 GHz for a CPU whose counter is the host's.</summary>
     public ulong TscHertz { get; init; } = 1_000_000_000;
 
+    /// <summary>What of KVM's paravirtual features CPUID announces: EAX of leaf 4000_0001h; 0 for another hypervisor's signature.</summary>
+    public uint Paravirtual { get; init; }
+
+    /// <summary>The machine's kvmclock.</summary>
+    public PvClock? PvClock { get; init; }
+
     /// <summary>Called on the CPU's thread when it shuts down by a triple fault: the board resets or stops, and says so.</summary>
     public Action? Shutdown { get; init; }
 

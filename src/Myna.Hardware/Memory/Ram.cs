@@ -23,6 +23,7 @@ public sealed class Ram : IDisposable
     private readonly SharedMemory _memory;
     private readonly byte[] _watched;
     private IRamWatcher? _watcher;
+    private ulong[]? _written;
 
     /// <param name="name">For the memory map and error messages.</param>
     /// <param name="size">Bytes, a multiple of 4096.</param>
@@ -94,12 +95,38 @@ public sealed class Ram : IDisposable
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void NoteWrite(ulong offset, ulong length)
     {
+        if (_written is not null)
+            LogWrite(offset, length);
         if (_watcher is { } watcher && length != 0 && offset < Size)
         {
             ulong last = Math.Min(offset + length - 1, Size - 1) >> PageBits;
             if (_watched.AsSpan((int)(offset >> PageBits), (int)(last - (offset >> PageBits) + 1)).IndexOfAnyExcept((byte)0) >= 0)
                 watcher.Written(this, offset, length);
         }
+    }
+
+    /// <summary>Begins or ends a log of the pages that devices, debuggers and the interpreter's slow path write; not of what generated code or a processor stores.</summary>
+    public void LogWrites(bool on) => Volatile.Write(ref _written, on ? new ulong[(Size >> PageBits) + 63 >> 6] : null);
+
+    /// <summary>Adds the pages written since the last call.</summary>
+    /// <param name="bitmap">One bit for each page.</param>
+    public void CollectWrites(Span<ulong> bitmap)
+    {
+        if (_written is not { } written)
+            return;
+        for (int i = 0; i < written.Length; i++)
+        {
+            if (Volatile.Read(ref written[i]) != 0)
+                bitmap[i] |= Interlocked.Exchange(ref written[i], 0);
+        }
+    }
+
+    private void LogWrite(ulong offset, ulong length)
+    {
+        if (_written is not { } written || length == 0 || offset >= Size)
+            return;
+        for (ulong page = offset >> PageBits; page <= Math.Min(offset + length - 1, Size - 1) >> PageBits; page++)
+            Interlocked.Or(ref written[page >> 6], 1UL << (int)(page & 63));
     }
 
     public void Dispose() => ((IDisposable)_memory).Dispose();

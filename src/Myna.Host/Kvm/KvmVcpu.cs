@@ -238,6 +238,42 @@ public sealed unsafe class KvmVcpu : KvmDescriptor
 
     public void Set(ref KvmLapicState value) => _ = Check(Call(KvmIoctl.SET_LAPIC, ref value), "cannot write the local APIC");
 
+    // The ring of written pages: kvm_dirty_gfn entries, each of which the kernel marks as dirty and we mark as taken.
+    private const int DirtyRingPage = 64, DirtyEntrySize = 16;
+    private const uint Dirty = 1, Taken = 2;
+    private byte* _ring;
+    private uint _ringEntries, _ringNext;
+
+    /// <summary>Maps the CPU's ring of written pages, which the VM was told to have.</summary>
+    /// <param name="entries">As the VM was told, a power of two.</param>
+    public void MapDirtyRing(uint entries)
+    {
+        // SAFETY: a fresh mapping of the size that the VM was told.
+        void* p = Libc.mmap(null, entries * DirtyEntrySize, Libc.PROT_READ | Libc.PROT_WRITE, Libc.MAP_SHARED, Descriptor, DirtyRingPage * 4096);
+        if (p == Libc.MAP_FAILED)
+            throw Libc.Error("KVM: cannot map a CPU's ring of written pages");
+        _ring = (byte*)p;
+        _ringEntries = entries;
+    }
+
+    /// <summary>Takes what the ring holds; <see cref="KvmVm.ResetDirtyRings"/> then makes room. One thread at a time.</summary>
+    /// <param name="note">Called with the slot and the number of the page in it.</param>
+    public void TakeDirty(Action<int, ulong> note)
+    {
+        if (_ring is null)
+            return;
+        while (true)
+        {
+            // SAFETY: the index stays below the number of entries, which the mapping holds.
+            byte* entry = _ring + _ringNext % _ringEntries * DirtyEntrySize;
+            if ((Volatile.Read(ref *(uint*)entry) & Dirty) == 0)
+                return;
+            note((int)(*(uint*)(entry + 4) & 0xffff), *(ulong*)(entry + 8));
+            Volatile.Write(ref *(uint*)entry, Taken);
+            _ringNext++;
+        }
+    }
+
     /// <summary>Breakpoints and single steps for a debugger outside the guest.</summary>
     /// <returns>False: the kernel cannot do that.</returns>
     public bool TrySetGuestDebug(ref KvmGuestDebug value) => Call(KvmIoctl.SET_GUEST_DEBUG, ref value) >= 0;
@@ -256,6 +292,9 @@ public sealed unsafe class KvmVcpu : KvmDescriptor
         if (_run is not null)
             _ = Libc.munmap(_run, (nuint)_runSize);
         _run = null;
+        if (_ring is not null)
+            _ = Libc.munmap(_ring, _ringEntries * DirtyEntrySize);
+        _ring = null;
         _xsave.Dispose();
         base.Dispose();
     }

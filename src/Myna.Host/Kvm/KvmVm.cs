@@ -62,6 +62,28 @@ public sealed unsafe class KvmVm : KvmDescriptor
         }
     }
 
+    /// <summary>Entries of dirty rings that were taken may be used again, and their pages are protected anew.</summary>
+    public void ResetDirtyRings() => _ = Check(Call(KvmIoctl.RESET_DIRTY_RINGS), "cannot reset the rings of written pages");
+
+    /// <summary>MSRs that the guest may not reach by itself: accesses to them raise #GP or come here, if that is switched on.</summary>
+    /// <param name="first">Of <paramref name="count"/> MSRs that are denied, reads and writes.</param>
+    /// <returns>False: the kernel has no filter.</returns>
+    public bool TryDenyMsrs(uint first, uint count)
+    {
+        const uint Read = 1, Write = 2;
+        // Zeros: denied. What no range names is allowed.
+        byte* bitmap = stackalloc byte[(int)(count + 7) / 8];
+        new Span<byte>(bitmap, (int)(count + 7) / 8).Clear();
+        using var block = new NativeBlock(392);
+        block.At<uint>() = 0;
+        block.At<uint>(8) = Read | Write;
+        block.At<uint>(12) = count;
+        block.At<uint>(16) = first;
+        // SAFETY: the kernel copies the bitmap during the call.
+        block.At<ulong>(24) = (ulong)bitmap;
+        return Call(KvmIoctl.X86_SET_MSR_FILTER, block.Address) >= 0;
+    }
+
     // Interrupts.
 
     /// <summary>Local APICs, I/O APIC and 8259s in the kernel. Before any CPU.</summary>

@@ -3,6 +3,7 @@ using Myna.Cpu.X86.Kvm;
 using Myna.Devices.Interrupts;
 using Myna.Hardware.Diagnostics;
 using Myna.Hardware.Memory;
+using Myna.Hardware.Time;
 using Myna.Jit.Memory;
 
 namespace Myna.Machines.X86;
@@ -19,7 +20,7 @@ internal sealed class CpuEngines : IDisposable
     /// <param name="space">Physical addresses.</param>
     /// <param name="memories">Every RAM and ROM that CPUs can execute from.</param>
     /// <exception cref="MachineException">The engine was asked for and this host cannot have it.</exception>
-    public CpuEngines(Accel accel, Virtualization.Choice? kvm, AddressSpace space, LogChannel log, bool countInstructions, params ReadOnlySpan<Ram> memories)
+    public CpuEngines(Accel accel, Virtualization.Choice? kvm, Clock clock, PvClock pvClock, AddressSpace space, LogChannel log, bool countInstructions, params ReadOnlySpan<Ram> memories)
     {
         foreach (Ram memory in memories)
             _pages.Add(memory);
@@ -27,7 +28,7 @@ internal sealed class CpuEngines : IDisposable
         {
             try
             {
-                _kvm = new KvmMachine(kvm.Host, space, log, kvm.Irqchip);
+                _kvm = new KvmMachine(kvm.Host, space, log, kvm.Irqchip) { Clock = kvm.Paravirtual == 0 ? null : new KvmClock(clock, pvClock) };
             }
             catch (IOException e)
             {
@@ -69,7 +70,7 @@ internal sealed class CpuEngines : IDisposable
     }
 
     /// <summary>The CPUs stand still: the kernel gives back what it holds.</summary>
-    public void Stand() => _kvm?.Irqchip?.Recall();
+    public void Stand() => _kvm?.Stand();
 
     public void Dispose()
     {

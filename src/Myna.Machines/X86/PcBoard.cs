@@ -74,14 +74,16 @@ internal abstract partial class PcBoard : IBoard
             Memory.Map(FourGiB - _resetRom.Size, _resetRom);
         }
         _cpus = new X86Cpu[options.Cpus];
-        _engines = new CpuEngines(options.Accel, kvm, Memory, cpuLog, options.CountInstructions, _resetRom is null ? [_ram] : [_ram, _resetRom]);
+        var pvClock = new PvClock();
+        Add(new BoardDevice("pvclock", pvClock, pvClock.Reset));
+        _engines = new CpuEngines(options.Accel, kvm, clock, pvClock, Memory, cpuLog, options.CountInstructions, _resetRom is null ? [_ram] : [_ram, _resetRom]);
         var apicOptions = new LocalApicOptions(model.Has(CpuFeature.X2Apic), model.Has(CpuFeature.TscDeadlineTimer), PhysicalAddressBits: X86Cpu.PhysicalAddressBits);
         for (int i = 0; i < _cpus.Length; i++)
         {
             int index = i;
             _cpus[i] = new X86Cpu(new X86CpuOptions
             {
-                Index = i, Count = options.Cpus, Model = model, Memory = Memory, Ports = Ports, Clock = clock, Log = cpuLog, Random = NextRandom, TscHertz = kvm?.TscHertz ?? 1_000_000_000, FloatingPointError = () => Coprocessor?.Raise(),
+                Index = i, Count = options.Cpus, Model = model, Memory = Memory, Ports = Ports, Clock = clock, Log = cpuLog, Random = NextRandom, TscHertz = kvm?.TscHertz ?? 1_000_000_000, Paravirtual = kvm?.Paravirtual ?? 0, PvClock = pvClock, FloatingPointError = () => Coprocessor?.Raise(),
                 Shutdown = () =>
                 {
                     cpuLog.Warn($"CPU {index} shut down (triple fault at 0x{_cpus[index].Pc:x}); the machine {(options.NoReboot ? "stops" : "is reset")}");

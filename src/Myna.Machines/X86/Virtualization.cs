@@ -44,7 +44,7 @@ internal static class Virtualization
             bool deadline = mode != KvmIrqchipMode.Off && host.Check(KvmCapability.TSC_DEADLINE_TIMER) != 0;
             model = Fit(model, cpuid, deadline ? [] : [CpuFeature.TscDeadlineTimer], description, log);
             ulong hertz = cpuid.ScalesTsc || cpuid.TscKilohertz == 0 ? 1_000_000_000 : cpuid.TscKilohertz * 1000UL;
-            return new Choice(host, hertz, mode);
+            return new Choice(host, hertz, mode, model.Has(CpuFeature.Hypervisor) ? cpuid.Paravirtual(mode != KvmIrqchipMode.Off) : 0);
         }
         catch (Exception e) when (accel == Accel.Auto && e is IOException or MachineException)
         {
@@ -100,6 +100,6 @@ internal static class Virtualization
 
     private static string Names(IEnumerable<CpuFeature> features) => string.Join(", ", features.Select(CpuModel.NameOf));
 
-    /// <summary>KVM, opened, and the frequency of the time stamp counter that its guests see.</summary>
-    internal sealed record Choice(KvmHost Host, ulong TscHertz, KvmIrqchipMode Irqchip);
+    /// <summary>KVM, opened, the frequency of the time stamp counter that its guests see, and what else CPUID tells them.</summary>
+    internal sealed record Choice(KvmHost Host, ulong TscHertz, KvmIrqchipMode Irqchip, uint Paravirtual);
 }

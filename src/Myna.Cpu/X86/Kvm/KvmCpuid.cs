@@ -38,6 +38,19 @@ public sealed class KvmCpuid
     /// <summary>Whether the processor can make that 1 GHz, as emulated CPUs have it.</summary>
     public bool ScalesTsc { get; }
 
+    // Bits of EAX of leaf 4000_0001h (Linux, Documentation/virt/kvm/x86/cpuid.rst). Those by hypercall are left out: only KVM would answer.
+    private const uint NoIoDelay = 1 << 1, Clock = 1 << 3, AsyncPageFaults = 1 << 4, StealTime = 1 << 5, PvEoi = 1 << 6, AsyncPageFaultInterrupts = 1 << 14, StableClock = 1 << 24;
+
+    /// <summary>What this kernel offers of its paravirtual features.</summary>
+    /// <param name="kernelApic">Local APICs are in the kernel.</param>
+    public uint Paravirtual(bool kernelApic)
+    {
+        uint wanted = NoIoDelay | Clock | StableClock | StealTime | (kernelApic ? AsyncPageFaults | AsyncPageFaultInterrupts | PvEoi : 0);
+        uint offered = wanted & _supported.FirstOrDefault(e => e.Function == 0x4000_0001).Eax;
+        // A page fault is told of by an interrupt; the older way is gone.
+        return (offered & AsyncPageFaultInterrupts) != 0 ? offered : offered & ~AsyncPageFaults;
+    }
+
     /// <summary>Features of a model that guests of this host cannot have.</summary>
     public IReadOnlyList<CpuFeature> Missing(CpuModel model)
         => [.. CpuFeatures.All.Where(r => model.Has(r.Feature) && !s_independent.Contains(r.Feature) && !Has(_supported, r) && !Has(_imposed, r)).Select(r => r.Feature)];
@@ -88,6 +101,7 @@ public sealed class KvmCpuid
         if (cpu.Model.Has(CpuFeature.Hypervisor))
         {
             Add(0x4000_0000, 0, 0);
+            Add(0x4000_0001, 0, 0);
             Add(Cpuid.LastHypervisor, 0, 0);
         }
         for (uint leaf = 0x8000_0000; leaf <= Cpuid.LastExtended; leaf++)

@@ -21,12 +21,14 @@ public sealed class KvmMachine : IDisposable
     private readonly Stack<int> _freeSlots = new();
     private readonly List<KvmX86Engine> _engines = [];
     private readonly KvmDoorbells? _doorbells;
+    private readonly uint _dirtyRing;
+    private KvmDirtyLog? _dirtyLog;
     private int _nextSlot;
 
     /// <param name="host">The kernel's interface; disposed with this.</param>
     /// <param name="memory">The CPUs' physical addresses.</param>
     /// <exception cref="IOException">The kernel refuses, or lacks something that cannot be done without.</exception>
-    public KvmMachine(KvmHost host, AddressSpace memory, LogChannel log, KvmIrqchipMode irqchip = KvmIrqchipMode.Off)
+    public KvmMachine(KvmHost host, AddressSpace memory, LogChannel log, KvmIrqchipMode irqchip = KvmIrqchipMode.Off, uint dirtyRing = 0)
     {
         _host = host;
         _memory = memory;
@@ -41,6 +43,10 @@ public sealed class KvmMachine : IDisposable
         try
         {
             Vm.SetRealModePages(IdentityMap, Tss);
+            // Before any CPU, and for good: a machine with rings has no bitmaps.
+            if (dirtyRing != 0 && (Vm.TryEnable(KvmCapability.DIRTY_LOG_RING_ACQ_REL, dirtyRing * 16) || Vm.TryEnable(KvmCapability.DIRTY_LOG_RING, dirtyRing * 16)))
+                _dirtyRing = dirtyRing;
+            ClearsDirtyLog = _dirtyRing == 0 && Vm.TryEnable(KvmCapability.MANUAL_DIRTY_LOG_PROTECT2, 1);
             if (irqchip != KvmIrqchipMode.Off)
                 Irqchip = new KvmIrqchip(Vm, irqchip);
             HasSregs2 = host.Check(KvmCapability.SREGS2) != 0;
@@ -62,6 +68,16 @@ public sealed class KvmMachine : IDisposable
 
     public KvmVm Vm { get; }
 
+    /// <summary>kvmclock, if guests have it.</summary>
+    public KvmClock? Clock { get; init; }
+
+    /// <summary>The CPUs stand still: what the kernel holds of the machine's state comes back.</summary>
+    public void Stand()
+    {
+        Irqchip?.Recall();
+        Clock?.TakeBack(Vm);
+    }
+
     /// <summary>Interrupt controllers in the kernel, if there are any.</summary>
     public KvmIrqchip? Irqchip { get; }
 
@@ -82,7 +98,10 @@ public sealed class KvmMachine : IDisposable
     public KvmX86Engine CreateEngine(X86Cpu cpu, Interpreter stepper)
     {
         stepper.Uncached = true;
-        var engine = new KvmX86Engine(this, Vm.CreateVcpu(cpu.Index), cpu, stepper);
+        KvmVcpu vcpu = Vm.CreateVcpu(cpu.Index);
+        if (_dirtyRing != 0)
+            vcpu.MapDirtyRing(_dirtyRing);
+        var engine = new KvmX86Engine(this, vcpu, cpu, stepper);
         _engines.Add(engine);
         return engine;
     }
@@ -96,6 +115,8 @@ public sealed class KvmMachine : IDisposable
             var wanted = new HashSet<Region>(_memory.Regions.Where(r => r.Ram is not null), ReferenceEqualityComparer.Instance);
             foreach ((Region region, int slot) in _slots.Where(s => !wanted.Contains(s.Key)).ToArray())
             {
+                if (!region.Ram!.ReadOnly)
+                    _dirtyLog?.HarvestSlot(slot, region);
                 Vm.SetMemory(slot, region.Start, 0, 0, readOnly: false);
                 _slots.Remove(region);
                 _freeSlots.Push(slot);
@@ -104,11 +125,78 @@ public sealed class KvmMachine : IDisposable
             {
                 if (!_freeSlots.TryPop(out int slot))
                     slot = _nextSlot++;
-                Vm.SetMemory(slot, region.Start, region.Size, region.Ram!.HostAddress + (nint)region.RamOffset, region.Ram.ReadOnly);
                 _slots.Add(region, slot);
+                SetSlot(slot, region);
             }
         }
     }
+
+    private void SetSlot(int slot, Region region)
+    {
+        Ram ram = region.Ram!;
+        _dirtyLog?.Begin(ram);
+        Vm.SetMemory(slot, region.Start, region.Size, ram.HostAddress + (nint)region.RamOffset, ram.ReadOnly, logDirty: _dirtyLog is not null && !ram.ReadOnly);
+    }
+
+    /// <summary>Begins to log which pages are written; one log at a time.</summary>
+    /// <exception cref="InvalidOperationException">There is one already.</exception>
+    public IDirtyLog StartDirtyLog()
+    {
+        lock (_lock)
+        {
+            if (_dirtyLog is not null)
+                throw new InvalidOperationException("written pages are being logged already");
+            _dirtyLog = new KvmDirtyLog(this, _dirtyRing != 0);
+            foreach ((Region region, int slot) in _slots)
+                SetSlot(slot, region);
+            return _dirtyLog;
+        }
+    }
+
+    internal void EndDirtyLog(KvmDirtyLog log)
+    {
+        lock (_lock)
+        {
+            if (_dirtyLog != log)
+                return;
+            _dirtyLog = null;
+            foreach ((Region region, int slot) in _slots)
+                SetSlot(slot, region);
+        }
+    }
+
+    /// <summary>With rings: what they hold.</summary>
+    internal void TakeRings(Action<Region, ulong> note)
+    {
+        lock (_lock)
+        {
+            var regions = _slots.ToDictionary(s => s.Value, s => s.Key);
+            foreach (KvmX86Engine engine in _engines)
+            {
+                engine.TakeDirty((slot, page) =>
+                {
+                    if (regions.TryGetValue(slot, out Region? region))
+                        note(region, page);
+                });
+            }
+            Vm.ResetDirtyRings();
+        }
+    }
+
+    /// <summary>Whether pages of the bitmaps are clean only once we say so.</summary>
+    internal bool ClearsDirtyLog { get; }
+
+    internal void ForEachSlot(Action<int, Region> action)
+    {
+        lock (_lock)
+        {
+            foreach ((Region region, int slot) in _slots.Where(s => !s.Key.Ram!.ReadOnly))
+                action(slot, region);
+        }
+    }
+
+    /// <summary>A CPU's ring is full.</summary>
+    internal void EmptyRings() => _dirtyLog?.Harvest();
 
     public void Dispose()
     {

@@ -24,6 +24,7 @@ public sealed partial class KvmX86Engine : ICpuEngine, IDisposable
     // An access whose result the kernel gets with the next entry.
     private bool _unfinished;
     private bool _configured;
+    private int _stands;
 
     internal KvmX86Engine(KvmMachine machine, KvmVcpu vcpu, X86Cpu cpu, Interpreter stepper)
     {
@@ -54,8 +55,13 @@ public sealed partial class KvmX86Engine : ICpuEngine, IDisposable
         if (Volatile.Read(ref requests) != 0)
             return;
         _vcpu.ForgetThread();
+        if (_machine.Clock is { } clock && clock.HandOver(_machine.Vm) != _stands)
+        {
+            _stands = clock.Stands;
+            _vcpu.NotePause();
+        }
         _modeRefused = !TryPushState();
-        if (_modeRefused || !TryGoInside())
+        if (_cpu.WatchesForDebugger || _modeRefused || !TryGoInside())
         {
             Interpret(ref requests);
             return;
@@ -192,6 +198,9 @@ public sealed partial class KvmX86Engine : ICpuEngine, IDisposable
                 _ends++;
                 _chips!.EndOfInterrupt(run.EoiVector);
                 return true;
+            case KvmExitReason.DIRTY_RING_FULL:
+                _machine.EmptyRings();
+                return true;
             case KvmExitReason.HLT:
                 _halts++;
                 PullState();
@@ -300,6 +309,8 @@ public sealed partial class KvmX86Engine : ICpuEngine, IDisposable
         ("kvm states refused", _refused),
         ("kvm doorbells", _machine.DoorbellsDelivered),
     ];
+
+    internal void TakeDirty(Action<int, ulong> note) => _vcpu.TakeDirty(note);
 
     public void Dispose() => _vcpu.Dispose();
 }
