@@ -148,6 +148,7 @@ public abstract class EmulatedCpu : VirtualCpu
     /// <summary>Whether a debugger or tracer wants instructions executed one by one: changes while the CPU stands still.</summary>
     internal bool IsStepped => Tracer is not null || (HasBreakpoints && Engine is not { StopsAtBreakpoints: true });
 
+    /// <summary>Data accesses are watched for a debugger.</summary>
     internal bool WatchesForDebugger => Watchpoints.Count != 0;
 
     /// <summary>Whether the guest's own debugging wants every instruction executed by itself.</summary>

@@ -2,6 +2,23 @@ using System.Buffers;
 
 namespace Myna.Host;
 
+/// <summary>Large pages behind memory.</summary>
+public enum HugePages
+{
+    /// <summary>As the host likes.</summary>
+    Default,
+
+    /// <summary>Asked for; ordinary pages where the host has none.</summary>
+    Transparent,
+
+    /// <summary>The host's reserved ones (hugetlbfs), without which there is no memory.</summary>
+    Reserved,
+}
+
+/// <summary>Where guest memory comes from.</summary>
+/// <param name="File">A file that holds it, made if need be (on hugetlbfs or tmpfs, or on a disk); null for anonymous memory.</param>
+public readonly record struct MemoryBacking(HugePages HugePages = HugePages.Default, string? File = null);
+
 /// <summary>
 /// A memfd mapped shared and read-write: the memory behind guest RAM, which other processes can be given by
 /// descriptor. Pages are allocated by the kernel when first touched.
@@ -13,12 +30,16 @@ public sealed unsafe class SharedMemory : MemoryManager<byte>
 
     /// <param name="name">Shown in /proc/self/maps.</param>
     /// <param name="size">Bytes; rounded up to a page by the kernel.</param>
+    /// <param name="backing">Large pages, or a file.</param>
     /// <exception cref="IOException">The host has not that much address space or refuses the mapping.</exception>
-    public SharedMemory(string name, ulong size)
+    public SharedMemory(string name, ulong size, MemoryBacking backing = default)
     {
         _name = name;
         Size = size;
-        Descriptor = Libc.memfd_create(name, Libc.MFD_CLOEXEC);
+        const int O_RDWR = 2, O_CREAT = 0x40, Private = 0x180;
+        const uint MFD_HUGETLB = 4;
+        Descriptor = backing.File is { } path ? Libc.open(path, O_RDWR | O_CREAT | Libc.O_CLOEXEC, Private)
+            : Libc.memfd_create(name, Libc.MFD_CLOEXEC | (backing.HugePages == HugePages.Reserved ? MFD_HUGETLB : 0));
         if (Descriptor < 0)
             throw Libc.Error($"cannot create a memory file of {size} bytes");
         if (Libc.ftruncate(Descriptor, (long)size) != 0)
@@ -28,6 +49,10 @@ public sealed unsafe class SharedMemory : MemoryManager<byte>
         if (p == Libc.MAP_FAILED)
             throw Libc.Error($"cannot map {size} bytes of guest memory");
         _address = p;
+        const int MADV_HUGEPAGE = 14;
+        // A kernel without huge pages for shared memory refuses; ordinary pages do then.
+        if (backing.HugePages == HugePages.Transparent)
+            _ = Libc.madvise(p, (nuint)size, MADV_HUGEPAGE);
     }
 
     /// <summary>Length in bytes.</summary>

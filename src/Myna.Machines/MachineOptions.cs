@@ -3,6 +3,7 @@ using Myna.Hardware.Backends;
 using Myna.Hardware.Diagnostics;
 using Myna.Hardware.Power;
 using Myna.Hardware.Time;
+using Myna.Host;
 
 namespace Myna.Machines;
 
@@ -168,6 +169,9 @@ public sealed record ConsoleDevice(ICharBackend Backend, string? Name = null, De
 /// <summary>A virtio entropy source, fed from <see cref="MachineOptions.Random"/>.</summary>
 public sealed record RngDevice(DeviceBus Bus = DeviceBus.Auto) : DeviceOptions(Bus);
 
+/// <summary>A virtio memory balloon, through which the guest gives memory back to the host.</summary>
+public sealed record BalloonDevice(DeviceBus Bus = DeviceBus.Auto) : DeviceOptions(Bus);
+
 /// <summary>Everything that decides what a machine is. Nothing in it is read from the host behind the caller's back.</summary>
 public sealed record MachineOptions
 {
@@ -197,6 +201,9 @@ public sealed record MachineOptions
     public ulong Memory { get; init; } = 512UL << 20;
 
     public Accel Accel { get; init; } = Accel.Auto;
+
+    /// <summary>Where the guest's RAM comes from.</summary>
+    public MemoryBacking MemoryBacking { get; init; }
 
     /// <summary>For KVM.</summary>
     public Irqchip Irqchip { get; init; }

@@ -1,6 +1,7 @@
 using Myna.Devices.Pci;
 using Myna.Devices.Power;
 using Myna.Devices.Virtio;
+using Myna.Devices.Virtio.Balloon;
 using Myna.Devices.Virtio.Block;
 using Myna.Devices.Virtio.Console;
 using Myna.Devices.Virtio.Entropy;
@@ -112,6 +113,8 @@ internal static class UserDevices
                 return new VirtioConsole(memory, [new ConsolePortOptions(console.Backend, console.Name)], log: log[LogNames.VirtioConsole]);
             case RngDevice:
                 return new VirtioEntropy(memory, bytes => options.Fill(bytes), log: log[LogNames.VirtioEntropy]);
+            case BalloonDevice:
+                return new VirtioBalloon(memory, log: log[LogNames.VirtioBalloon]);
             default:
                 throw new MachineException($"the board {options.Board} knows no device {wanted.GetType().Name}");
         }

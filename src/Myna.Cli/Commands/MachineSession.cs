@@ -28,6 +28,7 @@ internal sealed class MachineSession : IDisposable
         try
         {
             Explain(settings);
+            Confine(settings.Confinement);
             if (settings.Sandbox && Sandbox.Enter() is { } refused && settings.Verbose)
                 Output.Note($"myna: the sandbox is not complete: {refused}");
             foreach ((PosixSignal signal, int status) in EndingSignals)
@@ -47,6 +48,18 @@ internal sealed class MachineSession : IDisposable
         {
             Dispose();
             throw;
+        }
+    }
+
+    private static void Confine(Confinement where)
+    {
+        try
+        {
+            where.Enter();
+        }
+        catch (IOException e)
+        {
+            throw new UserException($"--sandbox {e.Message}");
         }
     }
 

@@ -29,8 +29,8 @@ internal static class RunCommand
         board.Option.Aliases.Add("--board");
         Option<string?> cpu = Text("--cpu", "MODEL[,+FEATURE][,-FEATURE]", "The x86_64 processor: qemu64, x86-64-v1, x86-64-v2, x86-64-v3, or max and host (the default is nearly that): all that there is.");
         Setting<int> cpus = Value("--cpus", "N", "Virtual processors, 1 to 64 (default 1).", 1, Cpus);
-        Setting<ulong> memory = Value("--memory", "SIZE", "RAM, as in 512M or 2G (default 1G).", 1UL << 30,
-            s => MemoryOption.Parse(s, (ulong)GC.GetGCMemoryInfo().TotalAvailableMemoryBytes));
+        Setting<MemoryOption> memory = Value("--memory", "SIZE[,...]", "RAM, as in 512M or 2G (default 1G); hugepages=on|transparent, file=PATH: where it comes from; balloon=on: the guest gives back what it does not need.", new MemoryOption(1UL << 30),
+            s => MemoryOption.ParseAll(s, (ulong)GC.GetGCMemoryInfo().TotalAvailableMemoryBytes));
         Setting<AccelOption> accel = Value("--accel", "ENGINE", "What executes guest code: auto (the default), kvm[,irqchip=split|full|off] (the host's processor, for guests of its instruction set; where interrupt controllers are: local APICs, all or none in the kernel), jit (translator), interp (interpreter), or lockstep: the last two, compared after every few blocks.", new AccelOption(Accel.Auto, Irqchip.Auto), AccelOption.Parse);
         Option<string?> kernel = Text("--kernel", "FILE", "A kernel (riscv64: Image, ELF, or one of them gzipped; x86_64: bzImage, ELF, PVH or multiboot) instead of the default guest.");
         Setting<int?> entry = Value<int?>("--kernel-entry", "16|32|64", "x86_64: the entry of a bzImage that is used; by default the widest, with --firmware 16 (real mode).", null, Entry);
@@ -71,7 +71,7 @@ internal static class RunCommand
         Option<string?> signature = Text("--signature", "FILE", "At exit writes the memory from begin_signature to end_signature there.");
         Setting<int> granularity = Value("--signature-granularity", "BYTES", "Bytes per line of the signature: 4 (the default), 8 or 16.", 4, Granularity);
         Option<string?> suite = Text("--guest-suite", "NAME", "The Debian suite of the default guest: trixie or sid.");
-        Setting<bool> sandbox = Value("--sandbox", "on|off", "Whether the process drops what it does not need before the guest runs: starting programs, looking into others, changing the host (default on).", true, OnOff);
+        Setting<SandboxOption> sandbox = Value("--sandbox", "on|off[,...]", "Whether the process drops what it does not need before the guest runs: starting programs, looking into others, changing the host (default on); user=NAME, chroot=DIR, cgroup=DIR: where it goes first.", new SandboxOption(true, new Myna.Host.Confinement()), SandboxOption.Parse);
         var noReboot = new Option<bool>("--no-reboot") { Description = "A guest's reset ends the program." };
         var verbose = new Option<bool>("--verbose", "-v") { Description = "Shows the guest's console on standard error while a command runs." };
 
@@ -89,7 +89,9 @@ internal static class RunCommand
                 Cpu = result.GetValue(cpu),
                 Cpus = cpus.Of(result),
                 DebugExitPort = result.GetResult(debugExit) is null ? null : Port(result.GetValue(debugExit)),
-                Memory = memory.Of(result),
+                Memory = memory.Of(result).Size,
+                MemoryBacking = memory.Of(result).Backing,
+                Balloon = memory.Of(result).Balloon,
                 Accel = accel.Of(result).Accel,
                 Irqchip = accel.Of(result).Irqchip,
                 Kernel = result.GetValue(kernel),
@@ -118,7 +120,8 @@ internal static class RunCommand
                 Signature = result.GetValue(signature),
                 SignatureGranularity = granularity.Of(result),
                 GuestSuite = result.GetValue(suite),
-                Sandbox = sandbox.Of(result),
+                Sandbox = sandbox.Of(result).Filter,
+                Confinement = sandbox.Of(result).Confinement,
                 NoReboot = result.GetValue(noReboot),
                 Verbose = result.GetValue(verbose),
                 Command = guestCommand,
@@ -175,8 +178,6 @@ internal static class RunCommand
     private static int? Entry(string text) => text is "16" or "32" or "64" ? int.Parse(text, CultureInfo.InvariantCulture) : throw new FormatException($"'{text}' is not 16, 32 or 64");
 
     private static int Granularity(string text) => text is "4" or "8" or "16" ? int.Parse(text, CultureInfo.InvariantCulture) : throw new FormatException($"'{text}' is not 4, 8 or 16");
-
-    private static bool OnOff(string text) => text switch { "on" => true, "off" => false, _ => throw new FormatException($"'{text}' is neither on nor off") };
 
     private static Option<string?> Text(string name, string help, string description) =>
         new(name) { HelpName = help, Description = description, Arity = ArgumentArity.ExactlyOne };

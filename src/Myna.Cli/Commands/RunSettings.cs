@@ -69,6 +69,9 @@ internal sealed record RunSettings
     public int SignatureGranularity { get; init; } = 4;
     public string? GuestSuite { get; init; }
     public bool Sandbox { get; init; } = true;
+    public Myna.Host.Confinement Confinement { get; init; } = new();
+    public Myna.Host.MemoryBacking MemoryBacking { get; init; }
+    public bool Balloon { get; init; }
     public bool NoReboot { get; init; }
     public bool Verbose { get; init; }
 

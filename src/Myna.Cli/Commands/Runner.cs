@@ -39,6 +39,8 @@ internal static class Runner
                 devices.Add(new WatchdogDevice(action));
             if (settings.Panic is { } panic)
                 devices.Add(panic);
+            if (settings.Balloon)
+                devices.Add(new BalloonDevice());
             var options = new MachineOptions
             {
                 Arch = settings.Arch,
@@ -47,6 +49,7 @@ internal static class Runner
                 Cpus = settings.Cpus,
                 DebugExitPort = settings.DebugExitPort,
                 Memory = settings.Memory,
+                MemoryBacking = settings.MemoryBacking,
                 Accel = settings.Accel,
                 Irqchip = settings.Irqchip,
                 Kernel = guest?.Kernel ?? settings.Kernel,

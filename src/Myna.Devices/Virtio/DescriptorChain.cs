@@ -27,6 +27,16 @@ public sealed class DescriptorChain
     /// <summary>Bytes that the device may write.</summary>
     public uint WritableLength { get; private set; }
 
+    /// <summary>One of the pieces of guest memory that the device may write.</summary>
+    /// <returns>False: there are no more.</returns>
+    internal bool TryGetWritableSegment(int index, [System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out Ram? ram, out ulong offset, out int length)
+    {
+        bool found = _readable + index < _count;
+        ref Segment segment = ref _segments[found ? _readable + index : 0];
+        (ram, offset, length) = found ? (segment.Ram, segment.Offset, segment.Length) : (null, 0, 0);
+        return found;
+    }
+
     /// <summary>What the used ring calls the buffer: the head's index (split) or the buffer ID (packed).</summary>
     internal ushort Id { get; set; }
 

@@ -1,7 +1,7 @@
 namespace Myna.Devices.Virtio;
 
 /// <summary>Device types (virtio 1.2, section 5).</summary>
-public enum VirtioDeviceId : ushort { Net = 1, Block = 2, Console = 3, Entropy = 4, Scsi = 8, Gpu = 16, Input = 18 }
+public enum VirtioDeviceId : ushort { Net = 1, Block = 2, Console = 3, Entropy = 4, Balloon = 5, Scsi = 8, Gpu = 16, Input = 18 }
 
 /// <summary>The device status field (virtio 1.2, section 2.1).</summary>
 [Flags]

@@ -28,15 +28,16 @@ public sealed class Ram : IDisposable
     /// <param name="name">For the memory map and error messages.</param>
     /// <param name="size">Bytes, a multiple of 4096.</param>
     /// <param name="readOnly">ROM: CPUs cannot write it.</param>
+    /// <param name="backing">Where the memory comes from.</param>
     /// <exception cref="ArgumentException">The size is zero or not a multiple of a page.</exception>
     /// <exception cref="IOException">The host refuses the memory.</exception>
-    public Ram(string name, ulong size, bool readOnly = false)
+    public Ram(string name, ulong size, bool readOnly = false, MemoryBacking backing = default)
     {
         if (size == 0 || size % PageSize != 0)
             throw new ArgumentException($"the size of {name}, {size}, is not a multiple of {PageSize}", nameof(size));
         Name = name;
         ReadOnly = readOnly;
-        _memory = new SharedMemory(name, size);
+        _memory = new SharedMemory(name, size, backing);
         _watched = new byte[size >> PageBits];
     }
 

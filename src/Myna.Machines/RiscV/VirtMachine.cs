@@ -39,7 +39,7 @@ internal sealed class VirtMachine : IBoard
         _layout = new BootLayout(options);
         try
         {
-            _ram = new Ram("ram", options.Memory);
+            _ram = new Ram("ram", options.Memory, backing: options.MemoryBacking);
         }
         catch (IOException e)
         {

@@ -59,7 +59,7 @@ internal abstract partial class PcBoard : IBoard
         }
         try
         {
-            _ram = new Ram("ram", options.Memory);
+            _ram = new Ram("ram", options.Memory, backing: options.MemoryBacking);
         }
         catch (IOException e)
         {

@@ -27,7 +27,7 @@ internal sealed class SystemFixture : IDisposable, ILocalApic
     private readonly X86Translator? _translator;
     private readonly KvmMachine? _kvm;
 
-    public SystemFixture(X86BootMode mode = X86BootMode.Long64, string model = "max", string engine = SystemTests.Interpreted)
+    public SystemFixture(X86BootMode mode = X86BootMode.Long64, string model = "max", string engine = SystemTests.Interpreted, uint dirtyRing = 0, uint paravirtual = 0)
     {
         Is64 = mode == X86BootMode.Long64;
         Mode = mode;
@@ -40,7 +40,7 @@ internal sealed class SystemFixture : IDisposable, ILocalApic
             var cpuid = new KvmCpuid(host);
             features = features.Without(cpuid.Missing(features)).With(cpuid.Imposed());
         }
-        Cpu = new X86Cpu(new X86CpuOptions { Model = features, Memory = Memory, Ports = Ports, Clock = Clock, Shutdown = () => ShutDowns++ })
+        Cpu = new X86Cpu(new X86CpuOptions { Model = features, Memory = Memory, Ports = Ports, Clock = Clock, Paravirtual = paravirtual, PvClock = PvClock, Shutdown = () => ShutDowns++ })
         {
             BlocksWhileWaiting = false,
             LocalApic = this,
@@ -55,7 +55,7 @@ internal sealed class SystemFixture : IDisposable, ILocalApic
         }
         if (host is not null)
         {
-            _kvm = new KvmMachine(host, Memory, LogChannel.None);
+            _kvm = new KvmMachine(host, Memory, LogChannel.None, dirtyRing: dirtyRing);
             Cpu.Engine = _kvm.CreateEngine(Cpu, interpreter);
         }
         Poke(Tables, Tables + 0x1000 + 7);
@@ -81,6 +81,8 @@ internal sealed class SystemFixture : IDisposable, ILocalApic
         }
     }
 
+    public KvmMachine? Kvm => _kvm;
+    public PvClock PvClock { get; } = new();
     public bool Is64 { get; }
     public X86BootMode Mode { get; }
     public Ram Ram { get; } = new("ram", 16 << 20);

@@ -49,25 +49,23 @@ internal sealed class KvmDirtyLog : IDirtyLog
     /// <summary>Takes what the kernel has noted. Any thread.</summary>
     public void Harvest()
     {
-        lock (_lock)
-        {
-            if (_ring)
-                _machine.TakeRings(Note);
-            else
-                _machine.ForEachSlot(HarvestSlot);
-        }
+        // The machine's lock goes ahead of the one here.
+        if (_ring)
+            _machine.TakeRings(Note);
+        else
+            _machine.ForEachSlot(HarvestSlot);
     }
 
     /// <summary>Of one slot, which is about to go.</summary>
     public void HarvestSlot(int slot, Region region)
     {
+        if (_ring)
+        {
+            _machine.TakeRings(Note);
+            return;
+        }
         lock (_lock)
         {
-            if (_ring)
-            {
-                _machine.TakeRings(Note);
-                return;
-            }
             int words = Words(region.Size);
             if (_slotBits.Length < words)
                 _slotBits = new ulong[words];
@@ -81,12 +79,18 @@ internal sealed class KvmDirtyLog : IDirtyLog
             for (int i = 0; i < words; i++)
             {
                 for (ulong left = bits[i]; left != 0; left &= left - 1)
-                    Note(region, ((ulong)i << 6) + (ulong)System.Numerics.BitOperations.TrailingZeroCount(left));
+                    NoteHere(region, ((ulong)i << 6) + (ulong)System.Numerics.BitOperations.TrailingZeroCount(left));
             }
         }
     }
 
     private void Note(Region region, ulong page)
+    {
+        lock (_lock)
+            NoteHere(region, page);
+    }
+
+    private void NoteHere(Region region, ulong page)
     {
         ulong index = (region.RamOffset >> Ram.PageBits) + page;
         if (_pages.TryGetValue(region.Ram!, out ulong[]? pages) && index >> 6 < (ulong)pages.Length)

@@ -49,6 +49,7 @@ public sealed class KvmMachine : IDisposable
             ClearsDirtyLog = _dirtyRing == 0 && Vm.TryEnable(KvmCapability.MANUAL_DIRTY_LOG_PROTECT2, 1);
             if (irqchip != KvmIrqchipMode.Off)
                 Irqchip = new KvmIrqchip(Vm, irqchip);
+            UsesGuestDebug = KvmProbe.HasHardware && host.Check(KvmCapability.SET_GUEST_DEBUG) != 0;
             HasSregs2 = host.Check(KvmCapability.SREGS2) != 0;
             HasXsave2 = Vm.Check(KvmCapability.XSAVE2) > 0;
             // Otherwise what the kernel's emulator does not know is #UD in user programs.
@@ -67,6 +68,12 @@ public sealed class KvmMachine : IDisposable
     }
 
     public KvmVm Vm { get; }
+
+    /// <summary>
+    /// Up to four breakpoints of a debugger are the processor's, and the guest runs at full speed up to them. Elsewhere than on a processor
+    /// that virtualizes, where not all kernels see them, the interpreter looks for them.
+    /// </summary>
+    public bool UsesGuestDebug { get; set; }
 
     /// <summary>kvmclock, if guests have it.</summary>
     public KvmClock? Clock { get; init; }

@@ -60,6 +60,7 @@ public sealed partial class KvmX86Engine : ICpuEngine, IDisposable
             _stands = clock.Stands;
             _vcpu.NotePause();
         }
+        UpdateGuestDebug();
         _modeRefused = !TryPushState();
         if (_cpu.WatchesForDebugger || _modeRefused || !TryGoInside())
         {
@@ -201,6 +202,10 @@ public sealed partial class KvmX86Engine : ICpuEngine, IDisposable
             case KvmExitReason.DIRTY_RING_FULL:
                 _machine.EmptyRings();
                 return true;
+            case KvmExitReason.DEBUG:
+                _debugExits++;
+                PullState();
+                return false;
             case KvmExitReason.HLT:
                 _halts++;
                 PullState();
@@ -291,7 +296,7 @@ public sealed partial class KvmX86Engine : ICpuEngine, IDisposable
 
     // Statistics.
 
-    private ulong _portExits, _memoryExits, _msrExits, _halts, _interrupted, _injected, _ends, _refused, _completions, _completed;
+    private ulong _portExits, _memoryExits, _msrExits, _halts, _interrupted, _injected, _ends, _debugExits, _refused, _completions, _completed;
 
     /// <inheritdoc/>
     public IEnumerable<(string Name, ulong Value)> Counters =>
@@ -303,6 +308,7 @@ public sealed partial class KvmX86Engine : ICpuEngine, IDisposable
         ("kvm interrupted entries", _interrupted),
         ("kvm interrupts injected", _injected),
         ("kvm interrupt ends", _ends),
+        ("kvm debug exits", _debugExits),
         ("kvm irqchip recalls", _chips?.Recalls ?? 0),
         ("kvm emulation failures", _completions),
         ("kvm instructions completed", _completed),

@@ -1,0 +1,248 @@
+using System.Runtime.InteropServices;
+using Iced.Intel;
+using Myna.Cpu.X86;
+using Myna.Cpu.X86.Kvm;
+using Myna.Hardware.Memory;
+using Myna.Host.Kvm;
+using static Iced.Intel.AssemblerRegisters;
+
+namespace Myna.Cpu.Tests.X86.Kvm;
+
+/// <summary>What the kernel can do beyond running guests: logs of written pages, events for interrupts, filters, debugging, paravirtual features.</summary>
+public sealed class FeatureTests
+{
+    private static ulong Counter(SystemFixture f, string name) => f.Cpu.Counters.Single(c => c.Name == name).Value;
+
+    // Log of written pages.
+
+    [TheoryIfKvm]
+    [InlineData(0)]
+    [InlineData(1024)]
+    public void Pages_written_by_CPUs_and_from_here_are_logged_once(uint ring)
+    {
+        using SystemFixture f = new(X86BootMode.Long64, "max", SystemTests.Virtualized, dirtyRing: ring);
+        static void Program(Assembler a)
+        {
+            a.mov(__byte_ptr[(int)SystemFixture.Data], 1);
+            a.mov(__byte_ptr[(int)SystemFixture.Data + 0x3FFF], 1);
+            a.mov(rax, __qword_ptr[(int)SystemFixture.Data + 0x8000]);
+        }
+
+        f.Run(Program);
+        using IDirtyLog log = f.Kvm!.StartDirtyLog();
+        Assert.Throws<InvalidOperationException>(f.Kvm.StartDirtyLog);
+        f.Run(Program);
+        f.Write(SystemFixture.Data + 0x9_0000, [1]);
+        ulong[] bitmap = new ulong[f.Ram.Size >> 18];
+        log.Collect(f.Ram, bitmap);
+        Assert.True(Has(bitmap, SystemFixture.Data) && Has(bitmap, SystemFixture.Data + 0x3000) && Has(bitmap, SystemFixture.Data + 0x9_0000));
+        Assert.False(Has(bitmap, SystemFixture.Data + 0x1000) || Has(bitmap, SystemFixture.Data + 0x8000) || Has(bitmap, SystemFixture.Data + 0x10_0000));
+        Array.Clear(bitmap);
+        log.Collect(f.Ram, bitmap);
+        Assert.DoesNotContain(bitmap, b => b != 0);
+        // And pages that were collected are seen again.
+        f.Run(Program);
+        log.Collect(f.Ram, bitmap);
+        Assert.True(Has(bitmap, SystemFixture.Data));
+    }
+
+    private static bool Has(ulong[] bitmap, ulong address) => (bitmap[address >> 18] >> (int)(address >> 12 & 63) & 1) != 0;
+
+    [TheoryIfKvm]
+    [InlineData(0)]
+    [InlineData(1024)]
+    public void More_pages_than_a_ring_has_room_for(uint ring)
+    {
+        using SystemFixture f = new(X86BootMode.Long64, "max", SystemTests.Virtualized, dirtyRing: ring);
+        using IDirtyLog log = f.Kvm!.StartDirtyLog();
+        const int First = 0x20_0000, Pages = 2000;
+        f.Run(a =>
+        {
+            Label loop = a.CreateLabel();
+            a.mov(edi, First);
+            a.mov(ecx, Pages);
+            a.Label(ref loop);
+            a.mov(__byte_ptr[rdi], 1);
+            a.add(edi, 0x1000);
+            a.dec(ecx);
+            a.jnz(loop);
+        });
+        ulong[] bitmap = new ulong[f.Ram.Size >> 18];
+        log.Collect(f.Ram, bitmap);
+        for (int i = 0; i < Pages; i++)
+            Assert.True(Has(bitmap, First + (ulong)i * 0x1000), $"page {i}");
+    }
+
+    // Interrupts.
+
+    [FactIfKvm]
+    public void An_event_sends_a_message()
+    {
+        const int Vector = 0x41;
+        using KvmHost host = KvmHost.TryOpen(out _)!;
+        using KvmVm vm = host.CreateVm();
+        vm.CreateSplitIrqchip(24);
+        using KvmVcpu cpu = vm.CreateVcpu(0);
+        var route = new KvmRoute { Gsi = 24, Type = KvmRoute.ToMsi, ChipOrAddressLow = 0xfee0_0000, Data = Vector };
+        vm.SetRouting([route]);
+        cpu.Get(out KvmLapicState apic);
+        // SVR: enabled by software.
+        MemoryMarshal.Write(((Span<byte>)apic)[0xf0..], 0x1ffu);
+        cpu.Set(ref apic);
+        using var line = new KvmEvent();
+        vm.SetIrqfd(line, 24, on: true);
+        line.Set();
+        var patience = System.Diagnostics.Stopwatch.StartNew();
+        do
+            cpu.Get(out apic);
+        while (!Requested(apic) && patience.Elapsed < TimeSpan.FromSeconds(30));
+        Assert.True(Requested(apic));
+        vm.SetIrqfd(line, 24, on: false);
+        Assert.True(vm.SignalMsi(0xfee0_0000, Vector + 1));
+        cpu.Get(out apic);
+        Assert.NotEqual(0u, MemoryMarshal.Read<uint>(((ReadOnlySpan<byte>)apic)[0x220..]) & 4);
+
+        static bool Requested(KvmLapicState state) => (MemoryMarshal.Read<uint>(((ReadOnlySpan<byte>)state)[0x220..]) & 2) != 0;
+    }
+
+    // Exits.
+
+    [FactIfKvm]
+    public void MSRs_can_be_denied()
+    {
+        const uint SysenterCs = 0x174;
+        const ulong Filter = 4;
+        using KvmHost host = KvmHost.TryOpen(out _)!;
+        using var ram = new Ram("ram", 64 << 12);
+        using KvmVm vm = host.CreateVm();
+        Assert.True(vm.TryEnable(KvmCapability.X86_USER_SPACE_MSR, Filter));
+        Assert.True(vm.TryDenyMsrs(SysenterCs, 3));
+        vm.SetMemory(0, 0, ram.Size, ram.HostAddress, readOnly: false);
+        using KvmVcpu cpu = vm.CreateVcpu(0);
+        // mov ecx, 174h; rdmsr; mov ecx, 174h; wrmsr; hlt
+        ((ReadOnlySpan<byte>)[0x66, 0xb9, 0x74, 0x01, 0, 0, 0x0f, 0x32, 0x66, 0xb9, 0x74, 0x01, 0, 0, 0x0f, 0x30, 0xf4]).CopyTo(ram.GetForWrite(0x1000, 17));
+        cpu.Get(out KvmSregs sregs, second: false);
+        (sregs.Cs.Base, sregs.Cs.Selector) = (0, 0);
+        cpu.Set(ref sregs, second: false);
+        var regs = new KvmRegs { Rip = 0x1000, Rflags = 2 };
+        cpu.Set(ref regs);
+        int never = 0;
+        Assert.Equal(KvmEntry.Exited, cpu.Enter(ref never));
+        Assert.Equal((KvmExitReason.X86_RDMSR, SysenterCs, (uint)Filter), (cpu.Run.ExitReason, cpu.Run.MsrIndex, cpu.Run.MsrReason));
+        cpu.Run.MsrData = 0x1_0000_1234;
+        cpu.Run.MsrError = 0;
+        Assert.Equal(KvmEntry.Exited, cpu.Enter(ref never));
+        Assert.Equal((KvmExitReason.X86_WRMSR, SysenterCs, 0x1_0000_1234UL), (cpu.Run.ExitReason, cpu.Run.MsrIndex, cpu.Run.MsrData));
+        cpu.Run.MsrError = 0;
+        Assert.Equal(KvmEntry.Exited, cpu.Enter(ref never));
+        Assert.Equal(KvmExitReason.HLT, cpu.Run.ExitReason);
+    }
+
+    [Fact]
+    public void Every_exit_has_a_description()
+    {
+        foreach (KvmExitReason reason in Enum.GetValues<KvmExitReason>())
+            Assert.NotEmpty(new KvmRun { ExitReason = reason }.Describe());
+        Assert.Equal("write to port 0x3f8, 2 × 1 bytes", new KvmRun { ExitReason = KvmExitReason.IO, IoOut = 1, IoSize = 1, IoPort = 0x3f8, IoCount = 2 }.Describe());
+        Assert.Equal("read from address 0xfec00010, 4 bytes", new KvmRun { ExitReason = KvmExitReason.MMIO, MmioAddress = 0xfec0_0010, MmioLength = 4 }.Describe());
+        Assert.Equal("WRMSR of 0x174, reason 4, value 0x5", new KvmRun { ExitReason = KvmExitReason.X86_WRMSR, MsrIndex = 0x174, MsrReason = 4, MsrData = 5 }.Describe());
+        Assert.Equal("end of interrupt 0x31", new KvmRun { ExitReason = KvmExitReason.IOAPIC_EOI, EoiVector = 0x31 }.Describe());
+        Assert.Equal("hypercall 12", new KvmRun { ExitReason = KvmExitReason.HYPERCALL, HypercallNumber = 12 }.Describe());
+        Assert.Equal("the processor refused the guest's state, reason 0x21 on host CPU 3", new KvmRun { ExitReason = KvmExitReason.FAIL_ENTRY, HardwareReason = 0x21, FailedCpu = 3 }.Describe());
+        Assert.Equal("memory fault at 0x5000, 4096 bytes", new KvmRun { ExitReason = KvmExitReason.MEMORY_FAULT, FaultAddress = 0x5000, FaultSize = 4096 }.Describe());
+        KvmRun failed = new() { ExitReason = KvmExitReason.INTERNAL_ERROR, InternalError = KvmInternalError.EMULATION, InternalCount = 3 };
+        failed.InternalData[0] = 1;
+        failed.InternalData[1] = 0xe8d9_02;
+        Assert.Equal("internal error EMULATION, instruction D9E8", failed.Describe());
+    }
+
+    // Debugging.
+
+    [FactIfKvm]
+    public void Breakpoints_in_the_processors_registers()
+    {
+        using SystemFixture f = new(X86BootMode.Long64, "max", SystemTests.Virtualized);
+        f.Kvm!.UsesGuestDebug = true;
+        f.Run(static a => a.nop());
+        f.Cpu.Reset();
+        f.Cpu.Apply(new X86BootState(X86BootMode.Long64, SystemFixture.Code) { Rsp = SystemFixture.Stack, Cr3 = SystemFixture.Tables, CodeSelector = 8, DataSelector = 16 });
+        f.Write(SystemFixture.Code, [0x48, 0xFF, 0xC0, 0x48, 0xFF, 0xC0, 0x48, 0xFF, 0xC0, 0xF4]); // inc rax three times; hlt
+        f.Cpu.SetBreakpoint(SystemFixture.Code + 3, true);
+        f.Cpu.SetBreakpoint(SystemFixture.Code + 6, true);
+        foreach (ulong at in (ulong[])[3, 6])
+        {
+            Assert.Equal(StopReason.Breakpoint, f.Cpu.Run());
+            Assert.Equal((at / 3, SystemFixture.Code + at), (f.R(0), f.Cpu.Pc));
+        }
+        Assert.True(Counter(f, "kvm debug exits") >= 1);
+        f.Cpu.SetBreakpoint(SystemFixture.Code + 3, false);
+        f.Cpu.SetBreakpoint(SystemFixture.Code + 6, false);
+        Assert.Equal(StopReason.Waiting, f.Cpu.Run());
+        Assert.Equal(3UL, f.R(0));
+    }
+
+    [FactIfKvm]
+    public void A_watched_address_stops_a_guest_in_the_kernel_too()
+    {
+        using SystemFixture f = new(X86BootMode.Long64, "max", SystemTests.Virtualized);
+        f.Run(static a => a.nop());
+        f.Cpu.Reset();
+        f.Cpu.Apply(new X86BootState(X86BootMode.Long64, SystemFixture.Code) { Rsp = SystemFixture.Stack, Cr3 = SystemFixture.Tables, CodeSelector = 8, DataSelector = 16 });
+        f.Assemble(SystemFixture.Code, 64, a =>
+        {
+            a.nop();
+            a.mov(__byte_ptr[(int)SystemFixture.Data + 5], 1);
+            a.hlt();
+        });
+        f.Cpu.SetWatchpoint(SystemFixture.Data + 4, 4, WatchKind.Write, true);
+        Assert.Equal(StopReason.Watchpoint, f.Cpu.Run());
+        Assert.Equal(SystemFixture.Data + 5, f.Cpu.WatchedAddress);
+    }
+
+    // Paravirtual features.
+
+    private const uint KvmClockBit = 1 << 3, SystemTime = 0x4b56_4d01;
+
+    private static void EnableClock(Assembler a)
+    {
+        a.mov(ecx, unchecked((int)SystemTime));
+        a.mov(eax, (int)SystemFixture.Data | 1);
+        a.xor(edx, edx);
+        a.wrmsr();
+        a.nop();
+    }
+
+    [FactIfKvm]
+    public void Kvmclock_is_the_kernels_and_its_registers_are_state()
+    {
+        using KvmHost host = KvmHost.TryOpen(out _)!;
+        uint offered = new KvmCpuid(host).Paravirtual(kernelApic: true);
+        Assert.Equal(0u, offered & ~0x0100_407au);
+        if ((offered & KvmClockBit) == 0)
+            return;
+        using SystemFixture f = new(X86BootMode.Long64, "max", SystemTests.Virtualized, paravirtual: KvmClockBit);
+        f.Run(EnableClock);
+        Assert.Equal(-1, f.Vector);
+        // Version, TSC, nanoseconds, multiplier.
+        Assert.Equal(0UL, f.Peek(SystemFixture.Data, 4) & 1);
+        Assert.NotEqual(0UL, f.Peek(SystemFixture.Data, 4));
+        Assert.NotEqual(0UL, f.Peek(SystemFixture.Data + 16));
+        Assert.NotEqual(0UL, f.Peek(SystemFixture.Data + 24, 4));
+    }
+
+    [Theory]
+    [InlineData(SystemTests.Interpreted)]
+    [InlineData(SystemTests.Translated)]
+    public void Kvmclock_goes_on_without_KVM(string engine)
+    {
+        using SystemFixture f = new(X86BootMode.Long64, "max", engine, paravirtual: KvmClockBit);
+        f.PvClock.Set(5_000_000, f.Clock.Now);
+        f.Run(EnableClock);
+        Assert.Equal(-1, f.Vector);
+        Assert.Equal((2UL, 5_000_000UL, 0x8000_0000UL, 0x0101UL), (f.Peek(SystemFixture.Data, 4), f.Peek(SystemFixture.Data + 16), f.Peek(SystemFixture.Data + 24, 4), f.Peek(SystemFixture.Data + 28, 2)));
+        Assert.Equal(f.Clock.Now + f.Cpu.TscOffset, f.Peek(SystemFixture.Data + 8));
+        // A guest of another hypervisor has no such register.
+        using SystemFixture other = new(X86BootMode.Long64, "max", engine);
+        other.Run(EnableClock).Expect(Cpu.X86.Instructions.Vector.GP, 0);
+    }
+}
