@@ -323,7 +323,17 @@ public abstract class EmulatedCpu : VirtualCpu
         FlushTranslations();
     }
 
-    private protected void UpdateWatching() => _watchesData = Watchpoints.Count != 0 || GuestWatchesData;
+    private protected void UpdateWatching() => _watchesData = Watchpoints.Count != 0 || GuestWatchesData || _logsStores;
+
+    [NotSaved("how the CPU is run")] private volatile bool _logsStores;
+
+    /// <summary>Stores of interpreted instructions take the slow path, which notes the pages they write. Any thread.</summary>
+    internal void LogStores(bool on)
+    {
+        _logsStores = on;
+        UpdateWatching();
+        OnMemoryMapChanged();
+    }
 
     /// <summary>Whether the guest itself has data breakpoints; <see cref="UpdateWatching"/> after it changed.</summary>
     private protected virtual bool GuestWatchesData => false;
@@ -335,6 +345,8 @@ public abstract class EmulatedCpu : VirtualCpu
     {
         if (!_watchesData)
             return false;
+        if (_logsStores)
+            return true;
         ulong page = va & ~PageMask;
         foreach (Watchpoint w in Watchpoints)
         {

@@ -156,6 +156,8 @@ public sealed class KvmMachine : IDisposable
             _dirtyLog = new KvmDirtyLog(this, _dirtyRing != 0);
             foreach ((Region region, int slot) in _slots)
                 SetSlot(slot, region);
+            foreach (KvmX86Engine engine in _engines)
+                engine.LogStores(true);
             return _dirtyLog;
         }
     }
@@ -169,6 +171,8 @@ public sealed class KvmMachine : IDisposable
             _dirtyLog = null;
             foreach ((Region region, int slot) in _slots)
                 SetSlot(slot, region);
+            foreach (KvmX86Engine engine in _engines)
+                engine.LogStores(false);
         }
     }
 

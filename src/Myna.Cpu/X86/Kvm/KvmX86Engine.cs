@@ -316,6 +316,8 @@ public sealed partial class KvmX86Engine : ICpuEngine, IDisposable
         ("kvm doorbells", _machine.DoorbellsDelivered),
     ];
 
+    internal void LogStores(bool on) => _cpu.LogStores(on);
+
     internal void TakeDirty(Action<int, ulong> note) => _vcpu.TakeDirty(note);
 
     public void Dispose() => _vcpu.Dispose();

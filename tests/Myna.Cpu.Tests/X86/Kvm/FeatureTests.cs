@@ -26,16 +26,20 @@ public sealed class FeatureTests
             a.mov(__byte_ptr[(int)SystemFixture.Data], 1);
             a.mov(__byte_ptr[(int)SystemFixture.Data + 0x3FFF], 1);
             a.mov(rax, __qword_ptr[(int)SystemFixture.Data + 0x8000]);
+            // The kernel's emulator may leave these to the interpreter.
+            a.fninit();
+            a.fld1();
+            a.fstp(__qword_ptr[(int)SystemFixture.Data + 0x5000]);
         }
 
         f.Run(Program);
         using IDirtyLog log = f.Kvm!.StartDirtyLog();
         Assert.Throws<InvalidOperationException>(f.Kvm.StartDirtyLog);
-        f.Run(Program);
+        Assert.Equal(-1, f.Run(Program).Vector);
         f.Write(SystemFixture.Data + 0x9_0000, [1]);
         ulong[] bitmap = new ulong[f.Ram.Size >> 18];
         log.Collect(f.Ram, bitmap);
-        Assert.True(Has(bitmap, SystemFixture.Data) && Has(bitmap, SystemFixture.Data + 0x3000) && Has(bitmap, SystemFixture.Data + 0x9_0000));
+        Assert.Equal([0, 0x3000, 0x5000, 0x9_0000], ((ulong[])[0, 0x3000, 0x5000, 0x9_0000]).Where(at => Has(bitmap, SystemFixture.Data + at)));
         Assert.False(Has(bitmap, SystemFixture.Data + 0x1000) || Has(bitmap, SystemFixture.Data + 0x8000) || Has(bitmap, SystemFixture.Data + 0x10_0000));
         Array.Clear(bitmap);
         log.Collect(f.Ram, bitmap);
@@ -44,6 +48,12 @@ public sealed class FeatureTests
         f.Run(Program);
         log.Collect(f.Ram, bitmap);
         Assert.True(Has(bitmap, SystemFixture.Data));
+    }
+
+    private sealed class Exit : IMmio
+    {
+        public bool Read(ulong offset, int size, out ulong value) => (value = 0) == 0;
+        public bool Write(ulong offset, int size, ulong value) => true;
     }
 
     private static bool Has(ulong[] bitmap, ulong address) => (bitmap[address >> 18] >> (int)(address >> 12 & 63) & 1) != 0;
@@ -55,22 +65,26 @@ public sealed class FeatureTests
     {
         using SystemFixture f = new(X86BootMode.Long64, "max", SystemTests.Virtualized, dirtyRing: ring);
         using IDirtyLog log = f.Kvm!.StartDirtyLog();
+        f.Ports.Map(0x500, 1, "exit", new Exit());
         const int First = 0x20_0000, Pages = 2000;
         f.Run(a =>
         {
             Label loop = a.CreateLabel();
             a.mov(edi, First);
+            a.mov(edx, 0x500);
             a.mov(ecx, Pages);
             a.Label(ref loop);
             a.mov(__byte_ptr[rdi], 1);
+            // A back end without hardware virtualization looks at its ring between two stays in the guest alone, and overwrites it.
+            a.@out(dx, al);
             a.add(edi, 0x1000);
             a.dec(ecx);
             a.jnz(loop);
         });
         ulong[] bitmap = new ulong[f.Ram.Size >> 18];
         log.Collect(f.Ram, bitmap);
-        for (int i = 0; i < Pages; i++)
-            Assert.True(Has(bitmap, First + (ulong)i * 0x1000), $"page {i}");
+        int[] missing = [.. Enumerable.Range(0, Pages).Where(i => !Has(bitmap, First + ((ulong)i * 0x1000)))];
+        Assert.True(missing.Length == 0, $"{missing.Length} pages from {missing.FirstOrDefault()} to {missing.LastOrDefault()} (ring {ring})");
     }
 
     // Interrupts.
