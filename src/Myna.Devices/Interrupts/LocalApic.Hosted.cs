@@ -1,6 +1,5 @@
 using Myna.Hardware.State;
 using System.Buffers.Binary;
-using System.Runtime.InteropServices;
 
 namespace Myna.Devices.Interrupts;
 
@@ -127,7 +126,7 @@ public sealed partial class LocalApic
 
     private static void Put(Span<byte> page, int register, uint value) => BinaryPrimitives.WriteUInt32LittleEndian(page[(register << 4)..], value);
 
-    private static uint Get(ReadOnlySpan<byte> page, int register) => MemoryMarshal.Read<uint>(page[(register << 4)..]);
+    private static uint Get(ReadOnlySpan<byte> page, int register) => BinaryPrimitives.ReadUInt32LittleEndian(page[(register << 4)..]);
 
     private static ulong Wide(ReadOnlySpan<byte> page, int register) => Get(page, register) | (ulong)Get(page, register + 1) << 32;
 }

@@ -1,4 +1,3 @@
-using System.Runtime.CompilerServices;
 using Myna.Host.Kvm;
 
 namespace Myna.Cpu.X86.Kvm;
@@ -55,7 +54,7 @@ public sealed partial class KvmX86Engine
         KvmMsr msr = new() { Index = MsrApicBase, Value = apicBase };
         if (_vcpu.WriteMsrs(new Span<KvmMsr>(ref msr)) != 1)
             throw new IOException($"KVM: cpu {_cpu.Index}: IA32_APIC_BASE cannot be 0x{apicBase:x}");
-        Unsafe.SkipInit(out KvmLapicState state);
+        KvmLapicState state = default;
         page[..1024].CopyTo(state);
         _vcpu.Set(ref state);
         msr = new() { Index = MsrTscDeadline, Value = tscDeadline };
