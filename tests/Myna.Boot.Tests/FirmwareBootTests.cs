@@ -29,6 +29,7 @@ public sealed class FirmwareBootTests : IDisposable
         ];
         byte[] code =
         [
+            0xfa,                                           // cli: SeaBIOS's timer sends the rest of its own text
             0x31, 0xc0, 0x8e, 0xd8, 0x8e, 0xc0,             // xor ax, ax; mov ds, ax; mov es, ax
             0xbc, 0x00, 0x7c, 0xfc, 0x52,                   // mov sp, 7C00h; cld; push dx
             0xbe, DapAt, 0x7c, 0xb4, 0x42,                  // mov si, dap; mov ah, 42h
