@@ -85,8 +85,9 @@ public abstract class CpuTranslator : IDisposable
             uint flags = BlockFlags, generation = cpu.Generation;
             ulong next = context.Pc + (ulong)Length;
             // Instructions that might have changed something mostly have not: interrupts masked, system registers set to what they were.
-            return (interpreter.Step() && BlockFlags == flags)
-                || (cpu.Generation == generation && context.Pc == next && Volatile.Read(ref context.ExitRequest) == 0);
+            bool goesOn = (interpreter.Step() && BlockFlags == flags) || (cpu.Generation == generation && Volatile.Read(ref context.ExitRequest) == 0);
+            // It need not be the instruction that was translated: another CPU may have replaced it since.
+            return goesOn && context.Pc == next;
         }
 
         public sealed override bool IsBreakpoint(ulong pc) => cpu.Breakpoints.Contains(pc);
