@@ -75,7 +75,7 @@ public sealed class FeatureTests
             a.mov(ecx, Pages);
             a.Label(ref loop);
             a.mov(__byte_ptr[rdi], 1);
-            // A back end without hardware virtualization looks at its ring between two stays in the guest alone, and overwrites it.
+            // With more pages between two collections than the ring holds, pages were missing on kvm_pvm (docs/limits.md).
             a.@out(dx, al);
             a.add(edi, 0x1000);
             a.dec(ecx);
