@@ -26,13 +26,11 @@ public sealed partial class Ahci : PciDevice, IDrainable
     // 64-bit addresses, NCQ, 3 Gb/s, AHCI only, 32 slots, six ports; version 1.3.
     private const uint Capabilities = 1u << 31 | 1 << 30 | 2 << 20 | 1 << 18 | 31 << 8 | Ports - 1, Version = 0x0001_0300;
 
-    private readonly object _idle = new();
+    private readonly WorkCount _work = new();
 
     [Saved(20)] private uint _ghc = HbaRegister.AE;
     [Saved(21)] private uint _is;
     [Saved(22)] private readonly AhciPort[] _ports;
-
-    [NotSaved("drained before saving")] private int _inFlight;
 
     /// <param name="memory">Where DMA goes: RAM only.</param>
     /// <param name="devices">The drive at each port, at most six; null for an empty one.</param>
@@ -109,26 +107,13 @@ public sealed partial class Ahci : PciDevice, IDrainable
     }
 
     /// <inheritdoc/>
-    public void Drain()
-    {
-        lock (_idle)
-        {
-            while (Volatile.Read(ref _inFlight) != 0)
-                Monitor.Wait(_idle);
-        }
-    }
+    public void Drain() => _work.Drain();
 
     /// <summary>A command is at its back end.</summary>
-    internal void Started() => Interlocked.Increment(ref _inFlight);
+    internal void Started() => _work.Begin();
 
     /// <summary>A command has come back from its back end, and all that follows from it has been done.</summary>
-    internal void Finished()
-    {
-        if (Interlocked.Decrement(ref _inFlight) != 0)
-            return;
-        lock (_idle)
-            Monitor.PulseAll(_idle);
-    }
+    internal void Finished() => _work.End();
 
     /// <summary>A port's interrupts changed. With the lock held.</summary>
     internal void UpdateInterrupt()

@@ -83,7 +83,7 @@ public sealed partial class NvmeController
         request.Life = _lives[request.Queue];
         request.CompletionQueue = _queues.Submission[request.Queue].Completion;
         _queues.Promised[request.CompletionQueue]++;
-        Interlocked.Increment(ref _inFlight);
+        _work.Begin();
     }
 
     private async ValueTask<BlockStatus> FlushAllAsync()

@@ -35,10 +35,9 @@ public sealed partial class NvmeController : PciDevice, IDrainable
     private readonly string _serial;
     private readonly LogChannel _log;
     private readonly Lock _lock = new();
-    private readonly object _idle = new();
+    private readonly WorkCount _work = new();
 
     [NotSaved("requests to use again")] private readonly Stack<NvmeRequest> _pool = new();
-    [NotSaved("drained before saving")] private int _inFlight;
     [NotSaved("work begun before a reset is forgotten")] private int _epoch;
     [NotSaved("how often each submission queue was deleted; commands of a deleted one do not end")] private readonly int[] _lives = new int[QueueCount];
     [NotSaved("this thread is in Run")] private bool _running;
@@ -122,14 +121,7 @@ public sealed partial class NvmeController : PciDevice, IDrainable
     }
 
     /// <inheritdoc/>
-    public void Drain()
-    {
-        lock (_idle)
-        {
-            while (Volatile.Read(ref _inFlight) != 0)
-                Monitor.Wait(_idle);
-        }
-    }
+    public void Drain() => _work.Drain();
 
     /// <summary>A command has come back from its back end. Any thread.</summary>
     internal void Completed(NvmeRequest request, BlockStatus status)
@@ -146,10 +138,7 @@ public sealed partial class NvmeController : PciDevice, IDrainable
             _pool.Push(request);
             Run();
         }
-        if (Interlocked.Decrement(ref _inFlight) != 0)
-            return;
-        lock (_idle)
-            Monitor.PulseAll(_idle);
+        _work.End();
     }
 
     /// <inheritdoc/>
@@ -328,7 +317,7 @@ public sealed partial class NvmeController : PciDevice, IDrainable
     private bool RunOne(int queue)
     {
         ref SubmissionQueue sq = ref _queues.Submission[queue];
-        if (sq.Exists == 0 || sq.Head == sq.Tail || !_queues.HasRoom(sq.Completion) || _inFlight >= MostUnderWay)
+        if (sq.Exists == 0 || sq.Head == sq.Tail || !_queues.HasRoom(sq.Completion) || _work.Value >= MostUnderWay)
             return false;
         Span<byte> bytes = stackalloc byte[NvmeEntry.Size];
         if (!_memory.Read(sq.Base + (ulong)sq.Head * NvmeEntry.Size, bytes))

@@ -1,4 +1,3 @@
-using System.Runtime.CompilerServices;
 using Myna.Hardware.Backends;
 
 namespace Myna.Devices.Storage;
@@ -9,12 +8,10 @@ namespace Myna.Devices.Storage;
 /// </summary>
 internal abstract class StorageRequest
 {
-    private readonly Action _completed;
-    private ConfiguredValueTaskAwaitable<BlockStatus>.ConfiguredValueTaskAwaiter _io;
-    private IBlockBackend? _flush;
+    private readonly BackendWork _work;
     private bool _noteWritten;
 
-    protected StorageRequest() => _completed = Completed;
+    protected StorageRequest() => _work = new BackendWork(Completed);
 
     /// <summary>The command's memory.</summary>
     public DmaBuffer Buffer { get; } = new();
@@ -22,46 +19,28 @@ internal abstract class StorageRequest
     /// <summary>Moves the first bytes of <see cref="Buffer"/> as a transfer says: read, write, or flush.</summary>
     protected void Begin(IBlockBackend backend, in Transfer transfer)
     {
-        _flush = transfer.FlushAfter ? backend : null;
         _noteWritten = transfer.Kind == TransferKind.Read;
-        Await(transfer.Kind switch
+        ValueTask<BlockStatus> io = transfer.Kind switch
         {
             TransferKind.Read => backend.ReadAsync(transfer.Offset, Buffer.Writable(transfer.Length)),
             TransferKind.Write => backend.WriteAsync(transfer.Offset, Buffer.Readable(transfer.Length)),
             _ => backend.FlushAsync(),
-        });
+        };
+        _work.Begin(io, transfer.FlushAfter ? backend : null);
     }
 
     /// <summary>Waits for other work.</summary>
     protected void Begin(ValueTask<BlockStatus> work)
     {
-        _flush = null;
         _noteWritten = false;
-        Await(work);
+        _work.Begin(work);
     }
 
     /// <summary>The work has ended. Any thread.</summary>
     protected abstract void Ended(BlockStatus status);
 
-    private void Await(ValueTask<BlockStatus> io)
+    private void Completed(BlockStatus status)
     {
-        _io = io.ConfigureAwait(false).GetAwaiter();
-        if (_io.IsCompleted)
-            Completed();
-        else
-            _io.UnsafeOnCompleted(_completed);
-    }
-
-    private void Completed()
-    {
-        BlockStatus status = _io.GetResult();
-        _io = default;
-        if (status == BlockStatus.Ok && _flush is { } backend)
-        {
-            _flush = null;
-            Await(backend.FlushAsync());
-            return;
-        }
         if (_noteWritten)
             Buffer.NoteWritten();
         Ended(status);

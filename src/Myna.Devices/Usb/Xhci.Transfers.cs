@@ -8,7 +8,6 @@ public sealed partial class Xhci
     private const int MostTrbs = 1024, Control = 1, ControlType = 4;
 
     [NotSaved("transfers to use again")] private readonly Stack<XhciTransfer> _pool = new();
-    [NotSaved("drained before saving")] private int _inFlight;
     [NotSaved("work begun before a reset is forgotten")] private int _epoch;
     [NotSaved("this thread is in Run")] private bool _running;
 
@@ -65,10 +64,7 @@ public sealed partial class Xhci
         }
         Return(t);
         Run();
-        if (Interlocked.Decrement(ref _inFlight) != 0)
-            return;
-        lock (_idle)
-            Monitor.PulseAll(_idle);
+        _work.End();
     }
 
     private void Doorbell(int slot, int target)
@@ -213,7 +209,7 @@ public sealed partial class Xhci
         t.InFlight = true;
         _busy[slot] |= 1u << index;
         _promised[t.Interrupter] += t.Events;
-        Interlocked.Increment(ref _inFlight);
+        _work.Begin();
         UsbStatus status = Execute(t);
         // What is at a back end is ended by Completed, perhaps already.
         if (status == UsbStatus.Pending)
@@ -221,11 +217,7 @@ public sealed partial class Xhci
         t.InFlight = false;
         _busy[slot] &= ~(1u << index);
         _promised[t.Interrupter] -= t.Events;
-        if (Interlocked.Decrement(ref _inFlight) == 0)
-        {
-            lock (_idle)
-                Monitor.PulseAll(_idle);
-        }
+        _work.End();
         if (status != UsbStatus.Nak)
             Finish(t, status);
         Return(t);

@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using Myna.Devices.Pci;
+using Myna.Devices.Storage;
 using Myna.Hardware.Diagnostics;
 using Myna.Hardware.Memory;
 using Myna.Hardware.State;
@@ -31,7 +32,7 @@ public sealed partial class Xhci : PciDevice, IDrainable, IUsbHost
     private readonly Clock _clock;
     private readonly ClockTimer _rest;
     private readonly LogChannel _log;
-    private readonly object _idle = new();
+    private readonly WorkCount _work = new();
 
     [Saved(20)] private uint _usbcmd;
     [Saved(21)] private uint _usbsts = XhciRegister.HCH;
@@ -165,14 +166,7 @@ public sealed partial class Xhci : PciDevice, IDrainable, IUsbHost
     }
 
     /// <inheritdoc/>
-    public void Drain()
-    {
-        lock (_idle)
-        {
-            while (Volatile.Read(ref _inFlight) != 0)
-                Monitor.Wait(_idle);
-        }
-    }
+    public void Drain() => _work.Drain();
 
     /// <inheritdoc/>
     protected override void AttachedTo(PciHost host)

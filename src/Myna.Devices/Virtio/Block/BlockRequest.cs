@@ -1,5 +1,5 @@
 using System.Buffers.Binary;
-using System.Runtime.CompilerServices;
+using Myna.Devices.Storage;
 using Myna.Hardware.Backends;
 
 namespace Myna.Devices.Virtio.Block;
@@ -13,16 +13,15 @@ internal sealed class BlockRequest
     private readonly VirtioBlock _device;
     private readonly List<Memory<byte>> _reads = [];
     private readonly List<ReadOnlyMemory<byte>> _writes = [];
-    private readonly Action _ioCompleted;
+    private readonly BackendWork _work;
     private Virtqueue _queue = null!;
-    private ConfiguredValueTaskAwaitable<BlockStatus>.ConfiguredValueTaskAwaiter _io;
     private uint _written;
-    private bool _flushAfter, _wrote;
+    private bool _wrote;
 
     public BlockRequest(VirtioBlock device)
     {
         _device = device;
-        _ioCompleted = IoCompleted;
+        _work = new BackendWork(Ended);
     }
 
     public DescriptorChain Chain { get; } = new();
@@ -32,7 +31,7 @@ internal sealed class BlockRequest
     {
         _queue = queue;
         _written = 0;
-        _flushAfter = _wrote = false;
+        _wrote = false;
         Span<byte> header = stackalloc byte[HeaderSize];
         if (Chain.WritableLength == 0 || Chain.Read(0, header) != HeaderSize)
         {
@@ -52,14 +51,14 @@ internal sealed class BlockRequest
                 Write(sector);
                 break;
             case BlockRequestType.Flush:
-                Await(_device.Backend.FlushAsync());
+                _work.Begin(_device.Backend.FlushAsync());
                 break;
             case BlockRequestType.GetId:
                 GetId();
                 break;
             case BlockRequestType.Discard:
             case BlockRequestType.WriteZeroes:
-                Await(ChangeRanges(type));
+                _work.Begin(ChangeRanges(type));
                 break;
             default:
                 Finish(BlockRequestStatus.Unsupp);
@@ -78,7 +77,7 @@ internal sealed class BlockRequest
         _written = length;
         _wrote = true;
         Chain.GetWritable(0, length, _reads);
-        Await(_device.Backend.ReadAsync(sector * VirtioBlock.SectorSize, _reads));
+        _work.Begin(_device.Backend.ReadAsync(sector * VirtioBlock.SectorSize, _reads));
     }
 
     private void Write(ulong sector)
@@ -90,9 +89,9 @@ internal sealed class BlockRequest
             return;
         }
         // Section 5.2.6.2: a driver that cannot flush gets a write-through disk.
-        _flushAfter = !_device.Negotiated(BlockFeature.Flush);
+        IBlockBackend? flush = _device.Negotiated(BlockFeature.Flush) ? null : _device.Backend;
         Chain.GetReadable(HeaderSize, length, _writes);
-        Await(_device.Backend.WriteAsync(sector * VirtioBlock.SectorSize, _writes));
+        _work.Begin(_device.Backend.WriteAsync(sector * VirtioBlock.SectorSize, _writes), flush);
     }
 
     private bool InDisk(ulong sector, ulong length)
@@ -145,25 +144,8 @@ internal sealed class BlockRequest
         return flush ? await _device.Backend.FlushAsync().ConfigureAwait(false) : BlockStatus.Ok;
     }
 
-    private void Await(ValueTask<BlockStatus> io)
+    private void Ended(BlockStatus status)
     {
-        _io = io.ConfigureAwait(false).GetAwaiter();
-        if (_io.IsCompleted)
-            IoCompleted();
-        else
-            _io.UnsafeOnCompleted(_ioCompleted);
-    }
-
-    private void IoCompleted()
-    {
-        BlockStatus status = _io.GetResult();
-        _io = default;
-        if (status == BlockStatus.Ok && _flushAfter)
-        {
-            _flushAfter = false;
-            Await(_device.Backend.FlushAsync());
-            return;
-        }
         Finish(status switch
         {
             BlockStatus.Ok => BlockRequestStatus.Ok,

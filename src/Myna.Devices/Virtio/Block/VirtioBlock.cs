@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Text;
+using Myna.Devices.Storage;
 using Myna.Hardware.Backends;
 using Myna.Hardware.Diagnostics;
 using Myna.Hardware.Memory;
@@ -26,13 +27,10 @@ public sealed partial class VirtioBlock : VirtioDevice
     private readonly IBlockBackend _backend;
     private readonly string _serial;
     private readonly Lock _poolLock = new();
-    private readonly object _idle = new();
+    private readonly WorkCount _work = new();
 
     [NotSaved("requests to use again")]
     private readonly Stack<BlockRequest> _pool = new();
-
-    [NotSaved("drained before saving")]
-    private int _inFlight;
 
     /// <param name="serial">At most 20 ASCII bytes; longer ones are cut.</param>
     /// <param name="queues">1 to 64; one for each virtual CPU is best.</param>
@@ -55,14 +53,7 @@ public sealed partial class VirtioBlock : VirtioDevice
     /// <summary>The back end's length changed: the driver is told.</summary>
     public void Resized() => ConfigChanged();
 
-    public override void Drain()
-    {
-        lock (_idle)
-        {
-            while (Volatile.Read(ref _inFlight) != 0)
-                Monitor.Wait(_idle);
-        }
-    }
+    public override void Drain() => _work.Drain();
 
     protected override void FillConfig(Span<byte> config)
     {
@@ -92,7 +83,7 @@ public sealed partial class VirtioBlock : VirtioDevice
                 q.DisableNotifications();
                 while (q.TryPop((request ??= Rent()).Chain))
                 {
-                    Interlocked.Increment(ref _inFlight);
+                    _work.Begin();
                     request.Start(q);
                     request = null;
                 }
@@ -118,10 +109,7 @@ public sealed partial class VirtioBlock : VirtioDevice
     internal void Done(BlockRequest request)
     {
         Return(request);
-        if (Interlocked.Decrement(ref _inFlight) != 0)
-            return;
-        lock (_idle)
-            Monitor.PulseAll(_idle);
+        _work.End();
     }
 
     /// <summary>The largest discard or write-zeroes that the configuration allows.</summary>

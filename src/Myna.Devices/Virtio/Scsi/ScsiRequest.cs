@@ -1,5 +1,4 @@
 using System.Buffers.Binary;
-using System.Runtime.CompilerServices;
 using Myna.Devices.Scsi;
 using Myna.Devices.Storage;
 using Myna.Hardware.Backends;
@@ -17,18 +16,16 @@ internal sealed class ScsiRequest
     private readonly VirtioScsi _device;
     private readonly List<Memory<byte>> _reads = [];
     private readonly List<ReadOnlyMemory<byte>> _writes = [];
-    private readonly Action _ioCompleted;
+    private readonly BackendWork _work;
     private Virtqueue _queue = null!;
-    private ConfiguredValueTaskAwaitable<BlockStatus>.ConfiguredValueTaskAwaiter _io;
     private Transfer _transfer;
-    private IBlockBackend? _flush;
     private uint _moved;
     private bool _active, _noteWritten;
 
     public ScsiRequest(VirtioScsi device)
     {
         _device = device;
-        _ioCompleted = IoCompleted;
+        _work = new BackendWork(Ended);
     }
 
     public DescriptorChain Chain { get; } = new();
@@ -49,7 +46,6 @@ internal sealed class ScsiRequest
         _queue = queue;
         _moved = 0;
         _active = _noteWritten = false;
-        _flush = null;
         _transfer = default;
         int cdbSize = _device.CdbSize;
         Span<byte> header = stackalloc byte[HeaderSize + ScsiConfig.MostCdb];
@@ -79,6 +75,7 @@ internal sealed class ScsiRequest
     private void Begin(ScsiUnit unit, ReadOnlySpan<byte> cdb)
     {
         ValueTask<BlockStatus> io = default;
+        IBlockBackend? flush = null;
         ScsiResponse response = ScsiResponse.Ok;
         Sense sense;
         bool begun = false;
@@ -114,7 +111,7 @@ internal sealed class ScsiRequest
                 case TransferKind.Write:
                     Chain.GetReadable((uint)(HeaderSize + _device.CdbSize), length, _writes);
                     _moved = length;
-                    _flush = _transfer.FlushAfter ? medium : null;
+                    flush = _transfer.FlushAfter ? medium : null;
                     io = medium!.WriteAsync(_transfer.Offset, _writes);
                     begun = true;
                     break;
@@ -138,7 +135,7 @@ internal sealed class ScsiRequest
             Finish(ScsiResponse.Ok, CheckCondition, sense);
         }
         else
-            Await(io);
+            _work.Begin(io, flush);
     }
 
     /// <summary>A unit that the target has not (SPC-4, sections 6.6.1 and 6.33): it says so, and which ones there are.</summary>
@@ -156,25 +153,8 @@ internal sealed class ScsiRequest
             Finish(ScsiResponse.Ok, CheckCondition, Sense.NoSuchUnit);
     }
 
-    private void Await(ValueTask<BlockStatus> io)
+    private void Ended(BlockStatus status)
     {
-        _io = io.ConfigureAwait(false).GetAwaiter();
-        if (_io.IsCompleted)
-            IoCompleted();
-        else
-            _io.UnsafeOnCompleted(_ioCompleted);
-    }
-
-    private void IoCompleted()
-    {
-        BlockStatus status = _io.GetResult();
-        _io = default;
-        if (status == BlockStatus.Ok && _flush is { } backend)
-        {
-            _flush = null;
-            Await(backend.FlushAsync());
-            return;
-        }
         Sense sense = ScsiUnit.SenseOf(_transfer, status);
         if (sense.Key != 0)
             _moved = 0;
