@@ -123,6 +123,10 @@ public sealed record PanicDevice(bool Isa = false, GuestAction Action = GuestAct
 /// <param name="Action">What happens when the guest does not feed it.</param>
 public sealed record WatchdogDevice(GuestAction Action = GuestAction.Reset) : DeviceOptions(DeviceBus.Auto);
 
+/// <summary>The machine's generation identifier (vmgenid), which changes when it goes on from a saved state. On q35 and pc.</summary>
+/// <param name="Id">The same whatever happens; null for a random one, and another after each load.</param>
+public sealed record GenerationDevice(Guid? Id = null) : DeviceOptions(DeviceBus.Auto);
+
 /// <summary>What a <see cref="UsbDeviceOptions"/> is.</summary>
 public enum UsbKind
 {

@@ -42,6 +42,8 @@ internal static class OptionChecks
             throw new MachineException("a PC has four serial ports at most");
         if (options.Board is not ("q35" or "pc") && options.Devices.Any(d => d is PanicDevice { Isa: true }))
             throw new MachineException($"pvpanic on the ISA bus is for q35 and pc; the board is {options.Board}: take the one on PCI");
+        if (options.Board is not ("q35" or "pc") && options.Devices.Any(d => d is GenerationDevice))
+            throw new MachineException($"the generation identifier is for q35 and pc; the board is {options.Board}: leave out --vmgenid");
         if (options.Arch != "x86_64" && options.SecondConsole is not null)
             throw new MachineException($"a second serial port is for x86_64; the machine is {options.Arch}");
         if (options.Arch == "x86_64" && (options.Flash ?? options.Signature) is not null)

@@ -37,6 +37,8 @@ internal static class UserDevices
                 continue;
             if (wanted.Bus == DeviceBus.Pci && !pci)
                 throw new MachineException($"the board {options.Board} has no PCI bus; attach the device as virtio-mmio");
+            if (wanted is GenerationDevice)
+                continue;
             if (wanted is WatchdogDevice or PanicDevice)
             {
                 if (!pci)

@@ -2,6 +2,7 @@ using System.Text;
 using Myna.Devices.Ata;
 using Myna.Devices.Display;
 using Myna.Devices.Dma;
+using Myna.Devices.FirmwareConfig;
 using Myna.Devices.Floppy;
 using Myna.Devices.Input;
 using Myna.Devices.Interrupts;
@@ -189,6 +190,13 @@ public sealed class DeviceContractTests
             var scsi = new VirtioPci(new VirtioScsi(memory, [new ScsiDisk(new TestDisk(1 << 16)), new ScsiCdrom(new TestDisk(1 << 16, readOnly: true))]));
             new PciHost(memory, [], Enumerable.Repeat(default(Hardware.Interrupts.InterruptLine), 4)).Add(scsi);
             return new(scsi, scsi.Reset, new(), new PciBarOf(scsi, 0), new PciPage(scsi));
+        },
+        ["vmgenid"] = () =>
+        {
+            var memory = new AddressSpace();
+            memory.Map(0, s_ram);
+            var generation = new VmGenId(memory, new AcpiPm(new ManualClock(), default, new Support.Power()), Guid.NewGuid);
+            return new(generation, generation.Reset, new(), new Bytes(generation.Address));
         },
         ["tpm-tis"] = () => Simple(new TpmTis(new DeafTpm()), static d => d.Reset()),
         ["pvpanic"] = () => Simple(new Pvpanic(new Support.Power(), Hardware.Power.GuestAction.Reset), static d => d.Reset()),
@@ -378,6 +386,22 @@ public sealed class DeviceContractTests
         public bool Write(ulong offset, int size, ulong value)
         {
             controller.Key((int)(value & 0x7f) | ((offset & 1) != 0 ? 0xe000 : 0), (offset & 2) != 0);
+            return true;
+        }
+    }
+
+    /// <summary>What the guest writes to a file of fw_cfg.</summary>
+    private sealed class Bytes(byte[] file) : IMmio
+    {
+        public bool Read(ulong offset, int size, out ulong value)
+        {
+            value = file[offset % (ulong)file.Length];
+            return true;
+        }
+
+        public bool Write(ulong offset, int size, ulong value)
+        {
+            file[offset % (ulong)file.Length] = (byte)value;
             return true;
         }
     }

@@ -62,6 +62,7 @@ internal static class RunCommand
         Setting<GuestAction?> watchdog = Value<GuestAction?>("--watchdog", "reset|poweroff|pause|none", "A watchdog timer (i6300esb), and what happens when the guest does not feed it.", null, ActionOf);
         Setting<PanicDevice?> panic = Value<PanicDevice?>("--pvpanic", "isa|pci[,action=poweroff|reset|pause|none]", "A device by which the guest says that its kernel has panicked, and what happens then (poweroff, with status 1).", null, Panic);
         Option<string?> tpm = Text("--tpm", "unix:PATH", "x86_64: a TPM 2.0, swtpm's, which waits at that control socket.");
+        Setting<GenerationDevice?> generation = Value<GenerationDevice?>("--vmgenid", "auto|GUID", "x86_64: an identifier by which the guest notices that it goes on from a saved state: a random one, another after each load, or always this.", null, Generation);
         var trace = new Option<string?>("--trace")
         {
             HelpName = "FILE",
@@ -78,7 +79,7 @@ internal static class RunCommand
         var command = new Command("run", "Boots a virtual machine.")
         {
             arch.Option, board.Option, cpu, cpus.Option, memory.Option, accel.Option, kernel, entry.Option, initrd, append, firmware.Option, variables, disks, cdroms, floppies, usb, boot.Option, nets,
-            gdb, monitor, display.Option, vga.Option, log, serials, serial, watchdog.Option, panic.Option, tpm, trace, debugExit, signature, granularity.Option, suite, sandbox.Option, noReboot, verbose,
+            gdb, monitor, display.Option, vga.Option, log, serials, serial, watchdog.Option, panic.Option, tpm, generation.Option, trace, debugExit, signature, granularity.Option, suite, sandbox.Option, noReboot, verbose,
         };
         command.SetAction((result, cancellation) =>
         {
@@ -115,6 +116,7 @@ internal static class RunCommand
                 Watchdog = watchdog.Of(result),
                 Panic = panic.Of(result),
                 Tpm = result.GetValue(tpm),
+                Generation = generation.Of(result),
                 SecondSerial = result.GetValue(serial),
                 Trace = result.GetResult(trace) is null ? null : result.GetValue(trace) ?? "",
                 Signature = result.GetValue(signature),
@@ -174,6 +176,10 @@ internal static class RunCommand
         var device = new PanicDevice(Isa: parts[0] == "isa");
         return parts.Length == 1 ? device : device with { Action = ActionOf(parts[1][Action.Length..])!.Value };
     }
+
+    private static GenerationDevice? Generation(string text) => text == "auto" ? new GenerationDevice()
+        : Guid.TryParse(text, out Guid id) ? new GenerationDevice(id)
+        : throw new FormatException($"'{text}' is no GUID; use auto, or one as in 324e6eaf-d1d1-4bf6-bf41-b9bb6c91fb87");
 
     private static int? Entry(string text) => text is "16" or "32" or "64" ? int.Parse(text, CultureInfo.InvariantCulture) : throw new FormatException($"'{text}' is not 16, 32 or 64");
 

@@ -57,6 +57,9 @@ internal sealed record RunSettings
     public GuestAction? Watchdog { get; init; }
     public PanicDevice? Panic { get; init; }
 
+    /// <summary>The machine's generation identifier; null for none.</summary>
+    public GenerationDevice? Generation { get; init; }
+
     /// <summary>Where swtpm's control socket is; null for no TPM.</summary>
     public string? Tpm { get; init; }
 

@@ -39,6 +39,8 @@ internal static class Runner
                 devices.Add(new WatchdogDevice(action));
             if (settings.Panic is { } panic)
                 devices.Add(panic);
+            if (settings.Generation is { } generation)
+                devices.Add(generation);
             if (settings.Balloon)
                 devices.Add(new BalloonDevice());
             var options = new MachineOptions

@@ -119,10 +119,10 @@ internal sealed class ChipsetBoard : PcBoard
         foreach (PciDevice device in pci.Devices)
             Add(BoardDevice.Of(device));
 
-        var extras = new ChipsetTables.Extras(SerialPorts, AddPanic(), AddTpm());
+        var extras = new ChipsetTables.Extras(SerialPorts, AddPanic(), AddTpm(), AddGeneration());
         AcpiTableSet tables = chipset.Tables(options.Cpus, Layout, hpet.BlockId, extras);
         UseTables(tables);
-        var fwCfg = new FwCfg(Memory, options.FwCfg.Concat(FirmwareFiles(tables, paths)).Concat(ScreenFiles), options.Cpus, options.Memory, FirmwareItems(), [.. ScreenFiles.Keys]);
+        var fwCfg = new FwCfg(Memory, options.FwCfg.Concat(FirmwareFiles(tables, paths)).Concat(ScreenFiles), options.Cpus, options.Memory, FirmwareItems(), [.. ScreenFiles.Keys, VmGenId.AddressFile]);
         if (HasFirmware)
             fwCfg.Refresh(AcpiTableSet.TablesFile, () => chipset.Tables(options.Cpus, Layout, hpet.BlockId, extras).TablesContent());
         MapPorts(Q35MemoryMap.FwCfg, fwCfg.Ports, "fw_cfg");
@@ -197,6 +197,26 @@ internal sealed class ChipsetBoard : PcBoard
         return true;
     }
 
+    /// <summary>The machine's generation identifier, if the user wants one.</summary>
+    private bool AddGeneration()
+    {
+        if (Options.Devices.OfType<GenerationDevice>().FirstOrDefault() is not { } wanted)
+            return false;
+        Generation = new VmGenId(Memory, _pm, () => wanted.Id ?? NewGeneration());
+        Add(new BoardDevice("vmgenid", Generation, Generation.Reset));
+        return true;
+
+        // RFC 9562, section 5.4: random but for version and variant.
+        Guid NewGeneration()
+        {
+            Span<byte> bytes = stackalloc byte[16];
+            Options.Fill(bytes);
+            bytes[7] = (byte)(bytes[7] & 0x0f | 0x40);
+            bytes[8] = (byte)(bytes[8] & 0x3f | 0x80);
+            return new Guid(bytes);
+        }
+    }
+
     /// <summary>pvpanic on the ISA bus, if the user wants it.</summary>
     private bool AddPanic()
     {
@@ -248,6 +268,7 @@ internal sealed class ChipsetBoard : PcBoard
         [
             .. tables.LoaderFiles(),
             .. _kernel?.Files ?? [],
+            .. Generation is null ? [] : new KeyValuePair<string, byte[]>[] { new(VmGenId.PageFile, Generation.Page), new(VmGenId.AddressFile, Generation.Address) },
             .. Drives.BootOrder(paths, _kernel is null ? [] : [FirmwareKernel.BootPath]),
             new("etc/e820", map.ToArray()),
             new("etc/smbios/smbios-anchor", Myna.Machines.Firmware.Smbios.SmbiosTables.EntryPoint(0, smbios.Length)),

@@ -33,7 +33,8 @@ internal static class ChipsetTables
     /// <param name="Consoles">Serial ports, 1 to 4.</param>
     /// <param name="Panic">pvpanic on the ISA bus.</param>
     /// <param name="Tpm">A TPM 2.0 with the FIFO interface.</param>
-    public sealed record Extras(int Consoles, bool Panic = false, bool Tpm = false);
+    /// <param name="Generation">The machine's generation identifier.</param>
+    public sealed record Extras(int Consoles, bool Panic = false, bool Tpm = false, bool Generation = false);
 
     /// <param name="ramEnd">First address behind the RAM.</param>
     /// <param name="hpet">Bits 31:0 of the HPET's capabilities.</param>
@@ -56,6 +57,8 @@ internal static class ChipsetTables
         set.Add("SPCR", 2, Tables.Spcr(Q35MemoryMap.Com1, Q35MemoryMap.Com1Irq, pics: true));
         if (extras.Tpm)
             set.Add("TPM2", 4, Tables.Tpm2());
+        if (extras.Generation)
+            AmlDevices.AddGenerationId(set);
         set.Add("WAET", 1, Tables.Waet());
         set.Finish();
         return set;

@@ -1,5 +1,6 @@
 using Myna.Cpu;
 using Myna.Cpu.X86;
+using Myna.Devices.FirmwareConfig;
 using Myna.Devices.Interrupts;
 using Myna.Devices.Ports;
 using Myna.Devices.Serial;
@@ -24,7 +25,7 @@ namespace Myna.Machines.X86;
 internal abstract partial class PcBoard : IBoard
 {
     // Where tables lie when no firmware places them; kernels look for the root pointers from E0000h on in steps of 16 bytes.
-    private const ulong RsdpPlace = 0xe0000, AcpiPlace = 0xe0040, SmbiosEntryPlace = 0xf0000, SmbiosPlace = 0xf0020, MpPlace = 0xf8000;
+    private const ulong RsdpPlace = 0xe0000, AcpiPlace = 0xe0040, SmbiosEntryPlace = 0xf0000, SmbiosPlace = 0xf0020, MpPlace = 0xf8000, GenerationPlace = 0xfe000;
     private const ulong FourGiB = 1UL << 32;
     private const uint UartHertz = 1_843_200;
 
@@ -129,6 +130,9 @@ internal abstract partial class PcBoard : IBoard
     /// <summary>Where x87 exceptions with CR0.NE clear go; set by the constructor of a board that has it.</summary>
     protected CoprocessorError? Coprocessor { get; init; }
 
+    /// <summary>The machine's generation identifier; null unless the user wants it.</summary>
+    protected VmGenId? Generation { get; set; }
+
     /// <summary>Global system interrupts. Set by the board's constructor.</summary>
     protected GsiRouter Interrupts { get; set; } = null!;
 
@@ -155,6 +159,7 @@ internal abstract partial class PcBoard : IBoard
         Put(SmbiosEntryPlace, SmbiosTables.EntryPoint(SmbiosPlace, smbios.Length));
         Put(SmbiosPlace, smbios);
         Put(MpPlace, _mp);
+        Generation?.Place(GenerationPlace);
         Put(ResetRom.LegacyVector, ResetRom.Code.ToArray());
         // BIOS data area: port of COM1, segment of the extended BIOS data area, KiB of conventional memory. Some kernels
         // (Xen's) look for room there.
@@ -202,7 +207,7 @@ internal abstract partial class PcBoard : IBoard
     /// <summary>The tables that a kernel without firmware finds in memory. Once, by the board's constructor.</summary>
     protected void UseTables(AcpiTableSet tables)
     {
-        (_rsdp, _acpi) = tables.Place(AcpiPlace);
+        (_rsdp, _acpi) = tables.Place(AcpiPlace, GenerationPlace);
         if (AcpiPlace + (ulong)_acpi.Length > SmbiosEntryPlace)
             throw new InvalidOperationException("the ACPI tables have outgrown their place");
     }

@@ -218,6 +218,30 @@ public sealed class PcMachineTests : IDisposable
         Assert.Equal(state, second.SaveState());
     }
 
+    [Theory]
+    [InlineData("q35")]
+    [InlineData("pc")]
+    public void A_loaded_state_is_another_generation(string board)
+    {
+        using Machine machine = Machine.Create(Program(board, s_halt) with { Devices = [new GenerationDevice()], Random = Random.Shared.NextBytes });
+        Guid first = Generation(machine);
+        Assert.NotEqual(Guid.Empty, first);
+        machine.Reset();
+        Assert.Equal(first, Generation(machine));
+        machine.LoadState(machine.SaveState());
+        Assert.NotEqual(first, Generation(machine));
+        Assert.NotEqual(Guid.Empty, Generation(machine));
+        using Machine same = Machine.Create(Program(board, s_halt) with { Devices = [new GenerationDevice(first)] });
+        Assert.Equal(first, Generation(same));
+
+        static Guid Generation(Machine machine)
+        {
+            byte[] id = new byte[16];
+            Assert.True(machine.Memory.Read(0xfe028, id));
+            return new Guid(id);
+        }
+    }
+
     [Fact]
     public void Ram_lies_around_the_hole_and_the_tables_in_the_bios_segment()
     {

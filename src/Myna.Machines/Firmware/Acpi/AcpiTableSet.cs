@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using Myna.Machines.Loading;
 
 namespace Myna.Machines.Firmware.Acpi;
@@ -18,12 +19,23 @@ internal sealed class AcpiTableSet
     private readonly List<(int At, int Size, int Target)> _pointers = [];
     private readonly List<(int At, int Length)> _sums = [];
     private readonly List<int> _listed = [];
+    private readonly List<FilePointer> _files = [];
     private int _rsdt, _xsdt;
 
     /// <summary>A pointer inside a table's body to another table.</summary>
     /// <param name="Offset">From the start of the table, header included.</param>
     /// <param name="Target">What <see cref="Add"/> returned for the other table.</param>
     public readonly record struct Pointer(int Offset, int Size, int Target);
+
+    /// <summary>A pointer of four bytes to a page of its own outside the tables.</summary>
+    /// <param name="At">Where it is among the tables.</param>
+    /// <param name="Page">The file of fw_cfg that firmware puts into memory.</param>
+    /// <param name="Address">The file to which it writes where.</param>
+    private readonly record struct FilePointer(int At, string Page, string Address);
+
+    /// <summary>Lets four bytes of a table point to a page of its own.</summary>
+    /// <inheritdoc cref="FilePointer"/>
+    public void Link(int At, string Page, string Address) => _files.Add(new(At, Page, Address));
 
     /// <summary>Appends a table with the common header.</summary>
     /// <param name="body">What follows the header.</param>
@@ -63,9 +75,12 @@ internal sealed class AcpiTableSet
     public int Size => _tables.Length;
 
     /// <summary>The tables as they are to lie at an address, and the root pointer to them.</summary>
-    public (byte[] Rsdp, byte[] Tables) Place(ulong address)
+    /// <param name="page">Where the page is that tables point to (<see cref="Link"/>).</param>
+    public (byte[] Rsdp, byte[] Tables) Place(ulong address, ulong page = 0)
     {
         byte[] tables = Relocated(address);
+        foreach (FilePointer file in _files)
+            BinaryPrimitives.WriteUInt32LittleEndian(tables.AsSpan(file.At), (uint)page);
         foreach ((int at, int length) in _sums)
             tables[at + ChecksumOffset] = Checksum(tables.AsSpan(at, length));
         byte[] rsdp = Rsdp(address);
@@ -83,13 +98,20 @@ internal sealed class AcpiTableSet
         ByteWriter Entry(uint command, string file) => new ByteWriter().U32(command).Text(file, 56, '\0');
         void Append(ByteWriter entry) => script.Bytes(entry.Zero(128 - entry.Length).ToArray());
         void Allocate(string file, uint alignment, int zone) => Append(Entry(1, file).U32(alignment).U8(zone));
-        void Point(string file, int at, int size) => Append(Entry(2, file).Text(TablesFile, 56, '\0').U32((uint)at).U8(size));
+        void Point(string file, int at, int size, string target = TablesFile) => Append(Entry(2, file).Text(target, 56, '\0').U32((uint)at).U8(size));
         void Sum(string file, int at, int start, int length) => Append(Entry(3, file).U32((uint)at).U32((uint)start).U32((uint)length));
 
         Allocate(RsdpFile, 16, FSegment);
         Allocate(TablesFile, Alignment, High);
         foreach ((int at, int size, _) in _pointers)
             Point(TablesFile, at, size);
+        foreach (FilePointer pointer in _files)
+        {
+            Allocate(pointer.Page, 4096, High);
+            Point(TablesFile, pointer.At, 4, pointer.Page);
+            // WRITE_POINTER: destination, source, both offsets, size.
+            Append(Entry(4, pointer.Address).Text(pointer.Page, 56, '\0').U32(0).U32(0).U8(8));
+        }
         foreach ((int at, int length) in _sums)
             Sum(TablesFile, at + ChecksumOffset, at, length);
         Point(RsdpFile, 16, 4);

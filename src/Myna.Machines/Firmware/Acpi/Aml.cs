@@ -100,6 +100,14 @@ internal static class Aml
             Block([ExtendedPrefix, 0x81], List(Path(region), [ByteAccess], new ByteWriter().Text(field, 4, '_').ToArray(), [FieldBits])));
     }
 
+    /// <summary>a + b, and the element of a package or buffer.</summary>
+    public static byte[] Add(byte[] a, byte[] b) => List([0x72], a, b, Zero);
+    public static byte[] Index(byte[] source, ulong index) => List([0x88], source, Number(index), Zero);
+
+    /// <summary>A number in four bytes whatever its value, the last of the term, for whoever changes it afterwards.</summary>
+    public static byte[] WideNumber(uint value) => new ByteWriter().U8(0x0c).U32(value).ToArray();
+
+    public static byte[] Local(int number) => [(byte)(0x60 + number)];
     public static byte[] Arg(int number) => [(byte)(0x68 + number)];
 
     /// <summary>A term whose length is written in front of its content (section 20.2.4, PkgLength).</summary>

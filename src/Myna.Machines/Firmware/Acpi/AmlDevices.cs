@@ -1,3 +1,5 @@
+using Myna.Devices.FirmwareConfig;
+
 namespace Myna.Machines.Firmware.Acpi;
 
 /// <summary>Devices that several boards describe alike in their DSDT.</summary>
@@ -37,6 +39,27 @@ internal static class AmlDevices
                 Aml.Name("_CRS", Resources.Template(Resources.LevelInterrupt(gsi))),
                 Aml.PortField("EREG", "ESEL", (ulong)port),
                 Aml.Method("_EVT", 1, Aml.If(Aml.Equal(Aml.Path("ESEL"), Aml.One), Aml.Notify("PWRB", 0x80)))));
+
+    /// <summary>A table of its own for the machine's generation identifier (QEMU documentation, specs/vmgenid).</summary>
+    public static void AddGenerationId(AcpiTableSet set)
+    {
+        const int HeaderSize = 36;
+        byte[] page = Aml.Name("VGIA", Aml.WideNumber(0));
+        int table = set.Add("SSDT", 1, Aml.List(
+            page,
+            Aml.Scope("\\_SB",
+                Aml.Device("VGEN",
+                    Aml.Name("_HID", "MYNA0001"),
+                    Aml.Name("_CID", "VM_Gen_Counter"),
+                    Aml.Name("_DDN", "VM_Gen_Counter"),
+                    Aml.Name("_STA", 0x0f),
+                    Aml.Method("ADDR", 0,
+                        Aml.Store(Aml.Package(Aml.Zero, Aml.Zero), Aml.Local(0)),
+                        Aml.Store(Aml.Add(Aml.Path("\\VGIA"), Aml.Number(VmGenId.Offset)), Aml.Index(Aml.Local(0), 0)),
+                        Aml.Return(Aml.Local(0))))),
+            Aml.Scope("\\_GPE", Aml.Method($"_E{VmGenId.Event:X2}", 0, Aml.Notify("\\_SB.VGEN", 0x80)))));
+        set.Link(table + HeaderSize + page.Length - sizeof(uint), VmGenId.PageFile, VmGenId.AddressFile);
+    }
 
     /// <summary>A slot of virtio-mmio; QEMU's identifier, which Linux knows.</summary>
     public static byte[] VirtioMmio(int number, uint address, uint size, uint gsi)
