@@ -15,8 +15,7 @@ internal static class Runner
     {
         Check(settings);
         settings = await FirmwareAsync(settings, cancellation).ConfigureAwait(false);
-        string? vgaBios = settings is { Display: not null, Arch: "x86_64", Firmware: not (null or MachineOptions.FirmwareNone), Screen: not ScreenKind.Ramfb }
-            ? await new GuestCache(GuestCache.DefaultRoot).FirmwareAsync(settings.Arch, GuestCache.VgaBios, new ConsoleProgress(), cancellation).ConfigureAwait(false) : null;
+        string? vgaBios = await VgaBiosAsync(settings, cancellation).ConfigureAwait(false);
         string? roms = NetworkCards(settings).Any(n => WantsRom(settings, n))
             ? await new GuestCache(GuestCache.DefaultRoot).FirmwareAsync(settings.Arch, GuestCache.NetRoms, new ConsoleProgress(), cancellation).ConfigureAwait(false) : null;
         Guest? guest = settings.BootsGuest ? await GuestAsync(settings, cancellation).ConfigureAwait(false) : null;
@@ -135,6 +134,22 @@ internal static class Runner
             ("riscv64", GuestCache.UBootName) => settings with { Firmware = MachineOptions.FirmwareBuiltIn, Kernel = path },
             _ => settings,
         };
+    }
+
+    /// <summary>The VGA BIOS, of which a kernel that starts without firmware gets the text mode alone: it can do without.</summary>
+    private static async Task<string?> VgaBiosAsync(RunSettings settings, CancellationToken cancellation)
+    {
+        if (settings is not { Display: not null, Arch: "x86_64", Screen: ScreenKind.Std or ScreenKind.Virtio })
+            return null;
+        try
+        {
+            return await new GuestCache(GuestCache.DefaultRoot).FirmwareAsync(settings.Arch, GuestCache.VgaBios, new ConsoleProgress(), cancellation).ConfigureAwait(false);
+        }
+        catch (GuestException e) when (settings.Firmware is null or MachineOptions.FirmwareNone)
+        {
+            Console.Error.WriteLine($"myna: the screen shows no text before the guest's own driver does: {e.Message}");
+            return null;
+        }
     }
 
     private static IEnumerable<NetOption> NetworkCards(RunSettings settings) => NetOption.OrDefault(settings.Networks).Where(n => n.Network is not null);

@@ -37,6 +37,8 @@ internal sealed class DirectBoot : IDisposable
         _kernel = X86Kernel.Load(options.Kernel!, options.KernelEntry);
         try
         {
+            if (_kernel.Linux is { NeedsBios: true })
+                throw new MachineException($"{_kernel.Path} is a program in the form of a kernel that runs on a BIOS's services; start it with --firmware bios");
             CheckPlaces();
             _commandLine = KernelCommandLine.Make(_kernel, commandLine, options.Append, announcement, CommandLineEnd - CommandLine);
             if (options.Initrd is { } initrd)
@@ -53,6 +55,9 @@ internal sealed class DirectBoot : IDisposable
 
     /// <summary>Address of the ACPI root pointer, for protocols that pass it. Set it before <see cref="Load"/>.</summary>
     public ulong Rsdp { get; set; }
+
+    /// <summary>The display shows text. Set it before <see cref="Load"/>.</summary>
+    public bool HasTextMode { get; set; }
 
     /// <summary>Puts everything into memory.</summary>
     /// <returns>The state of the bootstrap processor.</returns>
@@ -90,7 +95,7 @@ internal sealed class DirectBoot : IDisposable
                 return state with { Rax = Multiboot2Info.Magic, Rbx = MultibootInfo };
             default:
                 PutSeed();
-                Put(BootParams, BootStructures.BootParams(_kernel.Linux, _memory, CommandLine, initrd, Rsdp, SetupData));
+                Put(BootParams, BootStructures.BootParams(_kernel.Linux, _memory, CommandLine, initrd, Rsdp, SetupData, HasTextMode));
                 if (wide)
                     Put(PageTables, BootStructures.IdentityTables(PageTables));
                 return state with { Rsi = BootParams, Cr3 = wide ? PageTables : 0 };

@@ -14,6 +14,8 @@ internal abstract partial class PcBoard
     private readonly List<IPointer> _pointers = [];
     private readonly List<IDisposable> _screenMemory = [];
     private Ramfb? _ramfb;
+    private Vga? _vga;
+    private byte[] _font = [];
 
     public IReadOnlyList<IScreen> Screens => _screens;
     public IReadOnlyList<IKeyboard> Keyboards => _keyboards;
@@ -51,7 +53,10 @@ internal abstract partial class PcBoard
     private void AddVga(PciHost pci)
     {
         byte[]? rom = Options.VgaBios is { } path ? ImageFile.Read(path, "VGA BIOS") : null;
-        var vga = new BochsVga(Clock, rom: rom);
+        // Without firmware there is nobody to run it; its font is of use.
+        var vga = new BochsVga(Clock, rom: HasFirmware ? rom : null);
+        _vga = vga.Vga;
+        _font = [.. VgaFont.Find(rom)];
         _screenMemory.Add(vga);
         _screens.Add(vga);
         pci.Add(vga);
@@ -64,6 +69,21 @@ internal abstract partial class PcBoard
         MapPorts(0x3c0, vga.Vga.Registers, "vga");
         MapPorts(0x3d4, vga.Vga.CrtcColour, "vga-crtc");
         MapPorts(0x3da, vga.Vga.StatusColour, "vga-status");
+    }
+
+    /// <summary>What firmware leaves to a kernel: text mode, and words about it in the BIOS data area.</summary>
+    /// <returns>Whether there is a screen that shows text.</returns>
+    private bool PrepareScreen()
+    {
+        if (_vga is null || _font.Length == 0)
+            return false;
+        _vga.EnterTextMode(_font);
+        Put(0x449, [3, Vga.TextColumns, 0]);
+        // The page's size, the cursor's shape, the CRT controller's port; rows less one, lines of a character.
+        Put(0x44c, [0x00, 0x10]);
+        Put(0x460, [0x0e, 0x0d, 0, 0xd4, 0x03]);
+        Put(0x484, [Vga.TextRows - 1, VgaFont.Lines, 0]);
+        return true;
     }
 
     private void DisposeScreen()

@@ -173,6 +173,7 @@ internal abstract partial class PcBoard : IBoard
             BiosServices.Install(Memory, Layout.Map);
         }
         _boot.Rsdp = RsdpPlace;
+        _boot.HasTextMode = PrepareScreen();
         _cpus[0].Apply(_boot.Load(Memory));
     }
 

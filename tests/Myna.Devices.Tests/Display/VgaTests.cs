@@ -74,6 +74,50 @@ public sealed class VgaTests : IDisposable
     private uint Pixel(int x, int y) => _surface.Row(y)[x] & 0xff_ffff;
 
     [Fact]
+    public void Text_mode_without_firmware_is_mode_3()
+    {
+        byte[] font = new byte[VgaFont.Size];
+        // A bar at the left in line 15 of the last character, so that the whole font must have arrived.
+        font['H' * VgaFont.Lines] = 0xff;
+        font[255 * VgaFont.Lines + 15] = 0x80;
+        _vga.EnterTextMode(font);
+        string crtc = "";
+        for (int i = 0; i < 0x19; i++)
+        {
+            _vga.CrtcColour.Out(0, i);
+            crtc += $"{_vga.CrtcColour.In(1):X2}";
+        }
+        Assert.Equal(VgaMode.Text.Crtc, crtc);
+        Assert.Equal(0x67, _vga.Registers.In(12));
+        (int last, int at) = (TextWindow + (79 + 24 * 80) * 2, TextWindow);
+        Assert.Equal((' ', 7), (Peek(last), Peek(last + 1)));
+        Poke(at, 'H');
+        Poke(last, 255);
+        Poke(last + 1, 0x1e);
+        _vga.Draw(_surface);
+        Assert.Equal((720, 400), (_surface.Width, _surface.Height));
+        Assert.Equal((0xaaaaaau, 0u), (Pixel(7, 0), Pixel(0, 1)));
+        Assert.Equal((0xffff55u, 0x0000aau), (Pixel(79 * 9, 399), Pixel(79 * 9 + 1, 399)));
+    }
+
+    [Fact]
+    public void Font_is_found_behind_others_that_look_alike()
+    {
+        byte[] rom = new byte[20_000];
+        void Font(int start, int a)
+        {
+            Convert.FromHexString("00007e81a58181bd9981817e00000000").CopyTo(rom, start + 16);
+            Convert.FromHexString("000010386cc6c6fec6c6c6c600000000").CopyTo(rom, start + a);
+        }
+        Assert.True(VgaFont.Find(rom).IsEmpty);
+        Font(100, 65 * 14);
+        Assert.True(VgaFont.Find(rom).IsEmpty);
+        Font(8001, 65 * 16);
+        Assert.True(VgaFont.Find(rom).Overlaps(rom, out int offset) && -offset == 8001);
+        Assert.True(VgaFont.Find(rom.AsSpan(0, 8001 + VgaFont.Size - 1)).IsEmpty);
+    }
+
+    [Fact]
     public void Text_is_shown_with_the_font_in_plane_2()
     {
         VgaMode.Text.Set(_vga);

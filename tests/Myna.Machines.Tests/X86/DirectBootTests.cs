@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.Text;
 using Myna.Cpu.X86;
+using Myna.Devices.FirmwareConfig;
 using Myna.Hardware.Memory;
 using Myna.Machines.Loading.X86;
 using Myna.Machines.Tests.Support;
@@ -120,6 +121,29 @@ public sealed class DirectBootTests : IDisposable
             Assert.Equal((address & ~0x1ffffful) | 0x83, entry);
         }
         Assert.Equal(0x00af9b000000fffful, U64(state.GdtBase + 0x10));
+    }
+
+    [Fact]
+    public void A_screen_with_text_is_told_by_screen_info()
+    {
+        Assert.Equal((0u, 0u), (U32(Boot(Options(BzImage())).Rsi + 4), U32(Boot(Options(BzImage())).Rsi + 0xe)));
+        using var boot = new DirectBoot(Options(BzImage()), Q35MemoryMap.Memory(RamSize), "") { HasTextMode = true };
+        ulong page = boot.Load(_memory).Rsi;
+        // Page 0, mode 3, 80 columns; 25 lines, a VGA, 16 dots high.
+        Assert.Equal((0x50_03_0000u, 0x0010_0119u), (U32(page + 4), U32(page + 0xe)));
+    }
+
+    [Fact]
+    public void A_program_in_a_kernels_form_needs_a_BIOS_and_has_no_console()
+    {
+        byte[] image = BzImage();
+        image.AsSpan(0x214, 4).Clear();
+        Refused(Options(image), "--firmware bios");
+        Assert.Equal("", Words(image));
+        Assert.Equal("console=ttyS0", Words(BzImage()));
+
+        string Words(byte[] kernel) => Encoding.ASCII.GetString(
+            new FirmwareKernel(Options(kernel), Q35MemoryMap.Memory(RamSize), "console=ttyS0").Items.First(i => i.Key == FwCfg.CMDLINE_DATA).Value).TrimEnd('\0');
     }
 
     [Theory]

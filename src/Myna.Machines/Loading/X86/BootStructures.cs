@@ -1,3 +1,5 @@
+using Myna.Devices.Display;
+
 namespace Myna.Machines.Loading.X86;
 
 /// <summary>A file in guest memory besides the kernel: the initrd, or a multiboot module.</summary>
@@ -14,7 +16,8 @@ internal static class BootStructures
     /// <summary>boot_params, the "zero page" (Linux, Documentation/arch/x86/zero-page.rst).</summary>
     /// <param name="image">The bzImage, or null for a bare vmlinux.</param>
     /// <param name="setupData">Address of the first struct setup_data, or 0.</param>
-    public static byte[] BootParams(LinuxImage? image, PcMemory memory, ulong commandLine, BootModule? initrd, ulong rsdp, ulong setupData)
+    /// <param name="hasTextMode">The display is a VGA in mode 3.</param>
+    public static byte[] BootParams(LinuxImage? image, PcMemory memory, ulong commandLine, BootModule? initrd, ulong rsdp, ulong setupData, bool hasTextMode = false)
     {
         byte[] page = new byte[BootParamsSize];
         void U32(int at, uint value) => BitConverter.TryWriteBytes(page.AsSpan(at), value);
@@ -32,6 +35,11 @@ internal static class BootStructures
             U32(0x238, 2047);
         }
         page[0x210] = UnassignedLoader;
+        if (hasTextMode)
+        {
+            // struct screen_info: mode, columns, rows, "a VGA", lines of a character.
+            (page[0x06], page[0x07], page[0x0e], page[0x0f], page[0x10]) = (3, Vga.TextColumns, Vga.TextRows, 1, VgaFont.Lines);
+        }
         U64(0x070, rsdp);
         U32(0x228, (uint)commandLine);
         U32(0x0c8, (uint)(commandLine >> 32));

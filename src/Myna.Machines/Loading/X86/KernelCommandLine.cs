@@ -12,7 +12,7 @@ internal static class KernelCommandLine
     public static string Make(X86Kernel kernel, string boardWords, string? userWords, string announcement, ulong room)
     {
         // The first word of a multiboot command line is the kernel's name (section 3.3, "cmdline", by convention of loaders).
-        string first = kernel.IsMultiboot ? kernel.Path : NamesConsole(userWords) ? "" : boardWords;
+        string first = kernel.IsMultiboot ? kernel.Path : NamesConsole(userWords) || kernel.Linux is { NeedsBios: true } ? "" : boardWords;
         string line = string.Join(' ', new[] { first, userWords, kernel.IsMultiboot ? "" : announcement }.Where(s => !string.IsNullOrEmpty(s)));
         int length = Encoding.UTF8.GetByteCount(line);
         ulong maximum = Math.Min(kernel.Linux?.CommandLineSize ?? uint.MaxValue, room - 1);

@@ -38,6 +38,11 @@ internal sealed class LinuxImage
     /// <summary>code32_start: where the kernel proper is put.</summary>
     public uint LoadAddress => U32(0x214) is var address and not 0 ? address : DefaultLoadAddress;
 
+    /// <summary>
+    /// The file borrows the format and has real-mode code alone, which works by a BIOS's services (iPXE's ipxe.lkrn): its code32_start is zero.
+    /// </summary>
+    public bool NeedsBios => U32(0x214) == 0;
+
     /// <summary>Last address that the initrd may use.</summary>
     public ulong InitrdMaximum => Version >= 0x0203 ? U32(0x22c) : 0x37ffffff;
 
