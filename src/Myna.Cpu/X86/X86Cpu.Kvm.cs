@@ -58,6 +58,9 @@ public sealed partial class X86Cpu
     internal void WriteKvm(out KvmDebugRegs k)
         => k = new KvmDebugRegs { Db0 = _dr[0], Db1 = _dr[1], Db2 = _dr[2], Db3 = _dr[3], Dr6 = _dr6, Dr7 = _dr7 };
 
+    /// <summary>Bytes of <see cref="WriteKvmXsave"/>.</summary>
+    internal const int KvmXsaveSize = XsaveSize;
+
     /// <summary>An XSAVE area of the standard format with x87, SSE and AVX.</summary>
     internal void WriteKvmXsave(Span<byte> image)
     {
@@ -123,16 +126,21 @@ public sealed partial class X86Cpu
         FlushTranslations();
     }
 
-    /// <summary>After the registers.</summary>
-    /// <returns>Whether an event on its way was delivered, so that pc is a handler's.</returns>
-    internal bool ReadKvm(in KvmVcpuEvents k)
+    /// <summary>What keeps interrupts out for now. After the registers.</summary>
+    internal void ReadKvmShadow(in KvmVcpuEvents k)
     {
         _nmiBlocked = k.NmiMasked != 0;
-        if (k.NmiPending != 0)
-            Nmi();
         _inhibited = k.InterruptShadow != 0;
         _inhibitsDebug = (k.InterruptShadow & KvmVcpuEvents.ShadowMovSs) != 0;
         _inhibitPc = _inhibited ? Block.Context.Pc : 0;
+    }
+
+    /// <summary>After the registers and the shadow.</summary>
+    /// <returns>Whether an event on its way was delivered, so that pc is a handler's.</returns>
+    internal bool ReadKvm(in KvmVcpuEvents k)
+    {
+        if (k.NmiPending != 0)
+            Nmi();
         if (k.ExceptionInjected != 0 || k.ExceptionPending != 0)
         {
             _faultAddress = _cr2;

@@ -12,14 +12,19 @@ public sealed unsafe class KvmHost : KvmDescriptor
     private const int O_RDWR = 2;
     private const int MaximumEntries = 1024;
 
-    private KvmHost(int descriptor) : base(descriptor)
-    {
-    }
+    private readonly KvmWithheld? _withheld;
+
+    private KvmHost(int descriptor, KvmWithheld? withheld) : base(descriptor) => _withheld = withheld;
 
     /// <summary>Opens /dev/kvm.</summary>
     /// <param name="reason">Why it cannot be had, and what to do about it, for the user.</param>
     /// <returns>Null: it cannot be had.</returns>
-    public static KvmHost? TryOpen(out string reason)
+    public static KvmHost? TryOpen(out string reason) => TryOpen(Path, null, out reason);
+
+    /// <summary>Opens a device of KVM's.</summary>
+    /// <param name="withheld">What it shall seem to lack.</param>
+    /// <inheritdoc cref="TryOpen(out string)"/>
+    public static KvmHost? TryOpen(string path, KvmWithheld? withheld, out string reason)
     {
         reason = "";
         if (!OperatingSystem.IsLinux() || RuntimeInformation.ProcessArchitecture != Architecture.X64)
@@ -27,30 +32,30 @@ public sealed unsafe class KvmHost : KvmDescriptor
             reason = "KVM is used on Linux on x86-64 alone";
             return null;
         }
-        int descriptor = Libc.open(Path, O_RDWR | Libc.O_CLOEXEC);
+        int descriptor = Libc.open(path, O_RDWR | Libc.O_CLOEXEC);
         if (descriptor < 0)
         {
             int error = Marshal.GetLastPInvokeError();
             reason = error switch
             {
-                EACCES or 1 => $"permission to open {Path} is denied: join the group kvm (as root: usermod -aG kvm {Environment.UserName}) and log in again",
-                2 => $"there is no {Path}: load the module kvm_intel or kvm_amd, and switch virtualization on in the firmware's setup",
-                ENXIO or 19 => $"{Path} has no driver: load the module kvm_intel or kvm_amd",
-                _ => $"{Path} cannot be opened: {Marshal.GetPInvokeErrorMessage(error)}",
+                EACCES or 1 => KvmPermission.Explain(path),
+                2 => $"there is no {path}: load the module kvm_intel or kvm_amd, and switch virtualization on in the firmware's setup",
+                ENXIO or 19 => $"{path} has no driver: load the module kvm_intel or kvm_amd",
+                _ => $"{path} cannot be opened: {Marshal.GetPInvokeErrorMessage(error)}",
             };
             return null;
         }
-        var host = new KvmHost(descriptor);
+        var host = new KvmHost(descriptor, withheld);
         int version = host.Call(KvmIoctl.GET_API_VERSION);
         if (version == ApiVersion)
             return host;
         host.Dispose();
-        reason = $"{Path} has version {version} of the interface, not {ApiVersion}";
+        reason = version < 0 ? $"{path} is not KVM's: {Marshal.GetPInvokeErrorMessage(-version)}" : $"{path} has version {version} of the interface, not {ApiVersion}";
         return null;
     }
 
     /// <summary>0: the kernel lacks it; otherwise 1 or the capability's own number.</summary>
-    public int Check(KvmCapability capability) => Math.Max(0, Call(KvmIoctl.CHECK_EXTENSION, (nint)capability));
+    public int Check(KvmCapability capability) => _withheld?.Lacks(capability) == true ? 0 : Math.Max(0, Call(KvmIoctl.CHECK_EXTENSION, (nint)capability));
 
     /// <summary>What CPUID may say in guests.</summary>
     public KvmCpuidEntry[] SupportedCpuid()
@@ -80,6 +85,18 @@ public sealed unsafe class KvmHost : KvmDescriptor
     /// <summary>MSRs that describe the host's features.</summary>
     public uint[] FeatureMsrIndices() => IndexList(KvmIoctl.GET_MSR_FEATURE_INDEX_LIST);
 
+    /// <summary>What the host has in one of <see cref="FeatureMsrIndices"/>.</summary>
+    /// <returns>False: the kernel lists it and cannot tell, as back ends without VMX and SVM do for some.</returns>
+    public bool TryReadFeatureMsr(uint index, out ulong value)
+    {
+        using var block = new NativeBlock(8 + sizeof(KvmMsr));
+        block.At<int>() = 1;
+        block.At<KvmMsr>(8).Index = index;
+        bool read = Check(KvmCapability.GET_MSR_FEATURES) != 0 && Call(KvmIoctl.GET_MSRS, block.Address) == 1;
+        value = read ? block.At<KvmMsr>(8).Value : 0;
+        return read;
+    }
+
     private uint[] IndexList(uint request)
     {
         using var block = new NativeBlock(4 + 4 * MaximumEntries);
@@ -96,6 +113,6 @@ public sealed unsafe class KvmHost : KvmDescriptor
         do
             result = Call(KvmIoctl.CREATE_VM);
         while (result == -EINTR);
-        return new KvmVm(Check(result, "cannot create a virtual machine"), Check(Call(KvmIoctl.GET_VCPU_MMAP_SIZE), "the size of kvm_run is unknown"));
+        return new KvmVm(Check(result, "cannot create a virtual machine"), Check(Call(KvmIoctl.GET_VCPU_MMAP_SIZE), "the size of kvm_run is unknown"), _withheld);
     }
 }

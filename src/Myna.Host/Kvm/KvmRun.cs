@@ -92,6 +92,9 @@ public struct KvmRun
     [FieldOffset(288)] public ulong ValidRegs;
     [FieldOffset(296)] public ulong DirtyRegs;
     [FieldOffset(304)] public KvmRegs SyncRegs;
+    // kvm_sregs has 312 bytes; the last of KvmSregs are the next structure's first.
+    [FieldOffset(448)] public KvmSregs SyncSregs;
+    [FieldOffset(760)] public KvmVcpuEvents SyncEvents;
 
     /// <summary>What happened, for messages.</summary>
     public readonly string Describe() => ExitReason switch

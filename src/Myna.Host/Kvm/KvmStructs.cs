@@ -62,6 +62,9 @@ public struct KvmVcpuEvents
     public KvmReserved26 Reserved;
     public byte ExceptionHasPayload;
     public ulong ExceptionPayload;
+
+    /// <summary>An exception, an NMI or an interrupt is about to be delivered.</summary>
+    public readonly bool IsAnythingOnItsWay => (ExceptionInjected | ExceptionPending | InterruptInjected | NmiInjected | NmiPending) != 0;
 }
 
 /// <summary>26 bytes.</summary>

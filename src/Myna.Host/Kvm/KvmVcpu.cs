@@ -26,8 +26,11 @@ public sealed unsafe class KvmVcpu : KvmDescriptor
     private byte* _run;
     private int _thread;
 
-    internal KvmVcpu(int descriptor, int runSize) : base(descriptor)
+    private readonly KvmWithheld? _withheld;
+
+    internal KvmVcpu(int descriptor, int runSize, KvmWithheld? withheld) : base(descriptor)
     {
+        _withheld = withheld;
         _runSize = runSize;
         // SAFETY: a fresh mapping of the size that the kernel asks for.
         void* p = runSize < sizeof(KvmRun) ? Libc.MAP_FAILED : Libc.mmap(null, (nuint)runSize, Libc.PROT_READ | Libc.PROT_WRITE, Libc.MAP_SHARED, descriptor, 0);
@@ -71,6 +74,7 @@ public sealed unsafe class KvmVcpu : KvmDescriptor
         else
             result = Call(KvmIoctl.RUN);
         Volatile.Write(ref _inside, 0);
+        _sharedAreThere = result >= 0 && Run.ValidRegs != 0;
         return result switch
         {
             >= 0 => KvmEntry.Exited,
@@ -102,10 +106,60 @@ public sealed unsafe class KvmVcpu : KvmDescriptor
     /// <returns>True: that needed another exit, which <see cref="Run"/> holds.</returns>
     public bool Complete()
     {
+        ulong wanted = Run.ValidRegs;
+        Run.ValidRegs = SharesRegisters ? (ulong)AllShared : 0;
         Volatile.Write(ref Run.ImmediateExit, 1);
         int result = Call(KvmIoctl.RUN);
         Volatile.Write(ref Run.ImmediateExit, 0);
+        Run.ValidRegs = wanted;
+        _sharedAreThere = SharesRegisters;
         return result >= 0;
+    }
+
+    // KVM_CAP_SYNC_REGS: registers lie in the shared page, and travel with KVM_RUN.
+
+    private const ulong SharedRegs = 1, SharedSregs = 2, SharedEvents = 4;
+
+    /// <summary>What the capability has to say for <see cref="SharesRegisters"/>.</summary>
+    public const int AllShared = (int)(SharedRegs | SharedSregs | SharedEvents);
+
+    private bool _sharedAreThere;
+
+    /// <summary>Registers, system registers and events may travel with <see cref="Enter"/>.</summary>
+    public bool SharesRegisters { get; set; }
+
+    /// <summary>Whether every exit brings the registers along: worth it where they are wanted soon.</summary>
+    public bool BringsRegisters { set => Run.ValidRegs = value && SharesRegisters ? (ulong)AllShared : 0; }
+
+    /// <summary>Registers for the next entry.</summary>
+    public void Share(in KvmRegs value)
+    {
+        Run.SyncRegs = value;
+        Run.DirtyRegs |= SharedRegs;
+        _sharedAreThere = false;
+    }
+
+    /// <inheritdoc cref="Share(in KvmRegs)"/>
+    public void Share(in KvmVcpuEvents value)
+    {
+        Run.SyncEvents = value;
+        Run.DirtyRegs |= SharedEvents;
+        _sharedAreThere = false;
+    }
+
+    /// <summary>Registers as the last exit left them, which is complete. System registers come without PDPTEs.</summary>
+    /// <returns>False: the kernel has to be asked otherwise.</returns>
+    public bool TryGetShared(out KvmRegs regs, out KvmSregs sregs, out KvmVcpuEvents events)
+    {
+        if (SharesRegisters && !_sharedAreThere)
+            _ = Complete();
+        ref KvmRun run = ref Run;
+        bool there = SharesRegisters && run.DirtyRegs == 0;
+        regs = run.SyncRegs;
+        sregs = run.SyncSregs;
+        sregs.Flags = 0;
+        events = run.SyncEvents;
+        return there;
     }
 
     public void Get(out KvmRegs value)
@@ -197,6 +251,8 @@ public sealed unsafe class KvmVcpu : KvmDescriptor
     private int Msrs(uint request, Span<KvmMsr> msrs)
     {
         const int Maximum = 64;
+        if (_withheld is not null)
+            msrs = msrs[.._withheld.CountGood(msrs)];
         if (msrs.Length > Maximum)
             throw new ArgumentException("too many MSRs", nameof(msrs));
         byte* buffer = stackalloc byte[8 + Maximum * sizeof(KvmMsr)];

@@ -5,17 +5,19 @@ public sealed unsafe class KvmVm : KvmDescriptor
 {
     private readonly int _runSize;
 
-    internal KvmVm(int descriptor, int runSize) : base(descriptor) => _runSize = runSize;
+    private readonly KvmWithheld? _withheld;
+
+    internal KvmVm(int descriptor, int runSize, KvmWithheld? withheld) : base(descriptor) => (_runSize, _withheld) = (runSize, withheld);
 
     /// <inheritdoc cref="KvmHost.Check"/>
-    public int Check(KvmCapability capability) => Math.Max(0, Call(KvmIoctl.CHECK_EXTENSION, (nint)capability));
+    public int Check(KvmCapability capability) => _withheld?.Lacks(capability) == true ? 0 : Math.Max(0, Call(KvmIoctl.CHECK_EXTENSION, (nint)capability));
 
     /// <summary>Switches an optional behaviour on.</summary>
     /// <returns>False: the kernel does not have it.</returns>
     public bool TryEnable(KvmCapability capability, ulong argument = 0, ulong second = 0)
     {
         var cap = new KvmEnableCap { Capability = (uint)capability, Argument0 = argument, Argument1 = second };
-        return Call(KvmIoctl.ENABLE_CAP, ref cap) >= 0;
+        return _withheld?.Lacks(capability) != true && Call(KvmIoctl.ENABLE_CAP, ref cap) >= 0;
     }
 
     /// <summary>Where Intel's processors without unrestricted guest keep three pages and one for real mode. Before any CPU.</summary>
@@ -26,7 +28,7 @@ public sealed unsafe class KvmVm : KvmDescriptor
     }
 
     /// <param name="id">The initial APIC ID.</param>
-    public KvmVcpu CreateVcpu(int id) => new(Check(Call(KvmIoctl.CREATE_VCPU, id), $"cannot create CPU {id}"), _runSize);
+    public KvmVcpu CreateVcpu(int id) => new(Check(Call(KvmIoctl.CREATE_VCPU, id), $"cannot create CPU {id}"), _runSize, _withheld);
 
     /// <summary>Puts host memory into the guest's physical address space, replaces or, with size 0, removes it.</summary>
     /// <param name="slot">The caller's number of it.</param>

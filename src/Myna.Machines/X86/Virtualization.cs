@@ -38,13 +38,7 @@ internal static class Virtualization
         }
         try
         {
-            var cpuid = new KvmCpuid(host);
-            KvmIrqchipMode mode = ModeOf(irqchip, host);
-            // With local APICs of our own there is no telling when the host's counter reaches a deadline.
-            bool deadline = mode != KvmIrqchipMode.Off && host.Check(KvmCapability.TSC_DEADLINE_TIMER) != 0;
-            model = Fit(model, cpuid, deadline ? [] : [CpuFeature.TscDeadlineTimer], description, log);
-            ulong hertz = cpuid.ScalesTsc || cpuid.TscKilohertz == 0 ? 1_000_000_000 : cpuid.TscKilohertz * 1000UL;
-            return new Choice(host, hertz, mode, model.Has(CpuFeature.Hypervisor) ? cpuid.Paravirtual(mode != KvmIrqchipMode.Off) : 0);
+            return Use(host, irqchip, ref model, description, log);
         }
         catch (Exception e) when (accel == Accel.Auto && e is IOException or MachineException)
         {
@@ -62,6 +56,19 @@ internal static class Virtualization
             host.Dispose();
             throw;
         }
+    }
+
+    /// <inheritdoc cref="Choose"/>
+    /// <exception cref="IOException">The kernel refuses.</exception>
+    internal static Choice Use(KvmHost host, Irqchip irqchip, ref CpuModel model, string? description, LogChannel log)
+    {
+        var cpuid = new KvmCpuid(host);
+        KvmIrqchipMode mode = ModeOf(irqchip, host);
+        // With local APICs of our own there is no telling when the host's counter reaches a deadline.
+        bool deadline = mode != KvmIrqchipMode.Off && host.Check(KvmCapability.TSC_DEADLINE_TIMER) != 0;
+        model = Fit(model, cpuid, deadline ? [] : [CpuFeature.TscDeadlineTimer], description, log);
+        ulong hertz = cpuid.ScalesTsc || cpuid.TscKilohertz == 0 ? 1_000_000_000 : cpuid.TscKilohertz * 1000UL;
+        return new Choice(host, hertz, mode, model.Has(CpuFeature.Hypervisor) ? cpuid.Paravirtual(mode != KvmIrqchipMode.Off) : 0);
     }
 
     private static KvmIrqchipMode ModeOf(Irqchip wanted, KvmHost host)

@@ -27,13 +27,13 @@ internal sealed class SystemFixture : IDisposable, ILocalApic
     private readonly X86Translator? _translator;
     private readonly KvmMachine? _kvm;
 
-    public SystemFixture(X86BootMode mode = X86BootMode.Long64, string model = "max", string engine = SystemTests.Interpreted, uint dirtyRing = 0, uint paravirtual = 0)
+    public SystemFixture(X86BootMode mode = X86BootMode.Long64, string model = "max", string engine = SystemTests.Interpreted, uint dirtyRing = 0, uint paravirtual = 0, KvmWithheld? withheld = null)
     {
         Is64 = mode == X86BootMode.Long64;
         Mode = mode;
         Memory.Map(0, Ram);
         Pages.Add(Ram);
-        KvmHost? host = engine == SystemTests.Virtualized ? KvmHost.TryOpen(out _)! : null;
+        KvmHost? host = engine == SystemTests.Virtualized ? KvmHost.TryOpen(KvmHost.Path, withheld, out _)! : null;
         CpuModel features = CpuModel.Parse(model);
         if (host is not null)
         {

@@ -1,6 +1,10 @@
 using Myna.Cpu;
+using Myna.Cpu.X86;
+using Myna.Cpu.X86.Kvm;
+using Myna.Hardware.Diagnostics;
 using Myna.Host.Kvm;
 using Myna.Machines.Tests.Support;
+using Myna.Machines.X86;
 
 namespace Myna.Machines.Tests.X86;
 
@@ -220,6 +224,68 @@ public sealed class KvmMachineTests : IDisposable
         Assert.DoesNotContain('\n', machine.EngineNote);
     }
 
+    [TheoryIfKvm]
+    [InlineData("x86-64-v3")]
+    [InlineData("x86-64-v2")]
+    [InlineData("qemu64")]
+    public void A_named_model_that_cannot_be_had_is_refused_with_what_is_missing(string name)
+    {
+        using KvmHost host = KvmHost.TryOpen(out _)!;
+        var cpuid = new KvmCpuid(host);
+        // One feature more than this host's guests can have, if there is one.
+        CpuFeature[] lacking = [.. Enum.GetValues<CpuFeature>().Where(Known).Where(f => cpuid.Missing(CpuModel.Parse("qemu64").With([f])).Contains(f))];
+        string[] words = [.. lacking.Take(2).Select(CpuModel.NameOf)];
+        string model = name + string.Concat(words.Select(w => $",+{w}"));
+        MachineOptions options = Program("microvm", [.. Out(0xf4, 3), .. s_halt]) with { Cpu = model };
+        IReadOnlyList<CpuFeature> missing = cpuid.Missing(CpuModel.Parse(model));
+        if (missing.Count == 0)
+        {
+            Assert.Equal(7, Run(options).Status);
+            return;
+        }
+        string message = Assert.Throws<MachineException>(() => Machine.Create(options).Dispose()).Message;
+        Assert.Equal($"--cpu {model}: KVM on this host lacks {string.Join(", ", missing.Select(CpuModel.NameOf))}; take --cpu host, or leave them out with {string.Concat(missing.Select(f => $",-{CpuModel.NameOf(f)}"))}", message);
+        // And that is enough.
+        Assert.Equal(7, Run(options with { Cpu = model + string.Concat(missing.Select(f => $",-{CpuModel.NameOf(f)}")) }).Status);
+
+        static bool Known(CpuFeature feature)
+        {
+            try
+            {
+                return CpuModel.Parse($"qemu64,+{CpuModel.NameOf(feature)}").Has(feature);
+            }
+            catch (FormatException)
+            {
+                return false;
+            }
+        }
+    }
+
+    [TheoryIfKvm]
+    [InlineData(KvmCapability.SPLIT_IRQCHIP)]
+    [InlineData(KvmCapability.SIGNAL_MSI)]
+    [InlineData(KvmCapability.MP_STATE)]
+    public void Interrupt_controllers_that_the_kernel_does_not_have(KvmCapability capability)
+    {
+        using KvmHost host = KvmHost.TryOpen(KvmHost.Path, new KvmWithheld([capability], []), out _)!;
+        CpuModel model = CpuModel.Parse("max");
+        foreach (Irqchip irqchip in new[] { Irqchip.Split, Irqchip.Full })
+        {
+            string message = Assert.Throws<MachineException>(() => Virtualization.Use(host, irqchip, ref model, null, LogChannel.None)).Message;
+            Assert.StartsWith($"--accel kvm,irqchip={irqchip.ToString().ToLowerInvariant()}: this kernel lacks ", message, StringComparison.Ordinal);
+        }
+        Assert.Equal(KvmIrqchipMode.Off, Virtualization.Use(host, Irqchip.Auto, ref model, null, LogChannel.None).Irqchip);
+    }
+
+    [FactIfKvm]
+    public void Without_the_deadline_timer_it_is_not_offered()
+    {
+        CpuModel model = CpuModel.Parse("max");
+        using KvmHost host = KvmHost.TryOpen(KvmHost.Path, new KvmWithheld([KvmCapability.TSC_DEADLINE_TIMER], []), out _)!;
+        _ = Virtualization.Use(host, Irqchip.Split, ref model, null, LogChannel.None);
+        Assert.False(model.Has(CpuFeature.TscDeadlineTimer));
+    }
+
     [Fact]
     public void It_is_refused_for_other_instruction_sets()
         => Assert.Contains("--accel", Assert.Throws<MachineException>(() => Machine.Create(new MachineOptions { Arch = "riscv64", Accel = Accel.Kvm, Memory = 64 << 20, Kernel = _scratch.Write("k", new byte[4096]) }).Dispose()).Message, StringComparison.Ordinal);
@@ -243,4 +309,10 @@ public sealed class FactIfKvmAttribute : FactAttribute
 public sealed class TheoryIfKvmAttribute : TheoryAttribute
 {
     public TheoryIfKvmAttribute() => Skip = FactIfKvmAttribute.Problem!;
+}
+
+/// <summary>A test that takes minutes where KVM interprets most of its guests.</summary>
+public sealed class TheoryIfHardwareKvmAttribute : TheoryAttribute
+{
+    public TheoryIfHardwareKvmAttribute() => Skip = (FactIfKvmAttribute.Problem ?? (KvmProbe.HasHardware ? null : "KVM here is software, and slow"))!;
 }

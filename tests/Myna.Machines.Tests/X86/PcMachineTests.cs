@@ -25,7 +25,7 @@ public sealed class PcMachineTests : IDisposable
         for (int i = 0; i < header.Length; i++)
             BinaryPrimitives.WriteUInt32LittleEndian(image.AsSpan(i * 4), header[i]);
         code.CopyTo(image, 0x40);
-        return new MachineOptions { Arch = "x86_64", Board = board, Kernel = _scratch.Write("kernel", image), Memory = 16 << 20, Accel = Accel.Interp, Console = _console };
+        return new MachineOptions { Arch = "x86_64", Board = board, Kernel = _scratch.Write("kernel", image), Memory = 16 << 20, Accel = GuestEngine.Accel, Irqchip = GuestEngine.Irqchip, Console = _console };
     }
 
     private static MachineExit Run(MachineOptions options)
@@ -59,7 +59,7 @@ public sealed class PcMachineTests : IDisposable
         code.CopyTo(image, 0x26c);
         return new MachineOptions
         {
-            Arch = "x86_64", Board = board, Kernel = _scratch.Write("kernel", image), Memory = 64 << 20, Accel = Accel.Interp, Console = _console, KernelEntry = 16, DebugExitPort = 0xf4,
+            Arch = "x86_64", Board = board, Kernel = _scratch.Write("kernel", image), Memory = 64 << 20, Accel = GuestEngine.Accel, Irqchip = GuestEngine.Irqchip, Console = _console, KernelEntry = 16, DebugExitPort = 0xf4,
         };
     }
 

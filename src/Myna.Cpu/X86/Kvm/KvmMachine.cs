@@ -51,6 +51,7 @@ public sealed class KvmMachine : IDisposable
                 Irqchip = new KvmIrqchip(Vm, irqchip);
             UsesGuestDebug = KvmProbe.HasHardware && host.Check(KvmCapability.SET_GUEST_DEBUG) != 0;
             HasSregs2 = host.Check(KvmCapability.SREGS2) != 0;
+            SharesRegisters = (host.Check(KvmCapability.SYNC_REGS) & KvmVcpu.AllShared) == KvmVcpu.AllShared;
             HasXsave2 = Vm.Check(KvmCapability.XSAVE2) > 0;
             // Otherwise what the kernel's emulator does not know is #UD in user programs.
             Vm.TryEnable(KvmCapability.EXIT_ON_EMULATION_FAILURE, 1);
@@ -91,6 +92,7 @@ public sealed class KvmMachine : IDisposable
     internal LogChannel Log { get; }
     internal bool HasSregs2 { get; }
     internal bool HasXsave2 { get; }
+    internal bool SharesRegisters { get; }
 
     /// <summary>Whether MSRs that the kernel does not know come to us; otherwise they raise #GP, x2APIC's too.</summary>
     public bool ExitsOnMsrs { get; }

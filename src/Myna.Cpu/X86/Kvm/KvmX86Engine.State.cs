@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Myna.Host.Kvm;
 
 namespace Myna.Cpu.X86.Kvm;
@@ -37,8 +38,15 @@ public sealed partial class KvmX86Engine
         _xcr0 = 0;
     }
 
+    // What the kernel has, in the form in which we would write it: what is as it was is not written again.
+    private readonly byte[] _xsaveThere = new byte[X86Cpu.KvmXsaveSize];
+    private KvmSregs _sregsThere;
+    private KvmDebugRegs _debugThere;
+    private KvmVcpuEvents _eventsThere;
+    private bool _known, _eventsKnown;
+
     /// <returns>False: the kernel does not run a CPU in this state.</returns>
-    private bool TryPushState()
+    private bool TryPushState(bool msrs = true)
     {
         lock (_msrs)
         {
@@ -46,24 +54,62 @@ public sealed partial class KvmX86Engine
                 Configure();
         }
         _cpu.WriteKvm(out KvmSregs sregs);
-        if (_vcpu.TrySet(ref sregs, _machine.HasSregs2) is var refused and < 0)
+        if ((!_known || !Same(sregs, _sregsThere)) && _vcpu.TrySet(ref sregs, _machine.HasSregs2) is var refused and < 0)
         {
+            _known = false;
             if (_refused == 0)
                 _machine.Log.Info($"cpu {_cpu.Index}: KVM does not run guests in this mode (errno {-refused}; CR0 0x{sregs.Cr0:x}, CR4 0x{sregs.Cr4:x}, EFER 0x{sregs.Efer:x}); it is interpreted");
             return false;
         }
+        _sregsThere = sregs;
         _cpu.WriteKvm(out KvmRegs regs);
-        _vcpu.Set(ref regs);
+        if (_sharesRegisters)
+            _vcpu.Share(regs);
+        else
+            _vcpu.Set(ref regs);
         if (_cpu.Xcr0 != _xcr0)
             _vcpu.Xcr0 = _xcr0 = _cpu.Xcr0;
-        _cpu.WriteKvmXsave(_vcpu.Xsave);
-        _vcpu.WriteXsave();
+        PushXsave();
         _cpu.WriteKvm(out KvmDebugRegs debug);
-        _vcpu.Set(ref debug);
-        PushMsrs();
+        if (!_known || !Same(debug, _debugThere))
+            _vcpu.Set(ref debug);
+        _debugThere = debug;
+        if (msrs)
+            PushMsrs();
         _cpu.WriteKvm(out KvmVcpuEvents events);
-        _vcpu.Set(ref events);
+        if (!_known || !_eventsKnown || !Same(events, _eventsThere))
+        {
+            if (_sharesRegisters)
+                _vcpu.Share(events);
+            else
+                _vcpu.Set(ref events);
+        }
+        _known = true;
         return true;
+    }
+
+    private void PushXsave()
+    {
+        Span<byte> image = _vcpu.Xsave;
+        _cpu.WriteKvmXsave(image);
+        if (_known && image[..X86Cpu.KvmXsaveSize].SequenceEqual(_xsaveThere))
+            return;
+        image[..X86Cpu.KvmXsaveSize].CopyTo(_xsaveThere);
+        _vcpu.WriteXsave();
+    }
+
+    private static bool Same<T>(in T a, in T b) where T : unmanaged
+        => MemoryMarshal.AsBytes(new ReadOnlySpan<T>(in a)).SequenceEqual(MemoryMarshal.AsBytes(new ReadOnlySpan<T>(in b)));
+
+    // The CPU's state is the kernel's.
+    private void NoteState(bool eventsKnown)
+    {
+        _cpu.WriteKvm(out _sregsThere);
+        _cpu.WriteKvm(out _debugThere);
+        _cpu.WriteKvm(out _eventsThere);
+        _cpu.WriteKvmXsave(_xsaveThere);
+        _known = true;
+        _eventsKnown = eventsKnown;
     }
 
     private void PushMsrs()
@@ -99,9 +145,14 @@ public sealed partial class KvmX86Engine
     {
         // First: what start-up messages do to the other registers happens with it.
         uint waits = _inside ? _vcpu.MpState : 0;
-        _vcpu.Get(out KvmRegs regs);
-        _vcpu.Get(out KvmSregs sregs, _machine.HasSregs2);
-        _vcpu.Get(out KvmVcpuEvents events);
+        bool shared = _vcpu.TryGetShared(out KvmRegs regs, out KvmSregs sregs, out KvmVcpuEvents events);
+        if (!shared)
+        {
+            _vcpu.Get(out regs);
+            _vcpu.Get(out events);
+        }
+        if (!shared || LacksDirectoryPointers(sregs))
+            _vcpu.Get(out sregs, _machine.HasSregs2);
         _vcpu.Get(out KvmDebugRegs debug);
         _xcr0 = _vcpu.Xcr0;
         _vcpu.ReadXsave(_machine.HasXsave2);
@@ -116,10 +167,15 @@ public sealed partial class KvmX86Engine
         _cpu.ReadKvm(debug);
         _cpu.ReadKvmXcr0(_xcr0);
         _cpu.ReadKvmXsave(_vcpu.Xsave);
+        _cpu.ReadKvmShadow(events);
+        NoteState(eventsKnown: !events.IsAnythingOnItsWay);
         bool delivered = _cpu.ReadKvm(events);
         _cpu.RequestInterruptCheck();
         return delivered;
     }
+
+    // The shared form of the system registers knows nothing of PAE's.
+    private static bool LacksDirectoryPointers(in KvmSregs sregs) => (sregs.Cr4 & Cr4.PAE) != 0 && (sregs.Cr0 & Cr0.PG) != 0 && (sregs.Efer & Efer.LMA) == 0;
 
     private void PullMsrs()
     {

@@ -23,6 +23,7 @@ public sealed partial class KvmX86Engine : ICpuEngine, IDisposable
     private readonly Interpreter _stepper;
     // An access whose result the kernel gets with the next entry.
     private bool _unfinished;
+    private readonly bool _sharesRegisters;
     private bool _configured;
     private int _stands;
 
@@ -34,6 +35,8 @@ public sealed partial class KvmX86Engine : ICpuEngine, IDisposable
         _stepper = stepper;
         _chips = machine.Irqchip;
         _chips?.Add(this);
+        // A CPU that waits for its start-up message in the kernel takes nothing along.
+        _vcpu.SharesRegisters = _sharesRegisters = machine.SharesRegisters && _chips is null;
     }
 
     /// <inheritdoc/>
@@ -170,11 +173,13 @@ public sealed partial class KvmX86Engine : ICpuEngine, IDisposable
         {
             case KvmExitReason.IO:
                 _portExits++;
+                _vcpu.BringsRegisters = false;
                 PortAccess(ref run);
                 _unfinished = true;
                 return true;
             case KvmExitReason.MMIO:
                 _memoryExits++;
+                _vcpu.BringsRegisters = false;
                 MemoryAccess(ref run);
                 _unfinished = true;
                 return true;
@@ -218,8 +223,7 @@ public sealed partial class KvmX86Engine : ICpuEngine, IDisposable
                 return false;
             case KvmExitReason.INTERNAL_ERROR:
             case KvmExitReason.MEMORY_FAULT:
-                CompleteInstruction(ref run);
-                return false;
+                return CompleteInstruction(ref run);
             default:
                 throw new IOException($"KVM: cpu {_cpu.Index}: {run.Describe()}");
         }
@@ -271,27 +275,6 @@ public sealed partial class KvmX86Engine : ICpuEngine, IDisposable
             _cpu.WriteKvmMemory(run.MmioAddress, length, length == 8 ? run.MmioData : run.MmioData & ((1UL << (8 * length)) - 1));
         else
             run.MmioData = _cpu.ReadKvmMemory(run.MmioAddress, length);
-    }
-
-    // The kernel's emulator does not know the instruction at pc, or could not fetch it.
-    private void CompleteInstruction(ref KvmRun run)
-    {
-        if (_machine.Log.Enabled)
-            _machine.Log.Info($"cpu {_cpu.Index}: {run.Describe()}");
-        if (PullState())
-            return;
-        ulong count = _cpu.Block.Context.InstructionCount;
-        _chips?.BeginInterpreting();
-        try
-        {
-            _cpu.StepForKvm();
-        }
-        finally
-        {
-            _chips?.EndInterpreting();
-        }
-        _completed += _cpu.Block.Context.InstructionCount - count;
-        _completions++;
     }
 
     // Statistics.

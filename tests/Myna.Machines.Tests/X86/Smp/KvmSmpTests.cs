@@ -49,4 +49,42 @@ public sealed class KvmSmpTests
     [TheoryIfKvm]
     [MemberData(nameof(Chips))]
     public void Locked_instructions_lose_nothing(Irqchip irqchip) => With(irqchip, () => new MemoryTests().Locked_instructions_lose_nothing(Accel.Kvm, 2));
+
+    [TheoryIfKvm]
+    [MemberData(nameof(Chips))]
+    public void Code_that_another_CPU_wrote_runs_after_a_serializing_instruction(Irqchip irqchip)
+        => With(irqchip, () => new MemoryTests().Code_that_another_CPU_wrote_runs_after_a_serializing_instruction(Accel.Kvm));
+
+    [TheoryIfHardwareKvm]
+    [MemberData(nameof(Chips))]
+    public void Code_is_replaced_while_another_CPU_executes_it(Irqchip irqchip) => With(irqchip, () => new MemoryTests().Code_is_replaced_while_another_CPU_executes_it(Accel.Kvm));
+
+    public static TheoryData<Irqchip, string> Shootdowns()
+    {
+        var rows = new TheoryData<Irqchip, string>();
+        foreach (Irqchip irqchip in new[] { Irqchip.Off, Irqchip.Split, Irqchip.Full })
+        {
+            foreach (string how in new[] { "invlpg", "cr3", "global" })
+                rows.Add(irqchip, how);
+        }
+        return rows;
+    }
+
+    [TheoryIfKvm]
+    [MemberData(nameof(Shootdowns))]
+    public void A_page_moves_under_other_CPUs(Irqchip irqchip, string how) => With(irqchip, () => new MemoryTests().A_page_moves_under_other_CPUs(Accel.Kvm, how));
+
+    public static TheoryData<Irqchip, string> Litmus()
+    {
+        var rows = new TheoryData<Irqchip, string>();
+        foreach (string name in LitmusTests.Names)
+            rows.Add(Irqchip.Off, name);
+        rows.Add(Irqchip.Split, LitmusTests.Names.First());
+        rows.Add(Irqchip.Full, LitmusTests.Names.First());
+        return rows;
+    }
+
+    [TheoryIfKvm]
+    [MemberData(nameof(Litmus))]
+    public void No_forbidden_outcome_is_seen(Irqchip irqchip, string name) => With(irqchip, () => new LitmusTests().No_forbidden_outcome_is_seen(Accel.Kvm, name));
 }

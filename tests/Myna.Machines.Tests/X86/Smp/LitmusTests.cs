@@ -93,6 +93,8 @@ public sealed class LitmusTests
         ], r => r[0] > 1 || r[2] > 1),
     };
 
+    internal static IEnumerable<string> Names => s_tests.Keys;
+
     public static TheoryData<Accel, string> Tests()
     {
         var rows = new TheoryData<Accel, string>();
