@@ -55,7 +55,7 @@ internal static class BinfmtCommand
     private static int Install(Target[] targets)
     {
         string program = Environment.ProcessPath is { } path && ProgramStart.IsNative ? path
-            : throw new UserException("the program of native code is not there, which chroots need\nsee what its build said: artifacts/native-build.log", 1);
+            : throw new UserException("the program of native code is not there, which chroots need\nsee what its build said: artifacts/exec-build.log", 1);
         // The name by which the program knows that the kernel has started it.
         string interpreter = Path.Combine(Path.GetDirectoryName(program)!, ProgramStart.KernelName);
         if (new FileInfo(interpreter).LinkTarget != Path.GetFileName(program))

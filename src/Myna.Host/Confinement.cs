@@ -1,4 +1,6 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Reflection;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
 namespace Myna.Host;
@@ -18,7 +20,8 @@ public sealed partial record Confinement((uint User, uint Group)? User = null, s
         if (Root is not null)
         {
             // What the runtime loads at its first use is not to be found any more behind the new root.
-            LoadAll();
+            if (RuntimeFeature.IsDynamicCodeSupported)
+                LoadAll();
             if (chroot(Root) != 0)
                 throw Libc.Error($"chroot={Root}");
             if (chdir("/") != 0)
@@ -44,6 +47,7 @@ public sealed partial record Confinement((uint User, uint Group)? User = null, s
         }
     }
 
+    [UnconditionalSuppressMessage("Trimming", "IL2026", Justification = "Native code, which alone is trimmed, does not come here.")]
     private static void LoadAll()
     {
         HashSet<string> seen = [];

@@ -36,7 +36,7 @@ public sealed class BinfmtTests : IDisposable
     public void Programs_start_by_themselves_and_in_a_folder_without_anything_else()
     {
         const string mount = "mount -t binfmt_misc binfmt_misc /proc/sys/fs/binfmt_misc";
-        string native = Path.Combine(MynaProgram.Root, "artifacts/native/myna-exec");
+        string native = Path.Combine(MynaProgram.Root, "artifacts/exec/myna-exec");
         // Neither the kernel nor the build may allow it; nothing is tested then.
         if (!File.Exists(native) || Run("unshare", "-Urm", "sh", "-c", mount).Status != 0)
             return;

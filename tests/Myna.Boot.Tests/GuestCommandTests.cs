@@ -11,6 +11,17 @@ public class GuestCommandTests
     }
 
     [Fact]
+    public async Task The_NET_runtime_does_where_native_code_cannot_be_built()
+    {
+        using System.Diagnostics.Process process = MynaProgram.Start([("MYNA_NATIVE", "0")], ["run", "--", "uname", "-m"]);
+        process.StandardInput.Close();
+        Task<string> error = process.StandardError.ReadToEndAsync();
+        Assert.Equal("x86_64\n", await process.StandardOutput.ReadToEndAsync());
+        await process.WaitForExitAsync();
+        Assert.Equal((0, ""), (process.ExitCode, await error));
+    }
+
+    [Fact]
     public void Words_and_standard_input_arrive_unchanged()
     {
         string input = string.Concat(Enumerable.Range(0, 3000).Select(i => $"line {i}\n"));

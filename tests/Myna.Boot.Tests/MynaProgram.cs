@@ -39,7 +39,10 @@ public static class MynaProgram
         return new(process.ExitCode, output.Result, error.Result);
     }
 
-    public static Process Start(params string[] arguments)
+    public static Process Start(params string[] arguments) => Start([], arguments);
+
+    /// <param name="environment">Variables on top of the tests' own.</param>
+    public static Process Start((string Name, string Value)[] environment, string[] arguments)
     {
         var start = new ProcessStartInfo(Path.Combine(Root, "myna"), arguments)
         {
@@ -48,6 +51,8 @@ public static class MynaProgram
             RedirectStandardError = true,
             StandardInputEncoding = new UTF8Encoding(false),
         };
+        foreach ((string name, string value) in environment)
+            start.Environment[name] = value;
         return Process.Start(start)!;
     }
 
