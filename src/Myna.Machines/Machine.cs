@@ -252,6 +252,7 @@ public sealed class Machine : IPowerControl, IDisposable
         (Options.Console as IDisposable)?.Dispose();
         (Options.SecondConsole as IDisposable)?.Dispose();
         (Options.Tpm as IDisposable)?.Dispose();
+        (Options.Audio as IDisposable)?.Dispose();
         foreach (ICharBackend? console in Options.FurtherConsoles)
             (console as IDisposable)?.Dispose();
         _ownClock?.Dispose();

@@ -127,6 +127,19 @@ public sealed record WatchdogDevice(GuestAction Action = GuestAction.Reset) : De
 /// <param name="Id">The same whatever happens; null for a random one, and another after each load.</param>
 public sealed record GenerationDevice(Guid? Id = null) : DeviceOptions(DeviceBus.Auto);
 
+/// <summary>What a <see cref="SoundDevice"/> is.</summary>
+public enum SoundKind
+{
+    /// <summary>Intel's High Definition Audio: an ICH9's controller on q35, elsewhere an ICH6's, with one codec.</summary>
+    Hda,
+
+    /// <summary>virtio-snd.</summary>
+    Virtio,
+}
+
+/// <summary>A sound device, heard by <see cref="MachineOptions.Audio"/>; what it records is silence.</summary>
+public sealed record SoundDevice(SoundKind Kind = SoundKind.Hda, DeviceBus Bus = DeviceBus.Auto) : DeviceOptions(Bus);
+
 /// <summary>What a <see cref="UsbDeviceOptions"/> is.</summary>
 public enum UsbKind
 {
@@ -253,6 +266,9 @@ public sealed record MachineOptions
 
     /// <summary>On q35 and pc, a TPM 2.0; null for none. The machine disposes it at its end if it is <see cref="IDisposable"/>.</summary>
     public ITpmBackend? Tpm { get; init; }
+
+    /// <summary>Who hears the sound devices and, on PCs, the speaker; null for nobody. The machine disposes it at its end if it is <see cref="IDisposable"/>.</summary>
+    public IAudioBackend? Audio { get; init; }
 
     public IReadOnlyList<DeviceOptions> Devices { get; init; } = [];
 

@@ -1,5 +1,6 @@
 using Myna.Devices.Pci;
 using Myna.Devices.Power;
+using Myna.Devices.Sound;
 using Myna.Devices.Virtio;
 using Myna.Devices.Virtio.Balloon;
 using Myna.Devices.Virtio.Block;
@@ -47,6 +48,13 @@ internal static class UserDevices
                     Add(new I6300Esb(clock, power, watchdog.Action, options.Log[LogNames.Watchdog]), wanted);
                 else if (wanted is PanicDevice { Isa: false } panic)
                     Add(new PvpanicPci(power, panic.Action, options.Log[LogNames.Panic]), wanted);
+                continue;
+            }
+            if (wanted is SoundDevice { Kind: SoundKind.Hda })
+            {
+                if (!pci || wanted.Bus == DeviceBus.Mmio)
+                    throw new MachineException($"HDA sound plugs into PCI, which the board {options.Board} has not; use virtio");
+                Add(new HdaController(memory, clock, options.Audio, ich9: options.Board == "q35"), wanted);
                 continue;
             }
             if (wanted is NetDevice { Model: not NetModel.Virtio } card)

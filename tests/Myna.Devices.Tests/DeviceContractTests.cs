@@ -13,6 +13,7 @@ using Myna.Devices.Ports;
 using Myna.Devices.Security;
 using Myna.Devices.Power;
 using Myna.Devices.Scsi;
+using Myna.Devices.Sound;
 using Myna.Devices.Tests.Network;
 using Myna.Devices.Tests.Support;
 using Myna.Devices.Tests.Virtio.Kit;
@@ -190,6 +191,18 @@ public sealed class DeviceContractTests
             var scsi = new VirtioPci(new VirtioScsi(memory, [new ScsiDisk(new TestDisk(1 << 16)), new ScsiCdrom(new TestDisk(1 << 16, readOnly: true))]));
             new PciHost(memory, [], Enumerable.Repeat(default(Hardware.Interrupts.InterruptLine), 4)).Add(scsi);
             return new(scsi, scsi.Reset, new(), new PciBarOf(scsi, 0), new PciPage(scsi));
+        },
+        ["hda"] = () =>
+        {
+            var memory = new AddressSpace();
+            memory.Map(0, s_ram);
+            var clock = new ManualClock();
+            var hda = new HdaController(memory, clock);
+            new PciHost(memory, [], Enumerable.Repeat(default(Hardware.Interrupts.InterruptLine), 4)).Add(hda);
+            Enable();
+            return new(hda, () => { hda.Reset(); Enable(); }, clock, new PciBarOf(hda, 0), new PciPage(hda), new Window(new PciBarOf(hda, 0), 0x80));
+
+            void Enable() => hda.WriteConfig(4, 2, 6);
         },
         ["vmgenid"] = () =>
         {

@@ -61,6 +61,8 @@ internal static class RunCommand
         Option<SerialOption[]> serials = Many("--serial", "stdio|none|pty|file:PATH|unix:PATH[,server]|tcp:[HOST]:PORT[,server]", "What a serial port is connected to: the first one (stdio without this), then on PCs the second to the fourth.", SerialOption.Parse);
         Setting<GuestAction?> watchdog = Value<GuestAction?>("--watchdog", "reset|poweroff|pause|none", "A watchdog timer (i6300esb), and what happens when the guest does not feed it.", null, ActionOf);
         Setting<PanicDevice?> panic = Value<PanicDevice?>("--pvpanic", "isa|pci[,action=poweroff|reset|pause|none]", "A device by which the guest says that its kernel has panicked, and what happens then (poweroff, with status 1).", null, Panic);
+        Setting<SoundKind?> sound = Value<SoundKind?>("--sound", "hda|none", "A sound device (Intel HDA); --audio says where it is heard.", null, Sound);
+        Setting<string?> audio = Value<string?>("--audio", "wav=FILE|none", "Where sound goes, the speaker of a PC included: a WAVE file, or nowhere (the default).", null, Audio);
         Option<string?> tpm = Text("--tpm", "unix:PATH", "x86_64: a TPM 2.0, swtpm's, which waits at that control socket.");
         Setting<GenerationDevice?> generation = Value<GenerationDevice?>("--vmgenid", "auto|GUID", "x86_64: an identifier by which the guest notices that it goes on from a saved state: a random one, another after each load, or always this.", null, Generation);
         var trace = new Option<string?>("--trace")
@@ -79,7 +81,7 @@ internal static class RunCommand
         var command = new Command("run", "Boots a virtual machine.")
         {
             arch.Option, board.Option, cpu, cpus.Option, memory.Option, accel.Option, kernel, entry.Option, initrd, append, firmware.Option, variables, disks, cdroms, floppies, usb, boot.Option, nets,
-            gdb, monitor, display.Option, vga.Option, log, serials, serial, watchdog.Option, panic.Option, tpm, generation.Option, trace, debugExit, signature, granularity.Option, suite, sandbox.Option, noReboot, verbose,
+            gdb, monitor, display.Option, vga.Option, log, serials, serial, watchdog.Option, panic.Option, sound.Option, audio.Option, tpm, generation.Option, trace, debugExit, signature, granularity.Option, suite, sandbox.Option, noReboot, verbose,
         };
         command.SetAction((result, cancellation) =>
         {
@@ -115,6 +117,8 @@ internal static class RunCommand
                 Serials = result.GetValue(serials) ?? [],
                 Watchdog = watchdog.Of(result),
                 Panic = panic.Of(result),
+                Sound = sound.Of(result),
+                Audio = audio.Of(result),
                 Tpm = result.GetValue(tpm),
                 Generation = generation.Of(result),
                 SecondSerial = result.GetValue(serial),
@@ -180,6 +184,16 @@ internal static class RunCommand
     private static GenerationDevice? Generation(string text) => text == "auto" ? new GenerationDevice()
         : Guid.TryParse(text, out Guid id) ? new GenerationDevice(id)
         : throw new FormatException($"'{text}' is no GUID; use auto, or one as in 324e6eaf-d1d1-4bf6-bf41-b9bb6c91fb87");
+
+    private static SoundKind? Sound(string text) => text switch
+    {
+        "hda" => SoundKind.Hda,
+        "none" => null,
+        _ => throw new FormatException($"'{text}' is unknown; use hda or none"),
+    };
+
+    private static string? Audio(string text) => text == "none" ? null : text.StartsWith("wav=", StringComparison.Ordinal) && text.Length > 4 ? text[4..]
+        : throw new FormatException($"'{text}' is unknown; use wav=FILE or none");
 
     private static int? Entry(string text) => text is "16" or "32" or "64" ? int.Parse(text, CultureInfo.InvariantCulture) : throw new FormatException($"'{text}' is not 16, 32 or 64");
 

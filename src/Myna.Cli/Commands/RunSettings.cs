@@ -57,6 +57,12 @@ internal sealed record RunSettings
     public GuestAction? Watchdog { get; init; }
     public PanicDevice? Panic { get; init; }
 
+    /// <summary>The sound device; null for none.</summary>
+    public SoundKind? Sound { get; init; }
+
+    /// <summary>The WAVE file that hears the machine; null for none.</summary>
+    public string? Audio { get; init; }
+
     /// <summary>The machine's generation identifier; null for none.</summary>
     public GenerationDevice? Generation { get; init; }
 

@@ -40,6 +40,8 @@ internal static class Runner
                 devices.Add(panic);
             if (settings.Generation is { } generation)
                 devices.Add(generation);
+            if (settings.Sound is { } sound)
+                devices.Add(new SoundDevice(sound));
             if (settings.Balloon)
                 devices.Add(new BalloonDevice());
             var options = new MachineOptions
@@ -63,6 +65,7 @@ internal static class Runner
                 Clock = clock,
                 Log = new Log(line => Output.Note("myna: " + line), settings.Log),
                 Tpm = settings.Tpm is { } socket ? new SwtpmBackend(socket["unix:".Length..]) : null,
+                Audio = settings.Audio is { } wave ? new WavFile(wave) : null,
                 SecondConsole = settings.SecondSerial is { } file ? new FilePort(file) : null,
                 Screen = settings.Display is null ? ScreenKind.None : settings.Screen,
                 VgaBios = vgaBios,

@@ -82,6 +82,41 @@ public sealed partial class I8254 : IPortDevice
             Host?.Recall();
     }
 
+    /// <summary>Is told before the output of counter 2 goes another way than it would by itself.</summary>
+    [field: NotSaved("wiring")]
+    internal Action? SpeakerChanging { get; set; }
+
+    /// <summary>Counter 2 goes on changing its output by itself.</summary>
+    internal bool IsTone
+    {
+        get
+        {
+            Recall();
+            lock (_lock)
+                return _counters[2].Mode is 2 or 3 && _counters[2].NextChange(Now) != ulong.MaxValue;
+        }
+    }
+
+    /// <summary>How much of each of consecutive periods OUT of counter 2 is high.</summary>
+    /// <param name="first">The first period's number since the clock's zero.</param>
+    /// <param name="hertz">Periods a second.</param>
+    /// <param name="high">In 1/8.</param>
+    internal void MeasureOut2(ulong first, ulong hertz, Span<byte> high)
+    {
+        const int Parts = 8;
+        lock (_lock)
+        {
+            for (int i = 0; i < high.Length; i++)
+            {
+                ulong part = (first + (uint)i) * Parts;
+                byte sum = 0;
+                for (uint k = 0; k < Parts; k++)
+                    sum += _counters[2].Out((ulong)((UInt128)(part + k) * Frequency / (hertz * Parts)) + Origin) ? (byte)1 : (byte)0;
+                high[i] = sum;
+            }
+        }
+    }
+
     /// <summary>GATE of counter 2.</summary>
     public bool Gate2
     {
@@ -94,6 +129,7 @@ public sealed partial class I8254 : IPortDevice
         set
         {
             Recall();
+            SpeakerChanging?.Invoke();
             lock (_lock)
                 _counters[2].SetGate(value, Now);
         }
@@ -122,6 +158,8 @@ public sealed partial class I8254 : IPortDevice
     void IPortDevice.WritePort(int block, int offset, byte value)
     {
         Recall();
+        if (offset == 2 || (offset == 3 && value >> 6 == 2))
+            SpeakerChanging?.Invoke();
         lock (_lock)
         {
             ulong now = Now;

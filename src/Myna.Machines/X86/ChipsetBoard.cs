@@ -64,7 +64,7 @@ internal sealed class ChipsetBoard : PcBoard
         Connect(Interrupts, _pic, pit, hpet);
         MapPorts(0x40, pit.Ports, "pit");
         Add(new BoardDevice("pit", pit, pit.Reset));
-        var portB = new SystemControlPortB(pit, clock);
+        var portB = new SystemControlPortB(pit, clock, options.Audio);
         MapPorts(0x61, portB.Ports, "port61");
         Add(new BoardDevice("port61", portB, portB.Reset));
         Coprocessor = new CoprocessorError(Gsi(Q35MemoryMap.CoprocessorIrq));
