@@ -69,12 +69,20 @@ public static class MynaProgram
 [AttributeUsage(AttributeTargets.Method)]
 public sealed class FactWithAttribute : FactAttribute
 {
-    public FactWithAttribute(string needed, string package)
+    public FactWithAttribute(string needed, string package) => Skip = Missing(needed, package);
+
+    internal static string? Missing(string needed, string package)
     {
         bool there = needed.Contains('/', StringComparison.Ordinal)
             ? File.Exists(needed)
             : new[] { "/usr/bin", "/usr/sbin", "/bin", "/sbin" }.Any(d => File.Exists(Path.Combine(d, needed)));
-        if (!there)
-            Skip = $"{needed} is missing (Debian package {package})";
+        return there ? null : $"{needed} is missing (Debian package {package})";
     }
+}
+
+/// <summary>The same for one with data.</summary>
+[AttributeUsage(AttributeTargets.Method)]
+public sealed class TheoryWithAttribute : TheoryAttribute
+{
+    public TheoryWithAttribute(string needed, string package) => Skip = FactWithAttribute.Missing(needed, package);
 }

@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using Myna.Devices.Pci;
 using Myna.Hardware.Backends;
 using Myna.Hardware.Memory;
@@ -245,13 +246,13 @@ public sealed partial class HdaController : PciDevice
     private void Advance()
     {
         ulong now = _clock.Now;
+        Span<byte> position = stackalloc byte[4];
         for (int i = 0; i < StreamCount; i++)
         {
             if (!_streams[i].Advance(now, _codec, BusMaster) || (_dplbase & 1) == 0)
                 continue;
             // DMA position in current buffer (section 3.6.1).
-            Span<byte> position = stackalloc byte[4];
-            System.Buffers.Binary.BinaryPrimitives.WriteUInt32LittleEndian(position, _streams[i].Position);
+            BinaryPrimitives.WriteUInt32LittleEndian(position, _streams[i].Position);
             _ = _memory.Write((_dplbase & ~0x7ful) + (ulong)i * 8, position);
         }
     }
