@@ -3,6 +3,7 @@ using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using Myna.Cpu.X86.Instructions;
 using Myna.Cpu.X86.Kvm;
+using Myna.Hardware.Memory;
 using Myna.Host.Kvm;
 
 namespace Myna.Cpu.X86;
@@ -11,6 +12,8 @@ namespace Myna.Cpu.X86;
 public sealed partial class X86Cpu
 {
     internal Cpuid CpuidTable => _cpuid;
+
+    internal AddressSpace Ports => _ports;
 
     internal bool IntrLevel => Volatile.Read(ref _intr);
 

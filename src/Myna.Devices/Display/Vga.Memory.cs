@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using Myna.Devices.Ports;
+using Myna.Hardware.Memory;
 using Myna.Hardware.State;
 
 namespace Myna.Devices.Display;
@@ -134,8 +135,10 @@ public sealed partial class Vga
     /// <summary>A byte four times.</summary>
     private static uint Repeat(byte value) => value * 0x0101_0101u;
 
-    private sealed class WindowBlock(Vga vga) : IRegisterBlock
+    private sealed class WindowBlock(Vga vga) : IRegisterBlock, ILazyWrites
     {
+        public IReadOnlyList<LazyRange> LazyWrites { get; } = [new(0, WindowSize)];
+        public Action? Settle { set => vga._settle = value; }
         public IStateful Owner => vga;
         public ulong Size => WindowSize;
 

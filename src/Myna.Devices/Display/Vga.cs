@@ -59,6 +59,9 @@ public sealed partial class Vga : IPortDevice
     [NotSaved("counts what the picture depends on; drawing begins anew after a load")]
     private uint _version = 1;
 
+    [NotSaved("wiring")]
+    private Action? _settle;
+
     /// <param name="memory">The video memory, at least 256 KiB.</param>
     public Vga(Clock clock, Ram memory)
     {
@@ -68,10 +71,10 @@ public sealed partial class Vga : IPortDevice
         _painter = new VgaPainter(memory);
         Window = new WindowBlock(this);
         DispiPorts = new DispiBlock(this);
-        CrtcMono = new PortBlock(this, VgaPort.CrtcIndexMono, 2);
+        CrtcMono = new PortBlock(this, VgaPort.CrtcIndexMono, 2, lazy: true);
         StatusMono = new PortBlock(this, VgaPort.StatusMono, 1);
-        Registers = new PortBlock(this, VgaPort.AttributeIndex, 16);
-        CrtcColour = new PortBlock(this, VgaPort.CrtcIndex, 2);
+        Registers = new PortBlock(this, VgaPort.AttributeIndex, 16, lazy: true);
+        CrtcColour = new PortBlock(this, VgaPort.CrtcIndex, 2, lazy: true);
         StatusColour = new PortBlock(this, VgaPort.Status, 1);
         Reset();
     }
@@ -104,6 +107,7 @@ public sealed partial class Vga : IPortDevice
     /// <summary>Draws what the registers and the memory say.</summary>
     public void Draw(Surface surface)
     {
+        _settle?.Invoke();
         VgaPicture picture;
         uint version;
         lock (_lock)

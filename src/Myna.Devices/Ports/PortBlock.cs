@@ -28,8 +28,21 @@ public interface IPortDevice : IStateful
 /// <summary>
 /// A range of byte-wide I/O ports. Wider accesses are consecutive bytes, lowest port first, as an ISA bus splits them.
 /// </summary>
-public sealed class PortBlock(IPortDevice device, int block, ulong size) : IRegisterBlock
+/// <param name="lazy">Writes show in later accesses alone, and in what the device settles them for (<see cref="ILazyWrites"/>).</param>
+public sealed class PortBlock(IPortDevice device, int block, ulong size, bool lazy = false) : IRegisterBlock, ILazyWrites
 {
+    /// <inheritdoc/>
+    public IReadOnlyList<LazyRange> LazyWrites => lazy ? [new LazyRange(0, size)] : [];
+
+    /// <inheritdoc/>
+    public Action? Settle
+    {
+        // The device asks by another of its ranges.
+        set
+        {
+        }
+    }
+
     /// <inheritdoc/>
     public IStateful Owner => device;
 

@@ -11,9 +11,13 @@ public abstract unsafe partial class KvmDescriptor : IDisposable
 
     internal int Descriptor { get; private set; }
 
+    /// <summary>Calls of the kernel by this descriptor; a statistic.</summary>
+    public ulong Calls { get; private set; }
+
     // The kernel's result, or -errno.
     private protected int Call(uint request, nint argument = 0)
     {
+        Calls++;
         int result = ioctl(Descriptor, request, argument);
         return result < 0 ? -Marshal.GetLastPInvokeError() : result;
     }

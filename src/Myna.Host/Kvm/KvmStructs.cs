@@ -175,6 +175,13 @@ internal struct KvmMemoryRegion
     public ulong GuestAddress, Size, HostAddress;
 }
 
+/// <summary>kvm_coalesced_mmio_zone.</summary>
+internal struct KvmCoalescedZone
+{
+    public ulong Address;
+    public uint Size, Port;
+}
+
 /// <summary>kvm_dirty_log and kvm_clear_dirty_log.</summary>
 internal struct KvmDirtyLog
 {

@@ -58,6 +58,16 @@ public sealed unsafe class KvmVcpu : KvmDescriptor
         return new Span<byte>(_run + offset, length);
     }
 
+    /// <summary>The machine's ring of gathered writes, which any of its CPUs shows; valid until <see cref="Dispose"/>.</summary>
+    /// <param name="page">What KVM_CAP_COALESCED_MMIO says.</param>
+    /// <returns>Null: this kernel has none.</returns>
+    public KvmCoalescedRing? CoalescedRing(int page)
+    {
+        const int PageSize = 4096;
+        // SAFETY: the page lies in the mapping.
+        return page <= 0 || (page + 1) * PageSize > _runSize ? null : new KvmCoalescedRing(_run + page * PageSize);
+    }
+
     /// <summary>
     /// Executes guest code until the guest needs this process. <paramref name="interrupted"/> is looked at after the CPU has become
     /// one that <see cref="Kick"/> reaches: a request made before it is seen there, a later one ends the stay in the guest.

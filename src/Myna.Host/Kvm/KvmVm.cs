@@ -150,6 +150,13 @@ public sealed unsafe class KvmVm : KvmDescriptor
         _ = Check(Call(KvmIoctl.IOEVENTFD, ref io), $"cannot wire address 0x{address:x} to an event");
     }
 
+    /// <summary>Writes to a range are gathered in the ring of <see cref="KvmVcpu.CoalescedRing"/> rather than exits.</summary>
+    public void SetCoalesced(ulong address, uint size, bool port, bool on)
+    {
+        var zone = new KvmCoalescedZone { Address = address, Size = size, Port = port ? 1u : 0 };
+        _ = Check(Call(on ? KvmIoctl.REGISTER_COALESCED_MMIO : KvmIoctl.UNREGISTER_COALESCED_MMIO, ref zone), $"cannot gather writes to 0x{address:x}");
+    }
+
     public void GetIrqchip(ref KvmIrqchip chip) => _ = Check(Call(KvmIoctl.GET_IRQCHIP, ref chip), "cannot read an interrupt controller");
 
     public void SetIrqchip(ref KvmIrqchip chip) => _ = Check(Call(KvmIoctl.SET_IRQCHIP, ref chip), "cannot write an interrupt controller");

@@ -22,6 +22,7 @@ public sealed class KvmMachine : IDisposable
     private readonly List<KvmX86Engine> _engines = [];
     private readonly KvmDoorbells? _doorbells;
     private readonly uint _dirtyRing;
+    private KvmLazyWrites? _lazy;
     private KvmDirtyLog? _dirtyLog;
     private int _nextSlot;
 
@@ -100,6 +101,11 @@ public sealed class KvmMachine : IDisposable
     /// <summary>What CPUs have written to doorbells reaches the devices before this returns.</summary>
     internal void FlushDoorbells() => _doorbells?.Flush();
 
+    /// <summary>Writes that the kernel has gathered reach the devices before this returns.</summary>
+    internal void SettleWrites() => _lazy?.Settle();
+
+    internal ulong WritesGathered => _lazy?.Delivered ?? 0;
+
     internal ulong DoorbellsDelivered => _doorbells?.Delivered ?? 0;
 
     /// <summary>Gives a CPU its engine.</summary>
@@ -110,6 +116,8 @@ public sealed class KvmMachine : IDisposable
         KvmVcpu vcpu = Vm.CreateVcpu(cpu.Index);
         if (_dirtyRing != 0)
             vcpu.MapDirtyRing(_dirtyRing);
+        if (_lazy is null && vcpu.CoalescedRing(_host.Check(KvmCapability.COALESCED_MMIO)) is { } ring)
+            _lazy = new KvmLazyWrites(Vm, ring, _memory, cpu.Ports, cpu);
         var engine = new KvmX86Engine(this, vcpu, cpu, stepper);
         _engines.Add(engine);
         return engine;
@@ -214,6 +222,7 @@ public sealed class KvmMachine : IDisposable
     public void Dispose()
     {
         _memory.Changed -= UpdateSlots;
+        _lazy?.Dispose();
         foreach (KvmX86Engine engine in _engines)
             engine.Dispose();
         _doorbells?.Dispose();

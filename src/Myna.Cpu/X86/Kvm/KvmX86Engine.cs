@@ -105,6 +105,7 @@ public sealed partial class KvmX86Engine : ICpuEngine, IDisposable
             run.Cr8 = priority;
             KvmEntry entry = _vcpu.Enter(ref requests);
             _unfinished = false;
+            _machine.SettleWrites();
             if (apic is not null)
             {
                 if (run.Cr8 != priority)
@@ -131,7 +132,10 @@ public sealed partial class KvmX86Engine : ICpuEngine, IDisposable
         {
             _chips?.Recall();
             for (int i = 0; i < RefusedStretch && Volatile.Read(ref requests) == 0; i++)
+            {
+                _machine.SettleWrites();
                 _cpu.StepForKvm();
+            }
         }
         finally
         {
@@ -284,6 +288,7 @@ public sealed partial class KvmX86Engine : ICpuEngine, IDisposable
     /// <inheritdoc/>
     public IEnumerable<(string Name, ulong Value)> Counters =>
     [
+        ("kvm calls", _vcpu.Calls),
         ("kvm port exits", _portExits),
         ("kvm memory exits", _memoryExits),
         ("kvm MSR exits", _msrExits),
@@ -296,6 +301,7 @@ public sealed partial class KvmX86Engine : ICpuEngine, IDisposable
         ("kvm emulation failures", _completions),
         ("kvm instructions completed", _completed),
         ("kvm states refused", _refused),
+        ("kvm writes gathered", _machine.WritesGathered),
         ("kvm doorbells", _machine.DoorbellsDelivered),
     ];
 
