@@ -9,7 +9,7 @@ public enum KvmExitReason : uint
     UNKNOWN = 0, EXCEPTION = 1, IO = 2, HYPERCALL = 3, DEBUG = 4, HLT = 5, MMIO = 6, IRQ_WINDOW_OPEN = 7, SHUTDOWN = 8, FAIL_ENTRY = 9, INTR = 10, SET_TPR = 11, TPR_ACCESS = 12,
     S390_SIEIC = 13, S390_RESET = 14, DCR = 15, NMI = 16, INTERNAL_ERROR = 17, OSI = 18, PAPR_HCALL = 19, S390_UCONTROL = 20, WATCHDOG = 21, S390_TSCH = 22, EPR = 23, SYSTEM_EVENT = 24,
     S390_STSI = 25, IOAPIC_EOI = 26, HYPERV = 27, ARM_NISV = 28, X86_RDMSR = 29, X86_WRMSR = 30, DIRTY_RING_FULL = 31, AP_RESET_HOLD = 32, X86_BUS_LOCK = 33, XEN = 34, RISCV_SBI = 35,
-    RISCV_CSR = 36, NOTIFY = 37, LOONGARCH_IOCSR = 38, MEMORY_FAULT = 39, TDX = 40,
+    RISCV_CSR = 36, NOTIFY = 37, LOONGARCH_IOCSR = 38, MEMORY_FAULT = 39, TDX = 40, ARM_SEA = 41, ARM_LDST64B = 42, SNP_REQ_CERTS = 43,
 }
 
 /// <summary>Sub-errors of <see cref="KvmExitReason.INTERNAL_ERROR"/>.</summary>
@@ -20,6 +20,12 @@ public enum KvmInternalError : uint
     SIMUL_EX = 2,
     DELIVERY_EV = 3,
     UNEXPECTED_EXIT_REASON = 4,
+}
+
+/// <summary>KVM_SYSTEM_EVENT_*.</summary>
+public enum KvmSystemEvent : uint
+{
+    SHUTDOWN = 1, RESET = 2, CRASH = 3, WAKEUP = 4, SUSPEND = 5, SEV_TERM = 6, TDX_FATAL = 7,
 }
 
 /// <summary>kvm_run: the page that a virtual CPU shares with the kernel. Overlaid fields hold what the exit reason says.</summary>
@@ -72,8 +78,17 @@ public struct KvmRun
     [FieldOffset(36)] public uint InternalCount;
     [FieldOffset(40)] public KvmInternalData InternalData;
 
+    // TPR_ACCESS.
+    [FieldOffset(32)] public ulong TprPc;
+    [FieldOffset(40)] public uint TprIsWrite;
+
     // SYSTEM_EVENT.
-    [FieldOffset(32)] public uint SystemEvent;
+    [FieldOffset(32)] public KvmSystemEvent SystemEvent;
+    [FieldOffset(36)] public uint SystemEventCount;
+    [FieldOffset(40)] public ulong SystemEventData;
+
+    // NOTIFY.
+    [FieldOffset(32)] public uint NotifyFlags;
 
     // IOAPIC_EOI.
     [FieldOffset(32)] public byte EoiVector;
@@ -85,6 +100,7 @@ public struct KvmRun
     [FieldOffset(48)] public ulong MsrData;
 
     // MEMORY_FAULT.
+    [FieldOffset(32)] public ulong FaultFlags;
     [FieldOffset(40)] public ulong FaultAddress;
     [FieldOffset(48)] public ulong FaultSize;
 
@@ -95,6 +111,11 @@ public struct KvmRun
     // kvm_sregs has 312 bytes; the last of KvmSregs are the next structure's first.
     [FieldOffset(448)] public KvmSregs SyncSregs;
     [FieldOffset(760)] public KvmVcpuEvents SyncEvents;
+
+    private const ulong PrivateFault = 1 << 3;
+
+    /// <summary>After <see cref="KvmExitReason.NOTIFY"/>: the guest cannot go on.</summary>
+    public readonly bool IsContextLost => (NotifyFlags & 1) != 0;
 
     /// <summary>What happened, for messages.</summary>
     public readonly string Describe() => ExitReason switch
@@ -107,11 +128,14 @@ public struct KvmRun
         KvmExitReason.MMIO => $"{(MmioIsWrite != 0 ? "write to" : "read from")} address 0x{MmioAddress:x}, {MmioLength} bytes",
         KvmExitReason.FAIL_ENTRY => $"the processor refused the guest's state, reason 0x{HardwareReason:x} on host CPU {FailedCpu}",
         KvmExitReason.INTERNAL_ERROR => $"internal error {InternalError}{DescribeData()}",
-        KvmExitReason.SYSTEM_EVENT => $"system event {SystemEvent}",
+        KvmExitReason.SYSTEM_EVENT => $"system event {SystemEvent}{(SystemEventCount == 0 ? "" : $", 0x{SystemEventData:x}")}",
+        KvmExitReason.TPR_ACCESS => $"{(TprIsWrite != 0 ? "write to" : "read from")} the task priority at 0x{TprPc:x}",
+        KvmExitReason.NOTIFY => $"no way to look at interrupts for too long{(IsContextLost ? ", and the guest's state is lost" : "")}",
+        KvmExitReason.X86_BUS_LOCK => "a locked access across cache lines",
         KvmExitReason.IOAPIC_EOI => $"end of interrupt 0x{EoiVector:x}",
         KvmExitReason.X86_RDMSR => $"RDMSR of 0x{MsrIndex:x}, reason {MsrReason}",
         KvmExitReason.X86_WRMSR => $"WRMSR of 0x{MsrIndex:x}, reason {MsrReason}, value 0x{MsrData:x}",
-        KvmExitReason.MEMORY_FAULT => $"memory fault at 0x{FaultAddress:x}, {FaultSize} bytes",
+        KvmExitReason.MEMORY_FAULT => $"memory fault at 0x{FaultAddress:x}, {FaultSize} bytes{((FaultFlags & PrivateFault) != 0 ? ", private" : "")}",
         _ => ExitReason.ToString(),
     };
 

@@ -324,16 +324,20 @@ public sealed unsafe class KvmVcpu : KvmDescriptor
 
     /// <summary>Takes what the ring holds; <see cref="KvmVm.ResetDirtyRings"/> then makes room. One thread at a time.</summary>
     /// <param name="note">Called with the slot and the number of the page in it.</param>
-    public void TakeDirty(Action<int, ulong> note)
+    /// <returns>
+    /// False: it was full to the last entry. The kernel should have left the guest long before (KVM_EXIT_DIRTY_RING_FULL); those whose instruction emulator
+    /// goes on all the same lose what is written from then on.
+    /// </returns>
+    public bool TakeDirty(Action<int, ulong> note)
     {
         if (_ring is null)
-            return;
-        while (true)
+            return true;
+        for (uint taken = 0; ; taken++)
         {
             // SAFETY: the index stays below the number of entries, which the mapping holds.
             byte* entry = _ring + _ringNext % _ringEntries * DirtyEntrySize;
-            if ((Volatile.Read(ref *(uint*)entry) & Dirty) == 0)
-                return;
+            if (taken == _ringEntries || (Volatile.Read(ref *(uint*)entry) & Dirty) == 0)
+                return taken < _ringEntries;
             note((int)(*(uint*)(entry + 4) & 0xffff), *(ulong*)(entry + 8));
             Volatile.Write(ref *(uint*)entry, Taken);
             _ringNext++;

@@ -192,17 +192,29 @@ public sealed class KvmMachine : IDisposable
         lock (_lock)
         {
             var regions = _slots.ToDictionary(s => s.Value, s => s.Key);
+            bool complete = true;
             foreach (KvmX86Engine engine in _engines)
             {
-                engine.TakeDirty((slot, page) =>
+                complete &= engine.TakeDirty((slot, page) =>
                 {
                     if (regions.TryGetValue(slot, out Region? region))
                         note(region, page);
                 });
             }
             Vm.ResetDirtyRings();
+            if (complete)
+                return;
+            // Who knows: any page.
+            RingOverflows++;
+            foreach (Region region in _slots.Keys.Where(r => !r.Ram!.ReadOnly))
+            {
+                for (ulong page = 0; page < region.Size >> Ram.PageBits; page++)
+                    note(region, page);
+            }
         }
     }
+
+    internal ulong RingOverflows { get; private set; }
 
     /// <summary>Whether pages of the bitmaps are clean only once we say so.</summary>
     internal bool ClearsDirtyLog { get; }

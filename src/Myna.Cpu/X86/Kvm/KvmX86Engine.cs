@@ -17,6 +17,8 @@ public sealed partial class KvmX86Engine : ICpuEngine, IDisposable
     /// <summary>Instructions interpreted before a mode that was refused is tried again.</summary>
     private const int RefusedStretch = 1000;
 
+    private const long KvmEnosys = -1000;
+
     private readonly KvmMachine _machine;
     private readonly KvmVcpu _vcpu;
     private readonly X86Cpu _cpu;
@@ -200,9 +202,15 @@ public sealed partial class KvmX86Engine : ICpuEngine, IDisposable
                 return true;
             case KvmExitReason.IRQ_WINDOW_OPEN:
             case KvmExitReason.SET_TPR:
+            case KvmExitReason.TPR_ACCESS:
             case KvmExitReason.INTR:
             case KvmExitReason.X86_BUS_LOCK:
-            case KvmExitReason.NOTIFY:
+            case KvmExitReason.NOTIFY when !run.IsContextLost:
+                return true;
+            case KvmExitReason.HYPERCALL:
+                // None that comes here has been announced (Linux, Documentation/virt/kvm/x86/hypercalls.rst).
+                run.HypercallResult = unchecked((ulong)KvmEnosys);
+                _unfinished = true;
                 return true;
             case KvmExitReason.IOAPIC_EOI:
                 _ends++;
@@ -222,6 +230,7 @@ public sealed partial class KvmX86Engine : ICpuEngine, IDisposable
                 _cpu.HaltByKvm();
                 return false;
             case KvmExitReason.SHUTDOWN:
+            case KvmExitReason.SYSTEM_EVENT when run.SystemEvent is KvmSystemEvent.SHUTDOWN or KvmSystemEvent.RESET or KvmSystemEvent.CRASH:
                 PullState();
                 _cpu.ShutDownByKvm();
                 return false;
@@ -301,13 +310,14 @@ public sealed partial class KvmX86Engine : ICpuEngine, IDisposable
         ("kvm emulation failures", _completions),
         ("kvm instructions completed", _completed),
         ("kvm states refused", _refused),
+        ("kvm written pages overflows", _machine.RingOverflows),
         ("kvm writes gathered", _machine.WritesGathered),
         ("kvm doorbells", _machine.DoorbellsDelivered),
     ];
 
     internal void LogStores(bool on) => _cpu.LogStores(on);
 
-    internal void TakeDirty(Action<int, ulong> note) => _vcpu.TakeDirty(note);
+    internal bool TakeDirty(Action<int, ulong> note) => _vcpu.TakeDirty(note);
 
     public void Dispose() => _vcpu.Dispose();
 }
