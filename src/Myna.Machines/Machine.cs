@@ -1,5 +1,7 @@
 using System.Collections.Concurrent;
 using Myna.Cpu;
+using Myna.Devices.Virtio.Balloon;
+using Myna.Devices.Virtio.Transport;
 using Myna.Hardware.Backends;
 using Myna.Hardware.Memory;
 using Myna.Hardware.Power;
@@ -63,6 +65,9 @@ public sealed class Machine : IPowerControl, IDisposable
 
     /// <summary>All devices with saved state.</summary>
     public IReadOnlyList<BoardDevice> Devices => _board.Devices;
+
+    /// <summary>The memory balloon, if the machine has one.</summary>
+    public VirtioBalloon? Balloon => Devices.Select(d => d.State switch { VirtioMmio slot => slot.Device, VirtioPci function => function.Device, _ => null }).OfType<VirtioBalloon>().FirstOrDefault();
 
     /// <summary>Symbols of the kernel, if it is an ELF file: addresses by name.</summary>
     public IReadOnlyDictionary<string, ulong> Symbols => _board.Symbols;

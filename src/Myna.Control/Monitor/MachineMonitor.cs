@@ -14,7 +14,7 @@ namespace Myna.Control.Monitor;
 /// Shows and drives a machine by lines of text; the same for the prompt (<see cref="MonitorServer"/>), for the terminal's
 /// menu and for gdb's <c>monitor</c>. Not thread-safe: one for each user.
 /// </summary>
-public sealed class MachineMonitor
+public sealed partial class MachineMonitor
 {
     sealed record Command(string Name, string Arguments, string Help, Func<string[], string> Execute);
 
@@ -36,6 +36,7 @@ public sealed class MachineMonitor
             new("devices", "[DEVICE...]", "the devices, or the state of some: a name or its beginning", Devices),
             new("qtree", "", "every device with its state", _ => Devices([""])),
             new("engine", "", "counters of the CPUs, their engines and the back ends", _ => Engine()),
+            new("balloon", "", "how much memory the guest has, and what it says about it", _ => Balloon()),
             new("status", "", "whether the machine runs", _ => Status()),
         ];
         _commands =
@@ -49,6 +50,7 @@ public sealed class MachineMonitor
             new("system_reset", "", "the same, by QEMU's name", _ => Do(_machine.Reset)),
             new("system_powerdown", "", "presses the power button: the guest may switch itself off", _ => PowerButton()),
             new("quit", "", "ends the machine", _ => Do(_machine.PowerOff)),
+            new("balloon", "SIZE", "asks the guest to make do with so much memory, in MiB or with a unit: balloon 512, balloon 1G", SetBalloon),
             new("change", "[-f] DRIVE FILE", "puts another disc into a CD drive; with -f whatever the guest says", Change),
             new("eject", "[-f] DRIVE", "takes the disc out of a CD drive", Eject),
             new("screenshot", "FILE", "writes what the screen shows to a PNG file", Screenshot),

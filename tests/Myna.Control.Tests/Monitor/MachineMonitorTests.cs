@@ -44,6 +44,23 @@ public sealed class MachineMonitorTests : IDisposable
     }
 
     [Fact]
+    public void The_balloon_is_asked_and_shown()
+    {
+        Assert.Contains("no memory balloon; start it with --memory SIZE,balloon=on", _monitor.Execute("balloon 8"), StringComparison.Ordinal);
+        Assert.Contains("no memory balloon", _monitor.Execute("info balloon"), StringComparison.Ordinal);
+        using Machine machine = Machine.Create(_machine.Options with { Devices = [new BalloonDevice()] });
+        var monitor = new MachineMonitor(machine);
+        foreach (string wrong in new[] { "balloon", "balloon x", "balloon 8 8", "balloon -1", "balloon 8X", "balloon 99999999999999999999" })
+            Assert.Contains("balloon needs a size", monitor.Execute(wrong), StringComparison.Ordinal);
+        Assert.Contains("the machine has 16 MiB", monitor.Execute("balloon 17"), StringComparison.Ordinal);
+        Assert.Equal("balloon: actual=16 MiB, asked for 16 MiB of 16 MiB\n0 MiB were returned to the host, free pages that the guest reported included\n", monitor.Execute("info balloon"));
+        Assert.Equal("", monitor.Execute("balloon 12"));
+        Assert.Equal(1024u, machine.Balloon!.Target);
+        Assert.Equal("", monitor.Execute("balloon 4096K"));
+        Assert.Contains("asked for 4 MiB of 16 MiB", monitor.Execute("info balloon"), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void It_shows_the_machine()
     {
         Assert.Contains("info WHAT", _monitor.Execute("help"), StringComparison.Ordinal);

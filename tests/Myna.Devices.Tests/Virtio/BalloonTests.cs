@@ -74,6 +74,69 @@ public sealed class BalloonTests
     }
 
     [Fact]
+    public void Statistics_are_what_the_driver_says_when_it_is_asked()
+    {
+        using Rig rig = Start(new Way("pci", false, true, true));
+        var balloon = (VirtioBalloon)rig.Device;
+        Assert.False(balloon.AskStatistics());
+        byte[] items = new byte[35];
+        // Tag 4 (free), tag 5 (total), a tag of the future, and five bytes of nothing.
+        (ushort, ulong)[] said = [(4, 0x1234_5000), (5, 0x4000_0000), (0x7777, 1)];
+        for (int i = 0; i < said.Length; i++)
+        {
+            BinaryPrimitives.WriteUInt16LittleEndian(items.AsSpan(10 * i), said[i].Item1);
+            BinaryPrimitives.WriteUInt64LittleEndian(items.AsSpan((10 * i) + 2), said[i].Item2);
+        }
+        int before = balloon.StatisticAnswers;
+        rig.Driver.Queues[2].Add(true, rig.Readable(items));
+        rig.Driver.Queues[2].Kick();
+        Assert.True(balloon.StatisticAnswers > before);
+        Assert.Null(balloon.Statistic(4));
+        Assert.True(balloon.AskStatistics());
+        Assert.Equal((0x1234_5000ul, 0x4000_0000ul, null), (balloon.Statistic(4), balloon.Statistic(5), balloon.Statistic(6)));
+        // The buffer is the driver's until it comes back.
+        Assert.False(balloon.AskStatistics());
+        Assert.False(rig.NeedsReset);
+    }
+
+    /// <summary>The pages of the mapping that the host has, by its own count.</summary>
+    private static long Resident(Rig rig, ulong address)
+    {
+        Assert.True(rig.Memory.Space.FindRam(address, 1, out Myna.Hardware.Memory.Ram? ram, out _, out _));
+        bool found = false;
+        foreach (string line in File.ReadLines("/proc/self/smaps"))
+        {
+            string[] words = line.Split(' ', StringSplitOptions.RemoveEmptyEntries);
+            string[] range = words[0].Split('-');
+            if (range.Length == 2)
+                found = ulong.Parse(range[0], System.Globalization.NumberStyles.HexNumber) <= (ulong)ram.HostAddress && (ulong)ram.HostAddress < ulong.Parse(range[1], System.Globalization.NumberStyles.HexNumber);
+            else if (found && words[0] == "Rss:")
+                return long.Parse(words[1], System.Globalization.CultureInfo.InvariantCulture) * 1024 / Page;
+        }
+        throw new InvalidOperationException("the mapping is not there");
+    }
+
+    [Fact]
+    public void The_host_really_has_the_pages()
+    {
+        const int Pages = 256;
+        using Rig rig = Start(new Way("pci", false, true, true));
+        Piece memory = Filled(rig, Pages);
+        long full = Resident(rig, memory.Address);
+        byte[] numbers = new byte[4 * 100];
+        for (int i = 0; i < 100; i++)
+            BinaryPrimitives.WriteUInt32LittleEndian(numbers.AsSpan(4 * i), (uint)(memory.Address / Page) + (uint)i);
+        _ = rig.Driver.Queues[0].Run(true, rig.Readable(numbers));
+        // The numbers themselves may lie in a page of their own.
+        Assert.InRange(full - Resident(rig, memory.Address), 96, 100);
+        _ = rig.Driver.Queues[3].Run(true, new Piece(memory.Address + (100 * Page), 100 * Page, true));
+        Assert.InRange(full - Resident(rig, memory.Address), 196, 200);
+        // Used again, they are the guest's again.
+        rig.Memory.Write(memory.Address, new byte[] { 1 });
+        Assert.Equal(1, rig.Content(memory)[0]);
+    }
+
+    [Fact]
     public void What_was_asked_for_is_saved()
     {
         using Rig rig = Start(new Way("pci", false, true, true)), other = Start(new Way("pci", false, true, true));

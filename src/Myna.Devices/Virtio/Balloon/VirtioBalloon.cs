@@ -51,6 +51,64 @@ public sealed partial class VirtioBalloon : VirtioDevice
     /// <summary>Bytes that the host got back since the machine was made, reports included.</summary>
     public ulong Returned => Volatile.Read(ref _returned);
 
+    private const int StatisticSize = 10, MaximumStatistics = 64;
+
+    [NotSaved("what the driver said last; it says it again when asked")] private readonly ulong[] _statistics = new ulong[MaximumStatistics];
+    [NotSaved("as above")] private ulong _statisticsKnown;
+    [NotSaved("answers of the driver")] private int _answers;
+
+    /// <summary>Names of statistics by their tags (section 5.5.6.3.1 and Linux, virtio_balloon.h). Bytes, or counts of events.</summary>
+    public static IReadOnlyList<string> StatisticNames { get; } =
+        ["swap-in", "swap-out", "major-faults", "minor-faults", "free-memory", "total-memory", "available-memory", "disk-caches", "hugetlb-allocations", "hugetlb-failures",
+         "oom-kills", "allocation-stalls", "async-scans", "direct-scans", "async-reclaims", "direct-reclaims"];
+
+    /// <summary>How often the driver has answered <see cref="AskStatistics"/>, its first unasked answer included.</summary>
+    public int StatisticAnswers => Volatile.Read(ref _answers);
+
+    /// <summary>Gives the driver its buffer back, which it fills anew. Any thread; the answer comes when the guest runs.</summary>
+    /// <returns>False: there is no driver, it has no statistics, or has not yet answered.</returns>
+    public bool AskStatistics()
+    {
+        if (!Running || !Negotiated(FeatureStatistics))
+            return false;
+        Virtqueue q = Queues[Statistics];
+        lock (q.Lock)
+        {
+            DescriptorChain chain = _chains[Statistics];
+            if (!q.TryPop(chain))
+                return false;
+            Take(chain);
+            q.Push(chain, 0);
+            q.Signal();
+            _ = q.EnableNotifications();
+            return true;
+        }
+    }
+
+    /// <summary>What the driver last gave back with <see cref="AskStatistics"/>, by tag; null: it did not say.</summary>
+    public ulong? Statistic(int tag)
+    {
+        lock (Queues[Statistics].Lock)
+            return (_statisticsKnown >> tag & 1) != 0 ? _statistics[tag] : null;
+    }
+
+    // Tags of two bytes, values of eight.
+    private void Take(DescriptorChain chain)
+    {
+        _statisticsKnown = 0;
+        Span<byte> item = stackalloc byte[StatisticSize];
+        for (uint at = 0; at + StatisticSize <= chain.ReadableLength && at < StatisticSize * MaximumStatistics; at += StatisticSize)
+        {
+            if (chain.Read(at, item) != StatisticSize)
+                return;
+            int tag = BinaryPrimitives.ReadUInt16LittleEndian(item);
+            if (tag >= MaximumStatistics)
+                continue;
+            _statistics[tag] = BinaryPrimitives.ReadUInt64LittleEndian(item[2..]);
+            _statisticsKnown |= 1UL << tag;
+        }
+    }
+
     public override int ConfigSize => 8;
 
     protected override ulong DeviceFeatures => FeatureStatistics | FeatureDeflateOnOom | FeatureReporting;
@@ -110,9 +168,12 @@ public sealed partial class VirtioBalloon : VirtioDevice
         Virtqueue q = Queues[queue];
         lock (q.Lock)
         {
-            // The driver keeps one buffer of statistics there until it is asked for; nobody asks.
+            // The driver keeps one buffer of statistics there until it is asked for (section 5.5.6.3).
             if (queue == Statistics)
+            {
+                _answers++;
                 return;
+            }
             DescriptorChain chain = _chains[queue];
             do
             {
