@@ -7,7 +7,7 @@ namespace Myna.Host;
 /// <summary>A pseudoterminal (pts(4)) in raw mode, whose other end some terminal program opens.</summary>
 public sealed unsafe partial class PseudoTerminal : IDisposable
 {
-    private const int O_RDWR = 2, O_NOCTTY = 0x100, O_CLOEXEC = 0x80000, TCSANOW = 0;
+    private const int O_RDWR = 2, O_NOCTTY = 0x100, O_CLOEXEC = 0x80000;
     private const nuint TIOCSPTLCK = 0x4004_5431, TIOCGPTN = 0x8004_5430;
 
     // Kept open: without a user the other end would report a hang-up.
@@ -29,13 +29,8 @@ public sealed unsafe partial class PseudoTerminal : IDisposable
         if (user < 0)
             throw new IOException($"{Path} cannot be opened: {Marshal.GetLastPInvokeErrorMessage()}");
         _user = new SafeFileHandle(user, ownsHandle: true);
-        Termios raw;
-        // SAFETY: the calls take one termios structure.
-        if (tcgetattr(user, &raw) == 0)
-        {
-            cfmakeraw(&raw);
-            _ = tcsetattr(user, TCSANOW, &raw);
-        }
+        if (Termios.Of(user) is { } settings)
+            settings.Raw().Apply(user);
         Stream = new FileStream(handle, FileAccess.ReadWrite, bufferSize: 0);
     }
 
@@ -50,19 +45,6 @@ public sealed unsafe partial class PseudoTerminal : IDisposable
         Stream.Dispose();
         _user.Dispose();
     }
-
-    /// <summary>Opaque; at least as large as the C library's structure (60 bytes in glibc).</summary>
-    [StructLayout(LayoutKind.Sequential, Size = 128)]
-    private struct Termios;
-
-    [LibraryImport("libc", SetLastError = true)]
-    private static partial int tcgetattr(int fd, Termios* termios);
-
-    [LibraryImport("libc", SetLastError = true)]
-    private static partial int tcsetattr(int fd, int actions, Termios* termios);
-
-    [LibraryImport("libc")]
-    private static partial void cfmakeraw(Termios* termios);
 
     [LibraryImport("libc", SetLastError = true)]
     private static partial int ioctl(int fd, nuint request, int* value);

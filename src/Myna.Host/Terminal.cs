@@ -55,9 +55,7 @@ public sealed unsafe partial class Terminal : IDisposable
     /// <returns>Null if standard input is no terminal.</returns>
     public static Terminal? EnterRaw()
     {
-        Termios saved;
-        // SAFETY: the C library fills one termios structure.
-        if (tcgetattr(Input, &saved) != 0)
+        if (Termios.Of(Input) is not { } saved)
             return null;
         var terminal = new Terminal(saved);
         terminal.Apply();
@@ -80,9 +78,7 @@ public sealed unsafe partial class Terminal : IDisposable
         _continued.Dispose();
         AppDomain.CurrentDomain.ProcessExit -= OnEnd;
         AppDomain.CurrentDomain.UnhandledException -= OnEnd;
-        Termios saved = _saved;
-        // SAFETY: the structure is the one that tcgetattr filled.
-        _ = tcsetattr(Input, TCSADRAIN, &saved);
+        _saved.Apply(Input);
         _current = null;
     }
 
@@ -90,20 +86,11 @@ public sealed unsafe partial class Terminal : IDisposable
 
     private void Apply()
     {
-        if (_restored != 0)
-            return;
-        Termios raw = _saved;
-        // SAFETY: both calls take one termios structure.
-        cfmakeraw(&raw);
-        _ = tcsetattr(Input, TCSADRAIN, &raw);
+        if (_restored == 0)
+            _saved.Raw().Apply(Input);
     }
 
-    private const int TCSADRAIN = 1;
     private const nuint TIOCGWINSZ = 0x5413;
-
-    /// <summary>Opaque; at least as large as the C library's structure (60 bytes in glibc).</summary>
-    [StructLayout(LayoutKind.Sequential, Size = 128)]
-    private struct Termios;
 
     [StructLayout(LayoutKind.Sequential)]
     private struct WinSize
@@ -119,15 +106,6 @@ public sealed unsafe partial class Terminal : IDisposable
 
     [LibraryImport("libc")]
     private static partial int getpgrp();
-
-    [LibraryImport("libc", SetLastError = true)]
-    private static partial int tcgetattr(int fd, Termios* termios);
-
-    [LibraryImport("libc", SetLastError = true)]
-    private static partial int tcsetattr(int fd, int actions, Termios* termios);
-
-    [LibraryImport("libc")]
-    private static partial void cfmakeraw(Termios* termios);
 
     [LibraryImport("libc", SetLastError = true)]
     private static partial int ioctl(int fd, nuint request, WinSize* size);

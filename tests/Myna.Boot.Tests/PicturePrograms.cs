@@ -116,16 +116,23 @@ internal static class PicturePrograms
         c.@out(dx, ax);
     }
 
+    /// <summary>Begins a loop from a segment's first byte on: ES:DI, CX times.</summary>
+    private static Label Each(Assembler c, int segment, int times)
+    {
+        Move(c, ax, segment);
+        c.mov(es, ax);
+        c.xor(di, di);
+        Move(c, cx, times);
+        Label next = c.CreateLabel();
+        c.Label(ref next);
+        return next;
+    }
+
     /// <summary>Every character, with an attribute that changes with every row and a half.</summary>
     private static void Text(Assembler c, int cells, int attributes = 0x7f)
     {
-        Move(c, ax, 0xb800);
-        c.mov(es, ax);
-        c.xor(di, di);
         c.xor(bx, bx);
-        Move(c, cx, cells);
-        Label next = c.CreateLabel();
-        c.Label(ref next);
+        Label next = Each(c, 0xb800, cells);
         c.mov(ax, bx);
         c.shr(ax, 3);
         c.and(al, (sbyte)attributes);
@@ -139,12 +146,7 @@ internal static class PicturePrograms
     /// <summary>Bytes that count up, and turn with every 64.</summary>
     private static void Fill(Assembler c, int segment, int bytes)
     {
-        Move(c, ax, segment);
-        c.mov(es, ax);
-        c.xor(di, di);
-        Move(c, cx, bytes);
-        Label next = c.CreateLabel();
-        c.Label(ref next);
+        Label next = Each(c, segment, bytes);
         c.mov(ax, di);
         c.shr(ax, 6);
         c.mov(bx, di);
@@ -159,12 +161,7 @@ internal static class PicturePrograms
         for (int plane = 0; plane < 4; plane++)
         {
             Register(c, Sequencer, 2, (byte)(1 << plane));
-            Move(c, ax, 0xa000);
-            c.mov(es, ax);
-            c.xor(di, di);
-            Move(c, cx, bytes);
-            Label next = c.CreateLabel();
-            c.Label(ref next);
+            Label next = Each(c, 0xa000, bytes);
             c.mov(ax, di);
             c.shr(ax, (byte)(4 + plane));
             c.mov(bx, di);
@@ -181,12 +178,7 @@ internal static class PicturePrograms
         Register(c, Sequencer, 2, 0x0f);
         Register(c, Graphics, 5, 0x02);
         Register(c, Graphics, 8, 0x5a);
-        Move(c, ax, 0xa000);
-        c.mov(es, ax);
-        c.xor(di, di);
-        Move(c, cx, 16000);
-        Label next = c.CreateLabel();
-        c.Label(ref next);
+        Label next = Each(c, 0xa000, 16000);
         c.mov(al, __byte_ptr.es[di]);
         c.mov(al, 0x0b);
         c.stosb();
@@ -258,12 +250,7 @@ internal static class PicturePrograms
         c.xor(bx, bx);
         c.mov(dx, bp);
         c.@int(0x10);
-        Move(c, ax, 0xa000);
-        c.mov(es, ax);
-        c.xor(di, di);
-        Move(c, cx, 0x8000);
-        Label next = c.CreateLabel();
-        c.Label(ref next);
+        Label next = Each(c, 0xa000, 0x8000);
         c.mov(ax, di);
         c.mov(bx, di);
         c.shr(bx, 5);
