@@ -14,11 +14,16 @@ internal sealed class Conversation : IDisposable
     private int _from;
 
     /// <param name="arguments">The program's; a run takes fifteen minutes at most.</param>
-    public Conversation(params string[] arguments)
+    public Conversation(params string[] arguments) : this(TimeSpan.FromMinutes(15), arguments)
+    {
+    }
+
+    /// <param name="limit">The longest that a run takes.</param>
+    public Conversation(TimeSpan limit, params string[] arguments)
     {
         _process = MynaProgram.Start(arguments);
         _errors = _process.StandardError.ReadToEndAsync();
-        _limit = new Timer(_ => _process.Kill(entireProcessTree: true), null, TimeSpan.FromMinutes(15), Timeout.InfiniteTimeSpan);
+        _limit = new Timer(_ => _process.Kill(entireProcessTree: true), null, limit, Timeout.InfiniteTimeSpan);
     }
 
     /// <summary>Reads on until a text has come that was not there at the previous call.</summary>

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Myna.Boot.Tests.Systems;
 
 namespace Myna.Boot.Tests;
 
@@ -13,11 +14,14 @@ public sealed class DebianDiskTests
     [DebianDiskTheory]
     [InlineData("mbr.img", "q35", "bios", "ahci")]
     [InlineData("mbr.img", "q35", "bios", "virtio")]
+    [InlineData("mbr.img", "q35", "bios", "scsi")]
+    [InlineData("mbr.img", "q35", "bios", "usb")]
     [InlineData("mbr.img", "pc", "bios", "ide")]
     [InlineData("gpt.img", "q35", "bios", "nvme")]
     [InlineData("gpt.img", "q35", "uefi", "ahci")]
     [InlineData("gpt.img", "q35", "uefi", "nvme")]
     [InlineData("gpt.img", "q35", "uefi", "virtio")]
+    [InlineData("gpt.img", "q35", "uefi", "scsi")]
     public void Debian_starts_twice(string image, string board, string firmware, string controller)
     {
         string folder = Directory.CreateTempSubdirectory("myna-test-").FullName;
@@ -43,6 +47,35 @@ public sealed class DebianDiskTests
             Directory.Delete(folder, recursive: true);
         }
     }
+
+    /// <summary>The console on a frame buffer: bochs-drm, virtio-gpu, and the ramfb that UEFI has set up (simpledrm).</summary>
+    [DebianDiskTheory]
+    [InlineData("mbr.img", "bios", "std")]
+    [InlineData("mbr.img", "bios", "virtio")]
+    [InlineData("gpt.img", "uefi", "ramfb")]
+    public void Debian_asks_for_a_login_on_the_screen(string image, string firmware, string screen)
+    {
+        string disk = Path.GetTempFileName();
+        try
+        {
+            using (Process copy = Process.Start("cp", ["--sparse=always", Path.Combine(Environment.GetEnvironmentVariable(Folder)!, image), disk]))
+                copy.WaitForExit();
+            using var guest = new SystemGuest(TextPicture.FromVgaBios(VgaBios), TimeSpan.FromMinutes(10),
+                "--firmware", firmware, "--cpus", "2", "--net", "none", "--vga", screen, "--disk", $"{disk},if=virtio");
+            guest.Sees("myna login: ").Types("root\n").Sees(":~# ").Types("uname -o\n").Sees("GNU/Linux *\n");
+            Assert.NotEqual((720, 400), guest.Size);
+            guest.Types("poweroff\n");
+            Assert.Equal(0, guest.Status);
+        }
+        finally
+        {
+            File.Delete(disk);
+        }
+    }
+
+    /// <summary>Where Myna keeps it; a machine with a screen has fetched it.</summary>
+    private static string VgaBios => Path.Combine(Environment.GetEnvironmentVariable("XDG_CACHE_HOME") is { Length: > 0 } cache ? cache
+        : Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".cache"), "myna", "firmware", "seabios", "vgabios-stdvga.bin");
 
     [AttributeUsage(AttributeTargets.Method)]
     private sealed class DebianDiskTheoryAttribute : TheoryAttribute
