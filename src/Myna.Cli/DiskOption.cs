@@ -10,7 +10,7 @@ namespace Myna.Cli;
 /// <param name="BootIndex">Its place in the boot order.</param>
 public sealed record DiskOption(string Path, bool ReadOnly = false, string Serial = "", bool Mmio = false, DiskInterface Interface = DiskInterface.Auto, int? BootIndex = null)
 {
-    /// <summary>Reads <c>FILE[,readonly][,serial=TEXT][,if=virtio|scsi|ahci|ide|nvme|usb][,bootindex=N][,bus=pci|mmio][,format=raw]</c>; two commas in FILE stand for one.</summary>
+    /// <summary>Reads <c>FILE[,readonly][,serial=TEXT][,if=virtio|scsi|ahci|ide|nvme|usb|sd][,bootindex=N][,bus=pci|mmio][,format=raw]</c>; two commas in FILE stand for one.</summary>
     /// <exception cref="FormatException">Names the part that is wrong.</exception>
     public static DiskOption Parse(string text)
     {
@@ -34,7 +34,7 @@ public sealed record DiskOption(string Path, bool ReadOnly = false, string Seria
                 ("bus", "mmio") => disk with { Mmio = true },
                 ("format", "raw") => disk,
                 ("format", string format) => throw new FormatException($"disk format '{format}' is unknown; only raw is supported"),
-                _ => throw new FormatException($"disk option '{part}' is unknown; known are readonly, serial=TEXT, if=virtio|scsi|ahci|ide|nvme|usb, bootindex=N, bus=pci|mmio, format=raw"),
+                _ => throw new FormatException($"disk option '{part}' is unknown; known are readonly, serial=TEXT, if=virtio|scsi|ahci|ide|nvme|usb|sd, bootindex=N, bus=pci|mmio, format=raw"),
             };
         }
         if (disk.Mmio && disk.Interface is not (DiskInterface.Auto or DiskInterface.Virtio))
@@ -49,8 +49,9 @@ public sealed record DiskOption(string Path, bool ReadOnly = false, string Seria
         "ide" => DiskInterface.Ide,
         "nvme" => DiskInterface.Nvme,
         "usb" => DiskInterface.Usb,
+        "sd" => DiskInterface.Sd,
         "scsi" or "virtio-scsi" => DiskInterface.Scsi,
-        _ => throw new FormatException($"there are no drives of if={name}; use virtio, scsi, ahci, ide, nvme or usb"),
+        _ => throw new FormatException($"there are no drives of if={name}; use virtio, scsi, ahci, ide, nvme, usb or sd"),
     };
 
     internal static int IndexOf(string text) => int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int index)

@@ -3,6 +3,7 @@ using Myna.Devices.Ata;
 using Myna.Devices.Nvme;
 using Myna.Devices.Pci;
 using Myna.Devices.Ports;
+using Myna.Devices.Sd;
 using Myna.Hardware.Backends;
 using Myna.Hardware.Memory;
 using Myna.Machines.X86;
@@ -137,6 +138,32 @@ internal static class Drives
         }
         for (int i = 0; i < disks.Length; i++)
             paths[disks[i]] = string.Create(CultureInfo.InvariantCulture, $"/pci@i0cf8/pci1b36,10@{controller.DeviceFunction >> 3:x}/namespace@{i + 1},0");
+    }
+
+    /// <summary>Plugs an SD host controller for each of the user's cards.</summary>
+    /// <param name="paths">Firmware's names of devices, to which those of the cards are added.</param>
+    /// <exception cref="MachineException">The PCI bus is full, or a card is none.</exception>
+    public static void AddSd(PciHost pci, ChipsetWiring wiring, IDictionary<DeviceOptions, string> paths)
+    {
+        int number = 0;
+        foreach (DiskDevice card in wiring.Options.Devices.OfType<DiskDevice>().Where(d => d.Interface == DiskInterface.Sd))
+        {
+            Check(card.Backend);
+            var controller = new Sdhci(wiring.Memory, card.Backend, wiring.Options.Log[LogNames.Sd]);
+            UserDevices.Plug(pci, controller);
+            paths[card] = string.Create(CultureInfo.InvariantCulture, $"/pci@i0cf8/sd@{controller.DeviceFunction >> 3:x}");
+            wiring.RemovableDrives.Add(new RemovableDrive(string.Create(CultureInfo.InvariantCulture, $"sd{number++}"), (medium, _) =>
+            {
+                Check(medium);
+                return controller.ExchangeMedium(medium);
+            }) { Capacity = Sdhci.Capacity });
+        }
+
+        static void Check(IBlockBackend? medium)
+        {
+            if (medium is not null && !Sdhci.IsCard(medium.Length))
+                throw new MachineException($"an SD card has a multiple of 512 KiB, 2 TiB at most; this image has {medium.Length} bytes");
+        }
     }
 
     /// <summary>Adds firmware's names of the functions that are a disk or a network card by themselves.</summary>

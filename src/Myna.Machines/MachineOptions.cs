@@ -94,6 +94,9 @@ public enum DiskInterface
 
     /// <summary>Targets of one virtio-scsi controller, where there is PCI.</summary>
     Scsi,
+
+    /// <summary>SD cards, each in an SDHCI controller on PCI; on PCs, disks only.</summary>
+    Sd,
 }
 
 /// <summary>A disk.</summary>

@@ -19,6 +19,9 @@ public sealed class RemovableDrive : IDisposable
     /// <summary>As in "cd0".</summary>
     public string Name { get; }
 
+    /// <summary>For a drive that writes: the size of the medium that holds an image (<see cref="Storage.DiskImage.Open"/>). Null for a drive that reads only.</summary>
+    public Func<ulong, ulong>? Capacity { get; init; }
+
     /// <summary>Exchanges the medium; the guest is told. Any thread.</summary>
     /// <param name="medium">The new one, which the drive disposes when it goes, or null to take the present one out.</param>
     /// <param name="force">Even if the guest has locked the drive.</param>

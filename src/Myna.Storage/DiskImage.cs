@@ -17,9 +17,11 @@ public static class DiskImage
 {
     /// <summary>Opens a file or a block device as a disk.</summary>
     /// <param name="readOnly">The guest cannot write; several machines may then have the disk at once.</param>
+    /// <param name="capacity">The disk's size for that of the image, no less than it: what lies behind the image reads as zeroes, and a write there
+    /// makes it longer. Null for the image's.</param>
     /// <returns>The disk; it keeps a lock on the file until it is disposed (as <see cref="IDisposable"/>).</returns>
     /// <exception cref="StorageException">It does not exist, is no disk, is in use, or permission is missing.</exception>
-    public static IBlockBackend Open(string path, DiskFormat format = DiskFormat.Raw, bool readOnly = false)
+    public static IBlockBackend Open(string path, DiskFormat format = DiskFormat.Raw, bool readOnly = false, Func<ulong, ulong>? capacity = null)
     {
         SafeFileHandle file = OpenFile(path, readOnly);
         try
@@ -31,7 +33,7 @@ public static class DiskImage
                     : $"disk {path} is empty; give it a size with 'truncate -s 1G {path}'");
             return format switch
             {
-                DiskFormat.Raw => new RawImage(file, length, readOnly),
+                DiskFormat.Raw => new RawImage(file, capacity?.Invoke(length) ?? length, readOnly),
                 _ => throw new StorageException($"disk {path}: format {format} is not known"),
             };
         }

@@ -13,6 +13,7 @@ using Myna.Devices.Ports;
 using Myna.Devices.Security;
 using Myna.Devices.Power;
 using Myna.Devices.Scsi;
+using Myna.Devices.Sd;
 using Myna.Devices.Sound;
 using Myna.Devices.Tests.Network;
 using Myna.Devices.Tests.Support;
@@ -203,6 +204,17 @@ public sealed class DeviceContractTests
             return new(hda, () => { hda.Reset(); Enable(); }, clock, new PciBarOf(hda, 0), new PciPage(hda), new Window(new PciBarOf(hda, 0), 0x80));
 
             void Enable() => hda.WriteConfig(4, 2, 6);
+        },
+        ["sdhci"] = () =>
+        {
+            var memory = new AddressSpace();
+            memory.Map(0, s_ram);
+            var sdhci = new Sdhci(memory, new TestDisk(1 << 19));
+            new PciHost(memory, [], Enumerable.Repeat(default(Hardware.Interrupts.InterruptLine), 4)).Add(sdhci);
+            Enable();
+            return new(sdhci, () => { sdhci.Reset(); Enable(); }, new(), new Window(new PciBarOf(sdhci, 0), 0), new PciPage(sdhci), new SdDriver(sdhci));
+
+            void Enable() => sdhci.WriteConfig(4, 2, 6);
         },
         ["vmgenid"] = () =>
         {
@@ -399,6 +411,26 @@ public sealed class DeviceContractTests
         public bool Write(ulong offset, int size, ulong value)
         {
             controller.Key((int)(value & 0x7f) | ((offset & 1) != 0 ? 0xe000 : 0), (offset & 2) != 0);
+            return true;
+        }
+    }
+
+    /// <summary>Brings an SD card to where it moves blocks.</summary>
+    private sealed class SdDriver(Sdhci sdhci) : IMmio
+    {
+        public bool Read(ulong offset, int size, out ulong value) => sdhci.ReadBar(0, offset & 0xfc, size, out value);
+
+        public bool Write(ulong offset, int size, ulong value)
+        {
+            sdhci.WriteBar(0, 0x28, 2, 0xf00 | (value & 0x18));
+            foreach ((uint command, uint argument) in new (uint, uint)[] { (0x0000, 0), (0x081a, 0x1aa), (0x371a, 0), (0x2902, 0x40ff8000), (0x0209, 0), (0x031a, 0), (0x071b, 0x45670000) })
+            {
+                sdhci.WriteBar(0, 8, 4, argument);
+                sdhci.WriteBar(0, 0xe, 2, command);
+            }
+            sdhci.WriteBar(0, 4, 4, 0x0004_0200 | (value & 0x7000));
+            sdhci.WriteBar(0, 8, 4, offset & 0x3f);
+            sdhci.WriteBar(0, 0xc, 4, ((offset & 1) != 0 ? 0x123a_0032u : 0x193a_0022u) | (uint)(value & 5));
             return true;
         }
     }

@@ -1,3 +1,5 @@
+using Myna.Devices.Floppy;
+using Myna.Devices.Sd;
 using Myna.Hardware.Backends;
 using Myna.Hardware.Time;
 using Myna.Machines;
@@ -24,7 +26,7 @@ internal sealed class DeviceSet : IDisposable
 
     private void AddDisk(DiskOption disk, BootOption? boot, int number)
     {
-        IBlockBackend image = Open(disk.Path, disk.ReadOnly);
+        IBlockBackend image = Open(disk.Path, disk.ReadOnly, disk.Interface == DiskInterface.Sd ? Sdhci.Capacity : null);
         _devices.Add(new DiskDevice(image, disk.Serial, Bus: disk.Mmio ? DeviceBus.Mmio : DeviceBus.Auto, Interface: disk.Interface)
         {
             BootIndex = disk.BootIndex ?? boot?.IndexOf('c', number),
@@ -60,13 +62,13 @@ internal sealed class DeviceSet : IDisposable
         for (int i = 0; i < drives.Count; i++)
         {
             FloppyOption drive = drives[i];
-            _devices.Add(new FloppyDevice(drive.Path is null ? null : Open(drive.Path, drive.ReadOnly)) { BootIndex = drive.BootIndex ?? boot?.IndexOf('a', i) });
+            _devices.Add(new FloppyDevice(drive.Path is null ? null : Open(drive.Path, drive.ReadOnly, FloppyGeometry.Capacity)) { BootIndex = drive.BootIndex ?? boot?.IndexOf('a', i) });
         }
     }
 
-    private IBlockBackend Open(string path, bool readOnly)
+    private IBlockBackend Open(string path, bool readOnly, Func<ulong, ulong>? capacity = null)
     {
-        IBlockBackend image = DiskImage.Open(path, DiskFormat.Raw, readOnly);
+        IBlockBackend image = DiskImage.Open(path, DiskFormat.Raw, readOnly, capacity);
         if (image is IDisposable disposable)
             _backends.Add(disposable);
         return image;

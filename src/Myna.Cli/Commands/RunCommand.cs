@@ -46,7 +46,7 @@ internal static class RunCommand
             Description = "x86_64: a write of N to this I/O port (default 0xf4) ends the machine with status 2N+1; multiboot kernels have it without this.",
             Arity = ArgumentArity.ZeroOrOne,
         };
-        Option<DiskOption[]> disks = Many("--disk", "FILE[,readonly][,if=...]", "A raw disk image as a virtio disk, or on another controller (if=scsi, if=ahci, on pc if=ide, if=nvme, if=usb); may be repeated.", DiskOption.Parse);
+        Option<DiskOption[]> disks = Many("--disk", "FILE[,readonly][,if=...]", "A raw disk image as a virtio disk, or on another controller (if=scsi, if=ahci, on pc if=ide, if=nvme, if=usb, if=sd); may be repeated.", DiskOption.Parse);
         Option<CdromOption[]> cdroms = Many("--cdrom", "FILE|none", "x86_64: a CD drive with that ISO image, or an empty one; may be repeated.", CdromOption.Parse);
         Option<UsbOption[]> usb = Many("--usb", "keyboard|tablet|hub|storage=FILE|none", "A USB device, behind an xHCI controller; devices named after a hub are behind it. q35 has a tablet with --display, unless none is wanted.", UsbOption.Parse);
         Option<FloppyOption[]> floppies = Many("--floppy", "FILE|none", "x86_64: a diskette drive with that image, or an empty one; may be repeated once.", FloppyOption.Parse);

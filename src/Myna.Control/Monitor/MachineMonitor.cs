@@ -51,8 +51,8 @@ public sealed partial class MachineMonitor
             new("system_powerdown", "", "presses the power button: the guest may switch itself off", _ => PowerButton()),
             new("quit", "", "ends the machine", _ => Do(_machine.PowerOff)),
             new("balloon", "SIZE", "asks the guest to make do with so much memory, in MiB or with a unit: balloon 512, balloon 1G", SetBalloon),
-            new("change", "[-f] DRIVE FILE", "puts another disc into a CD drive; with -f whatever the guest says", Change),
-            new("eject", "[-f] DRIVE", "takes the disc out of a CD drive", Eject),
+            new("change", "[-f] DRIVE FILE [readonly]", "puts another medium into a drive (info drives); with -f whatever the guest says", Change),
+            new("eject", "[-f] DRIVE", "takes the medium out of a drive", Eject),
             new("screenshot", "FILE", "writes what the screen shows to a PNG file", Screenshot),
             new("screendump", "FILE", "the same, by QEMU's name", Screenshot),
             new("sendkey", "KEYS", "presses keys together by their scan codes of set 1, in hexadecimal: sendkey 1d-38-e053", SendKey),
@@ -116,19 +116,27 @@ public sealed partial class MachineMonitor
     string Change(string[] arguments)
     {
         (RemovableDrive drive, bool force, string[] rest) = Drive(arguments);
-        if (rest.Length != 1)
-            throw new MonitorException("change needs a drive and a file, as in change cd0 disc.iso");
+        if (rest.Length is not (1 or 2) || (rest.Length == 2 && rest[1] is not ("readonly" or "ro")))
+            throw new MonitorException("change needs a drive and a file, as in change cd0 disc.iso, and perhaps readonly");
         IBlockBackend medium;
         try
         {
-            medium = MediumFile.Open(rest[0]);
+            medium = MediumFile.Open(rest[0], drive, readOnly: rest.Length == 2);
         }
         catch (MachineException e)
         {
             throw new MonitorException(e.Message);
         }
-        if (drive.Exchange(medium, force))
-            return "";
+        try
+        {
+            if (drive.Exchange(medium, force))
+                return "";
+        }
+        catch (MachineException e)
+        {
+            (medium as IDisposable)?.Dispose();
+            throw new MonitorException(e.Message);
+        }
         (medium as IDisposable)?.Dispose();
         throw new MonitorException($"the guest has locked {drive.Name}; it has been told, or change it with -f");
     }

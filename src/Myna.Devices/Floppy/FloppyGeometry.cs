@@ -24,6 +24,20 @@ public sealed record FloppyGeometry(int Tracks, int Heads, int Sectors, FloppyRa
     /// <summary>The sizes that there are, in bytes.</summary>
     public static IEnumerable<ulong> Lengths => s_formats.Select(f => f.Length).Order();
 
+    /// <summary>The size of the smallest usual diskette (360 and 720 KB, 1.2, 1.44 and 2.88 MB) that holds an image; an image of a size that there is keeps it.</summary>
+    /// <returns><paramref name="length"/> when there is none.</returns>
+    public static ulong Capacity(ulong length)
+    {
+        if (Of(length) is not null)
+            return length;
+        foreach (ulong size in (ReadOnlySpan<ulong>)[360 << 10, 720 << 10, 1200 << 10, 1440 << 10, 2880 << 10])
+        {
+            if (length <= size)
+                return size;
+        }
+        return length;
+    }
+
     /// <summary>The format of a diskette of this size, or null when there is none.</summary>
     public static FloppyGeometry? Of(ulong length) => Array.Find(s_formats, f => f.Length == length);
 }

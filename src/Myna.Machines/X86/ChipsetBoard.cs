@@ -103,6 +103,7 @@ internal sealed class ChipsetBoard : PcBoard
         Drives.NameFunctions(origins, paths);
         chipset.AddDrives(pci, wiring, paths);
         Drives.AddNvme(pci, Memory, options, paths);
+        Drives.AddSd(pci, wiring, paths);
         AddUsb(pci, paths, wiring.RemovableDrives);
         var dma = new I8237(Memory);
         MapPorts(0x00, dma.Low, "dma-low");

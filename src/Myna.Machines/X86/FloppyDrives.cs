@@ -39,7 +39,7 @@ internal static class FloppyDrives
             {
                 Check(medium);
                 return controller.ExchangeMedium(drive, medium);
-            }));
+            }) { Capacity = FloppyGeometry.Capacity });
         }
         // The clock's RAM: kinds of the drives; in the equipment byte that there are some, and how many beyond one.
         clock[0x10] = (byte)((drives.Length > 0 ? drives[0].Kind << 4 : 0) | (drives.Length > 1 ? drives[1].Kind : 0));
@@ -51,6 +51,6 @@ internal static class FloppyDrives
     private static void Check(IBlockBackend? medium)
     {
         if (medium is not null && FloppyGeometry.Of(medium.Length) is null)
-            throw new MachineException($"a diskette has {string.Join(", ", FloppyGeometry.Lengths.Select(l => $"{l >> 10}"))} KiB; this image has {medium.Length} bytes");
+            throw new MachineException($"a diskette holds {FloppyGeometry.Lengths.Max() >> 10} KiB at most; this image has {medium.Length} bytes");
     }
 }

@@ -102,7 +102,7 @@ internal sealed class BoardFuzzer : IDisposable
         return [new UsbDeviceOptions(UsbKind.Keyboard), new UsbDeviceOptions(UsbKind.Tablet), new DiskDevice(_disk, Interface: DiskInterface.Usb), new CdromDevice(_disk, Interface: DiskInterface.Usb),
             new UsbDeviceOptions(UsbKind.Hub), new UsbDeviceOptions(UsbKind.Keyboard), new DiskDevice(_disk, Interface: DiskInterface.Usb),
             new NetDevice(_card, Model: NetModel.E1000), new NetDevice(_express, Model: NetModel.E1000e), new NetDevice(_realtek, Model: NetModel.Rtl8139),
-            new WatchdogDevice(), new SoundDevice(), new GenerationDevice(), new PanicDevice(Action: Hardware.Power.GuestAction.None), new PanicDevice(Isa: true, Action: Hardware.Power.GuestAction.None),
+            new WatchdogDevice(), new DiskDevice(_disk, Interface: DiskInterface.Sd), new SoundDevice(), new GenerationDevice(), new PanicDevice(Action: Hardware.Power.GuestAction.None), new PanicDevice(Isa: true, Action: Hardware.Power.GuestAction.None),
             new DiskDevice(_disk, Interface: DiskInterface.Scsi), new CdromDevice(_disk, Interface: DiskInterface.Scsi), new FloppyDevice(new FuzzFloppy(_disk)), new FloppyDevice(Medium: null),
             new DiskDevice(_disk, Interface: board), new CdromDevice(_disk), new DiskDevice(_disk, Interface: DiskInterface.Nvme), new DiskDevice(_disk, Interface: DiskInterface.Nvme)];
     }

@@ -23,6 +23,7 @@ internal abstract class DriveRubbish(BoardFuzzer board, Values random)
                 case 0x0C0330: yield return new XhciRubbish(board, random, function); break;
                 case 0x020000 when board.GetConfig(function, 0, 4) is 0x100E_8086 or 0x10D3_8086: yield return new GigabitRubbish(board, random, function); break;
                 case 0x020000 when board.GetConfig(function, 0, 2) == 0x10EC: yield return new Rtl8139Rubbish(board, random, function); break;
+                case 0x080501: yield return new SdRubbish(board, random, function); break;
                 case 0x040300: yield return new HdaRubbish(board, random, function); break;
                 case 0x030000: yield return new VgaRubbish(board, random, function); break;
                 case 0x010180: yield return new IdeRubbish(board, random, function); break;
