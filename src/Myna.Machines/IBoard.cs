@@ -25,6 +25,9 @@ internal interface IBoard : IDisposable
     /// <summary>Drives whose medium the user may exchange.</summary>
     IReadOnlyList<RemovableDrive> RemovableDrives => [];
 
+    /// <summary>USB devices, which may come and go; null without a controller.</summary>
+    UsbPorts? Usb => null;
+
     /// <summary>What the user can look at; the last active one is preferred. Likewise keyboards and pointers.</summary>
     IReadOnlyList<IScreen> Screens => [];
     IReadOnlyList<IKeyboard> Keyboards => [];

@@ -43,6 +43,7 @@ public sealed class Machine : IPowerControl, IDisposable
         foreach (VirtualCpu cpu in Cpus)
             cpu.Failed += (failed, error) => Ask(() => End(new MachineExit(ExitReason.InternalError, 1, $"cpu {failed.Index}: {error}")));
         Input = new InputRouter(_board.Keyboards, _board.Pointers);
+        _board.Usb?.Connect(Input);
         _board.PowerOn();
         _control = new Thread(Control) { IsBackground = true, Name = "machine" };
         _control.Start();
@@ -74,6 +75,9 @@ public sealed class Machine : IPowerControl, IDisposable
 
     /// <summary>Drives whose medium the user may exchange.</summary>
     public IReadOnlyList<RemovableDrive> RemovableDrives => _board.RemovableDrives;
+
+    /// <summary>USB devices, which may come and go while the machine runs; null when it has no controller for them.</summary>
+    public UsbPorts? Usb => _board.Usb;
 
     /// <summary>The display devices, and where the user's keys and pointer go.</summary>
     public IReadOnlyList<IScreen> Screens => _board.Screens;
@@ -252,6 +256,7 @@ public sealed class Machine : IPowerControl, IDisposable
             (device.Peer as IDisposable)?.Dispose();
         foreach (RemovableDrive drive in RemovableDrives)
             drive.Dispose();
+        Usb?.Dispose();
         // What is under way ends now that its files are closed, and writes to memory until then.
         _board.Drain();
         (Options.Console as IDisposable)?.Dispose();

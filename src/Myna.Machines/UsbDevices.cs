@@ -20,7 +20,7 @@ internal static class UsbDevices
 
     /// <summary>Plugs a controller with the user's devices, if there are any. What is named after a hub is behind it.</summary>
     /// <exception cref="MachineException">There are too many.</exception>
-    public static Xhci? Add(PciHost pci, AddressSpace memory, Clock clock, MachineOptions options, Sinks sinks)
+    public static UsbPorts? Add(PciHost pci, AddressSpace memory, Clock clock, MachineOptions options, Sinks sinks)
     {
         if (!options.Devices.Any(IsUsb))
             return null;
@@ -28,6 +28,7 @@ internal static class UsbDevices
         UserDevices.Plug(pci, controller);
         string root = string.Create(CultureInfo.InvariantCulture, $"/pci@i0cf8/usb@{controller.DeviceFunction >> 3:x}"), place = root;
         UsbHub? hub = null;
+        var ports = new UsbPorts(controller, clock);
         foreach (DeviceOptions wanted in options.Devices.Where(IsUsb))
         {
             UsbSpeed storage = hub is null ? UsbSpeed.Super : UsbSpeed.High;
@@ -42,6 +43,7 @@ internal static class UsbDevices
             int port = hub is null || device is UsbHub ? controller.Add(device) : hub.Add(device);
             if (port == 0)
                 throw new MachineException($"there is no free USB port for {device.Name}; put a hub before it (--usb hub)");
+            ports.Has(device);
             switch (device)
             {
                 case UsbHub next:
@@ -62,6 +64,6 @@ internal static class UsbDevices
                     break;
             }
         }
-        return controller;
+        return ports;
     }
 }

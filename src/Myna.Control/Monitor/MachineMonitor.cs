@@ -33,6 +33,7 @@ public sealed partial class MachineMonitor
             new("mem", "", "what the selected CPU's page tables map", _ => Mappings()),
             new("mtree", "", "the map of physical addresses", _ => MemoryTree()),
             new("drives", "", "the drives whose medium can be exchanged", _ => string.Concat(_machine.RemovableDrives.Select(d => d.Name + "\n"))),
+            new("usb", "", "the USB devices by the names that device_del takes", _ => Usb()),
             new("devices", "[DEVICE...]", "the devices, or the state of some: a name or its beginning", Devices),
             new("qtree", "", "every device with its state", _ => Devices([""])),
             new("engine", "", "counters of the CPUs, their engines and the back ends", _ => Engine()),
@@ -53,6 +54,8 @@ public sealed partial class MachineMonitor
             new("balloon", "SIZE", "asks the guest to make do with so much memory, in MiB or with a unit: balloon 512, balloon 1G", SetBalloon),
             new("change", "[-f] DRIVE FILE [readonly]", "puts another medium into a drive (info drives); with -f whatever the guest says", Change),
             new("eject", "[-f] DRIVE", "takes the medium out of a drive", Eject),
+            new("device_add", "usb-KIND", "plugs a USB device in: usb-keyboard, usb-tablet, usb-storage,file=FILE[,readonly]; or a name of 'info usb' again", AddDevice),
+            new("device_del", "NAME", "pulls a USB device out", RemoveDevice),
             new("screenshot", "FILE", "writes what the screen shows to a PNG file", Screenshot),
             new("screendump", "FILE", "the same, by QEMU's name", Screenshot),
             new("sendkey", "KEYS", "presses keys together by their scan codes of set 1, in hexadecimal: sendkey 1d-38-e053", SendKey),
@@ -157,6 +160,41 @@ public sealed partial class MachineMonitor
         RemovableDrive? drive = rest.Length == 0 ? null : _machine.RemovableDrives.FirstOrDefault(d => d.Name == rest[0]);
         return drive is null ? throw new MonitorException($"name a drive: {known}") : (drive, force, rest[1..]);
     }
+
+    UsbPorts Ports => _machine.Usb ?? throw new MonitorException("the machine has no USB; start it with --usb");
+
+    string Usb() => string.Concat(Ports.Devices.Select(d => $"{d.Name,-8} {d.Kind}{(d.Attached ? "" : " (pulled out)")}\n"));
+
+    string AddDevice(string[] arguments)
+    {
+        const string File = "file=";
+        if (arguments.Length != 1)
+            throw new MonitorException("device_add needs a device, as in device_add usb-keyboard");
+        string[] parts = arguments[0].Split(',');
+        try
+        {
+            switch (parts)
+            {
+                case ["usb-keyboard" or "usb-kbd"]:
+                    return Ports.Add(UsbKind.Keyboard) + "\n";
+                case ["usb-tablet"]:
+                    return Ports.Add(UsbKind.Tablet) + "\n";
+                case ["usb-storage", { } file, .. string[] rest] when file.StartsWith(File, StringComparison.Ordinal) && rest is [] or ["readonly" or "ro"]:
+                    return Ports.Add(MediumFile.Open(file[File.Length..], readOnly: rest.Length != 0)) + "\n";
+                case [{ } name] when Ports.Devices.Any(d => d.Name == name):
+                    return Ports.PlugAgain(name) ? "" : throw new MonitorException($"{name} is plugged in");
+                default:
+                    throw new MonitorException($"'{arguments[0]}' is unknown; use usb-keyboard, usb-tablet, usb-storage,file=FILE[,readonly], or a name of 'info usb'");
+            }
+        }
+        catch (MachineException e)
+        {
+            throw new MonitorException(e.Message);
+        }
+    }
+
+    string RemoveDevice(string[] arguments)
+        => arguments.Length == 1 && Ports.Remove(arguments[0]) ? "" : throw new MonitorException("device_del needs the name of a device that is plugged in; 'info usb' lists them");
 
     string Screenshot(string[] arguments)
     {

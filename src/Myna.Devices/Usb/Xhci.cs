@@ -95,6 +95,40 @@ public sealed partial class Xhci : PciDevice, IDrainable, IUsbHost
         return 0;
     }
 
+    /// <summary>Plugs a new device into the next free port of its kind while the machine runs. Any thread.</summary>
+    /// <returns>False when there is none.</returns>
+    public bool Plug(UsbDevice device)
+    {
+        lock (Lock)
+        {
+            bool super = device.Speed == UsbSpeed.Super;
+            for (int i = super ? 0 : Usb3Ports; i < (super ? Usb3Ports : PortCount); i++)
+            {
+                if (_ports[i].Device is not null)
+                    continue;
+                (_ports[i].Device, _ports[i].Attached) = (device, false);
+                device.Attach(this);
+                return SetAttached(device, true);
+            }
+            return false;
+        }
+    }
+
+    /// <summary>Pulls out a device that was plugged in, for good. Any thread. Returns when its work at back ends is done.</summary>
+    public void Unplug(UsbDevice device)
+    {
+        lock (Lock)
+        {
+            _ = SetAttached(device, false);
+            foreach (XhciPort port in _ports)
+            {
+                if (port.Device == device)
+                    (port.Device, port.Attached) = (null, true);
+            }
+        }
+        Drain();
+    }
+
     /// <summary>Plugs a device that the machine has in again, or pulls it out. Any thread.</summary>
     /// <returns>Whether that changed anything.</returns>
     public bool SetAttached(UsbDevice device, bool attached)

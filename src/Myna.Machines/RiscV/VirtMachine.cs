@@ -91,6 +91,7 @@ internal sealed class VirtMachine : IBoard
     public AddressSpace? Ports => null;
     public IReadOnlyList<RemovableDrive> RemovableDrives => _removable;
     public IReadOnlyList<IScreen> Screens => _screens;
+    public UsbPorts? Usb { get; private set; }
     public IReadOnlyList<IKeyboard> Keyboards => _keyboards;
     public IReadOnlyList<IPointer> Pointers => _pointers;
     public IReadOnlyList<VirtualCpu> Cpus => _harts;
@@ -180,7 +181,7 @@ internal sealed class VirtMachine : IBoard
         (List<PciDevice> pci, List<VirtioDevice> mmio) = UserDevices.Create(Memory, clock, power, _options, VirtMemoryMap.VirtioSlots);
         foreach (PciDevice device in pci)
             UserDevices.Plug(_board.Pci, device);
-        UsbDevices.Add(_board.Pci, Memory, clock, _options, new(_keyboards, _pointers, _removable));
+        Usb = UsbDevices.Add(_board.Pci, Memory, clock, _options, new(_keyboards, _pointers, _removable));
         ScsiDrives.Add(_board.Pci, Memory, _options, new Dictionary<DeviceOptions, string>(ReferenceEqualityComparer.Instance), _removable);
         _board.NotePciDevices();
         for (int i = 0; i < VirtMemoryMap.VirtioSlots; i++)

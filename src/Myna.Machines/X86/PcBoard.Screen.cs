@@ -45,7 +45,7 @@ internal abstract partial class PcBoard
     /// <summary>The user's USB devices.</summary>
     /// <exception cref="MachineException">There are too many.</exception>
     protected void AddUsb(PciHost pci, IDictionary<DeviceOptions, string> paths, ICollection<RemovableDrive> drives)
-        => UsbDevices.Add(pci, Memory, Clock, Options, new(_keyboards, _pointers, drives, paths));
+        => Usb = UsbDevices.Add(pci, Memory, Clock, Options, new(_keyboards, _pointers, drives, paths));
 
     /// <summary>The fw_cfg files of the display, which the guest may write.</summary>
     protected IReadOnlyDictionary<string, byte[]> ScreenFiles => _ramfb is null ? new Dictionary<string, byte[]>() : new() { [Ramfb.FileName] = _ramfb.File };

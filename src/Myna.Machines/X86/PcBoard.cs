@@ -192,6 +192,8 @@ internal abstract partial class PcBoard : IBoard
 
     public virtual IReadOnlyList<RemovableDrive> RemovableDrives => [];
 
+    public UsbPorts? Usb { get; private set; }
+
     public virtual void Dispose()
     {
         _engines.Dispose();

@@ -61,6 +61,33 @@ public sealed class MachineMonitorTests : IDisposable
     }
 
     [Fact]
+    public void USB_devices_come_and_go()
+    {
+        Assert.Contains("has no USB", _monitor.Execute("info usb"), StringComparison.Ordinal);
+        string image = _kernel + ".img";
+        File.WriteAllBytes(image, new byte[1024]);
+        using (Machine machine = Machine.Create(_machine.Options with { Devices = [new UsbDeviceOptions(UsbKind.Keyboard)] }))
+        {
+            var monitor = new MachineMonitor(machine);
+            Assert.Equal("usb0     usb-keyboard\n", monitor.Execute("info usb"));
+            Assert.Equal("usb1\n", monitor.Execute($"device_add usb-storage,file={image}"));
+            Assert.Equal("usb2\n", monitor.Execute("device_add usb-tablet"));
+            // The image is the machine's now.
+            Assert.Contains("another machine", monitor.Execute($"device_add usb-storage,file={image}"), StringComparison.Ordinal);
+            Assert.Equal("", monitor.Execute("device_del usb1"));
+            Assert.Equal("", monitor.Execute("device_del usb0"));
+            Assert.Equal("usb0     usb-keyboard (pulled out)\nusb2     usb-tablet\n", monitor.Execute("info usb"));
+            Assert.Contains("info usb", monitor.Execute("device_del usb0"), StringComparison.Ordinal);
+            Assert.Equal("", monitor.Execute("device_add usb0"));
+            Assert.Contains("plugged in", monitor.Execute("device_add usb0"), StringComparison.Ordinal);
+            Assert.Equal("usb3\n", monitor.Execute($"device_add usb-storage,file={image},readonly"));
+            Assert.Contains("unknown", monitor.Execute("device_add e1000"), StringComparison.Ordinal);
+            Assert.Contains("does not exist", monitor.Execute("device_add usb-storage,file=/no/such/file"), StringComparison.Ordinal);
+        }
+        File.Delete(image);
+    }
+
+    [Fact]
     public void It_shows_the_machine()
     {
         Assert.Contains("info WHAT", _monitor.Execute("help"), StringComparison.Ordinal);

@@ -296,4 +296,21 @@ public sealed class FloppyTests : IDisposable
         Assert.Equal(0x80, In(MSR));
         Assert.Equal(new byte[512], Memory(512));
     }
+
+    [Theory]
+    [InlineData(1, 360)]
+    [InlineData(360 << 10, 360)]
+    [InlineData(160 << 10, 160)]
+    [InlineData((360 << 10) + 1, 720)]
+    [InlineData(1_000_000, 1200)]
+    [InlineData(1_314_816, 1440)]
+    [InlineData(1440 << 10, 1440)]
+    [InlineData(1680 << 10, 1680)]
+    [InlineData((1440 << 10) + 512, 2880)]
+    [InlineData(2880 << 10, 2880)]
+    public void An_image_is_a_diskette_of_its_size_or_the_smallest_that_holds_it(int length, int kilobytes)
+        => Assert.Equal((ulong)kilobytes << 10, FloppyGeometry.Capacity((ulong)length));
+
+    [Fact]
+    public void What_no_diskette_holds_stays_as_it_is() => Assert.Equal(3_000_000ul, FloppyGeometry.Capacity(3_000_000));
 }

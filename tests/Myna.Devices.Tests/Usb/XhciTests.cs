@@ -347,6 +347,31 @@ public sealed class XhciTests
     }
 
     [Fact]
+    public void A_new_device_can_be_plugged_in_and_goes_for_good()
+    {
+        using var rig = new XhciRig(new UsbKeyboard(new ManualClock()));
+        rig.Address(Keyboard);
+        var tablet = new UsbTablet(new ManualClock());
+        Assert.True(rig.Xhci.Plug(tablet));
+        Assert.Equal(XhciRig.PortEvent, rig.Take()!.Value.Type);
+        int port = Keyboard + 1;
+        Assert.Equal(1u, rig.Get(rig.Port(port)) & 1);
+        int slot = rig.Address(port);
+        Assert.Equal(1, rig.Control(slot, 0x80, 6, 0x0100, 0, new byte[18]).Code);
+        rig.Set(rig.Port(port), 1 << 9 | 0x7f << 17);
+        rig.Xhci.Unplug(tablet);
+        Assert.Equal(XhciRig.PortEvent, rig.Take()!.Value.Type);
+        Assert.Equal(0u, rig.Get(rig.Port(port)) & 3);
+        Assert.Equal(4, rig.Control(slot, 0x80, 0, 0, 0, new byte[2]).Code);
+        Assert.DoesNotContain(tablet, rig.Xhci.Devices);
+        // The port is free again, until all are taken.
+        int more = 0;
+        while (rig.Xhci.Plug(new UsbTablet(new ManualClock())))
+            more++;
+        Assert.Equal(3, more);
+    }
+
+    [Fact]
     public void A_ring_that_turns_in_circles_does_not_hold_the_cpu()
     {
         using var rig = new XhciRig(new UsbKeyboard(new ManualClock()));
