@@ -170,7 +170,9 @@ public abstract class EmulatedCpu : VirtualCpu
         if (_watchHit)
         {
             _watchHit = false;
-            FinishWatched();
+            if (!_watchIsOver)
+                FinishWatched();
+            _watchIsOver = false;
             return StopReason.Watchpoint;
         }
         if (IsWaiting && Wait() is { } reason)
@@ -373,6 +375,16 @@ public abstract class EmulatedCpu : VirtualCpu
         }
         return false;
     }
+
+    /// <summary>The engine found out about a watched access, behind the instruction that made it.</summary>
+    internal void StopAtWatched(ulong address)
+    {
+        WatchedAddress = address;
+        _watchHit = _watchIsOver = true;
+        RequestExit(ExitRequests.Debug);
+    }
+
+    [NotSaved("debugging")] private bool _watchIsOver;
 
     /// <summary>An access was stopped by a watchpoint: what gdb expects this architecture to do before it is told.</summary>
     private protected virtual void FinishWatched()

@@ -168,11 +168,14 @@ public abstract class VirtualCpu : IDisposable
             _watchpoints.Add(watchpoint);
         else
             _watchpoints.Remove(watchpoint);
+        BreakpointVersion++;
         OnWatchpointsChanged();
     }
 
     private protected IReadOnlyList<Watchpoint> Watchpoints => _watchpoints;
-    /// <summary>Changes with the set of breakpoints.</summary>
+    internal IEnumerable<(ulong Start, ulong Length, WatchKind Kind)> WatchedRanges => _watchpoints.Select(w => (w.Start, w.Length, w.Kind));
+
+    /// <summary>Counts changes of breakpoints and watchpoints.</summary>
     internal int BreakpointVersion { get; private set; }
 
     internal IReadOnlySet<ulong> Breakpoints => _breakpoints;

@@ -15,7 +15,7 @@ public sealed partial class KvmX86Engine
     public bool WaitsForInterrupts => _chips is { InKernel: true };
 
     /// <summary>This CPU cannot run in the kernel now, so that the state of interrupt controllers has to be here.</summary>
-    internal bool MustInterpret => _modeRefused || _cpu.IsStepped || _cpu.WatchesForDebugger;
+    internal bool MustInterpret => _modeRefused || _cpu.IsStepped || WatchesHere;
 
     /// <summary>Looks again at where the controllers are. Any thread.</summary>
     internal void Notice() => _cpu.RequestInterruptCheck();

@@ -67,7 +67,7 @@ public sealed partial class KvmX86Engine : ICpuEngine, IDisposable
         }
         UpdateGuestDebug();
         _modeRefused = !TryPushState();
-        if (_cpu.WatchesForDebugger || _modeRefused || !TryGoInside())
+        if (WatchesHere || _modeRefused || !TryGoInside())
         {
             Interpret(ref requests);
             return;
@@ -221,7 +221,7 @@ public sealed partial class KvmX86Engine : ICpuEngine, IDisposable
                 return true;
             case KvmExitReason.DEBUG:
                 _debugExits++;
-                PullState();
+                StopForDebugger(run.DebugDr6);
                 return false;
             case KvmExitReason.HLT:
                 _halts++;
