@@ -131,9 +131,17 @@ public sealed unsafe class KvmVm : KvmDescriptor
     }
 
     /// <summary>An event whose signal raises a GSI, without this process.</summary>
-    public void SetIrqfd(KvmEvent source, uint gsi, bool on)
+    /// <param name="resample">
+    /// For a level: the signal keeps the GSI high until the guest has ended the interrupt; it is low then, and this event tells so: a device that still
+    /// wants it signals again. Null for an edge or a message.
+    /// </param>
+    public void SetIrqfd(KvmEvent source, uint gsi, bool on, KvmEvent? resample = null)
     {
-        var irqfd = new KvmIrqfd { Descriptor = (uint)source.Descriptor, Gsi = gsi, Flags = on ? 0 : KvmIrqfd.Deassign };
+        var irqfd = new KvmIrqfd
+        {
+            Descriptor = (uint)source.Descriptor, Gsi = gsi, Flags = (on ? 0 : KvmIrqfd.Deassign) | (on && resample is not null ? KvmIrqfd.Resample : 0),
+            ResampleDescriptor = (uint)(resample?.Descriptor ?? 0),
+        };
         _ = Check(Call(KvmIoctl.IRQFD, ref irqfd), $"cannot wire an event to interrupt {gsi}");
     }
 

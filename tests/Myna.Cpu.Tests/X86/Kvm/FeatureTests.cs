@@ -123,6 +123,56 @@ public sealed class FeatureTests
         static bool Requested(KvmLapicState state) => (MemoryMarshal.Read<uint>(((ReadOnlySpan<byte>)state)[0x220..]) & 2) != 0;
     }
 
+    /// <summary>A level line by events: high until the guest ends the interrupt, which tells whose it is.</summary>
+    [FactIfKvm]
+    public void An_event_holds_a_line_until_the_interrupt_ends()
+    {
+        const uint Line = 5;
+        const ushort Ready = 0x11, Handled = 0x10;
+        using KvmHost host = KvmHost.TryOpen(out _)!;
+        if (host.Check(KvmCapability.IRQFD_RESAMPLE) == 0)
+            return;
+        using var ram = new Ram("ram", 64 << 12);
+        using KvmVm vm = host.CreateVm();
+        vm.CreateIrqchip();
+        vm.SetMemory(0, 0, ram.Size, ram.HostAddress, readOnly: false);
+        using KvmVcpu cpu = vm.CreateVcpu(0);
+        // The master 8259 with vectors from 20h on, all lines but the fifth masked, which is level-triggered (ELCR); STI; HLT.
+        ((ReadOnlySpan<byte>)[
+            0xb0, 0x11, 0xe6, 0x20, 0xb0, 0x20, 0xe6, 0x21, 0xb0, 0x04, 0xe6, 0x21, 0xb0, 0x01, 0xe6, 0x21, 0xb0, 0xdf, 0xe6, 0x21, 0xba, 0xd0, 0x04, 0xb0, 0x20, 0xee,
+            0xbc, 0x00, 0x20, 0xe6, (byte)Ready, 0xfb, 0xf4, 0xeb, 0xfd]).CopyTo(ram.GetForWrite(0x1000, 0x40));
+        // The handler: EOI; a word to us; IRET.
+        ((ReadOnlySpan<byte>)[0xb0, 0x20, 0xe6, 0x20, 0xe6, (byte)Handled, 0xcf]).CopyTo(ram.GetForWrite(0x1100, 0x40));
+        MemoryMarshal.Write(ram.GetForWrite(4 * 0x25, 4), 0x1100u);
+        cpu.Get(out KvmSregs sregs, second: false);
+        (sregs.Cs.Base, sregs.Cs.Selector) = (0, 0);
+        cpu.Set(ref sregs, second: false);
+        var regs = new KvmRegs { Rip = 0x1000, Rflags = 2 };
+        cpu.Set(ref regs);
+        using KvmEvent source = new(), ended = new();
+        vm.SetIrqfd(source, Line, on: true, resample: ended);
+        int stop = 0;
+        using var patience = new Timer(_ =>
+        {
+            Volatile.Write(ref stop, 1);
+            cpu.Kick();
+        }, null, 30_000, Timeout.Infinite);
+        Assert.Equal(Ready, Next());
+        for (int i = 0; i < 3; i++)
+        {
+            Assert.Equal(0UL, ended.Take());
+            source.Set();
+            Assert.Equal(Handled, Next());
+            Assert.Equal(1UL, ended.Take());
+        }
+        // It is low, so that nothing comes but the kick.
+        Volatile.Write(ref stop, 1);
+        Assert.Equal(0, Next());
+        vm.SetIrqfd(source, Line, on: false);
+
+        int Next() => cpu.Enter(ref stop) == KvmEntry.Exited && cpu.Run.ExitReason == KvmExitReason.IO ? cpu.Run.IoPort : 0;
+    }
+
     // Exits.
 
     [FactIfKvm]
