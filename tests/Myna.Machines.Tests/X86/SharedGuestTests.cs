@@ -26,7 +26,7 @@ public sealed class SharedGuestTests
 
     [TheoryIfKvm]
     [MemberData(nameof(Virtualized))]
-    public void A_shared_guest_under_KVM(string name) => Run(name);
+    public void A_shared_guest_under_Kvm(string name) => Run(name);
 
     private static TheoryData<string> Rows(params string[] engines)
     {
