@@ -14,6 +14,7 @@ using Myna.Devices.Security;
 using Myna.Devices.Power;
 using Myna.Devices.Scsi;
 using Myna.Devices.Sd;
+using Myna.Devices.Smbus;
 using Myna.Devices.Sound;
 using Myna.Devices.Tests.Network;
 using Myna.Devices.Tests.Support;
@@ -216,6 +217,13 @@ public sealed class DeviceContractTests
 
             void Enable() => sdhci.WriteConfig(4, 2, 6);
         },
+        ["smbus"] = () =>
+        {
+            var bus = new Ich9Smbus();
+            bus.Add(0x50, new Rom());
+            new PciHost(new AddressSpace(), [], Enumerable.Repeat(default(Hardware.Interrupts.InterruptLine), 4)).Add(bus);
+            return new(bus, bus.Reset, new(), new Window(new PciBarOf(bus, 4), 0), new PciPage(bus));
+        },
         ["vmgenid"] = () =>
         {
             var memory = new AddressSpace();
@@ -413,6 +421,16 @@ public sealed class DeviceContractTests
             controller.Key((int)(value & 0x7f) | ((offset & 1) != 0 ? 0xe000 : 0), (offset & 2) != 0);
             return true;
         }
+    }
+
+    /// <summary>A device without state.</summary>
+    private sealed class Rom : ISmbusDevice
+    {
+        public void Start(bool read) { }
+
+        public bool Write(byte value) => value != 0xff;
+
+        public byte Read() => 3;
     }
 
     /// <summary>Brings an SD card to where it moves blocks.</summary>

@@ -1,4 +1,5 @@
 using Myna.Devices.Pci;
+using Myna.Devices.Smbus;
 using Myna.Hardware.Interrupts;
 using Myna.Hardware.Memory;
 using Myna.Machines.Firmware.Acpi;
@@ -30,6 +31,7 @@ internal sealed class Q35Chipset : Chipset
             [new(PciMemory(wiring.Layout), Q35MemoryMap.PciMemoryEnd - PciMemory(wiring.Layout)), new(high, Q35MemoryMap.PciMemory64Size)],
             Enumerable.Range(0, Pirqs).Select(i => new InterruptLine(lpc, i)), wiring.Messages, wiring.Ports, Ich9Lpc.Pirq, mch);
         pci.Add(lpc, Ich9Lpc.Slot, Ich9Lpc.Function);
+        pci.Add(new Ich9Smbus(), Ich9Smbus.Slot, Ich9Smbus.Function);
         return pci;
     }
 
