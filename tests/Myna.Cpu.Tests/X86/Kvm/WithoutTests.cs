@@ -11,6 +11,7 @@ using static Iced.Intel.AssemblerRegisters;
 namespace Myna.Cpu.Tests.X86.Kvm;
 
 /// <summary>Hosts without KVM or without parts of it: what is done without, and what the user is told about the rest.</summary>
+[System.Runtime.Versioning.SupportedOSPlatform("linux")]
 public sealed class WithoutTests : IDisposable
 {
     private readonly string _folder = Directory.CreateTempSubdirectory("myna").FullName;
