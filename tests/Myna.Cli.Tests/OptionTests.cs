@@ -55,6 +55,7 @@ public class OptionTests
     {
         Assert.Equal(new DiskOption("a.img", Interface: Myna.Machines.DiskInterface.Ahci, BootIndex: 3), DiskOption.Parse("a.img,if=ahci,bootindex=3"));
         Assert.Equal(new DiskOption("a.img", Interface: Myna.Machines.DiskInterface.Nvme), DiskOption.Parse("a.img,if=nvme"));
+        Assert.Equal(new DiskOption("a.img", Interface: Myna.Machines.DiskInterface.Sd), DiskOption.Parse("a.img,if=sd"));
         Assert.Equal(new CdromOption("a,b.iso", Myna.Machines.DiskInterface.Ide, 1), CdromOption.Parse("a,,b.iso,if=ide,bootindex=1"));
         Assert.Equal(new CdromOption(null), CdromOption.Parse("none"));
         var order = BootOption.Parse("order=dc");

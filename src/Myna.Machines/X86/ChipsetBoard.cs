@@ -120,7 +120,7 @@ internal sealed class ChipsetBoard : PcBoard
         foreach (PciDevice device in pci.Devices)
             Add(BoardDevice.Of(device));
 
-        var extras = new ChipsetTables.Extras(SerialPorts, AddPanic(), AddTpm(), AddGeneration());
+        var extras = new ChipsetTables.Extras(SerialPorts, AddPanic(), AddTpm(), AddGeneration(), TpmLog: HasFirmware && options.Tpm is not null);
         AcpiTableSet tables = chipset.Tables(options.Cpus, Layout, hpet.BlockId, extras);
         UseTables(tables);
         var fwCfg = new FwCfg(Memory, options.FwCfg.Concat(FirmwareFiles(tables, paths)).Concat(ScreenFiles), options.Cpus, options.Memory, FirmwareItems(), [.. ScreenFiles.Keys, VmGenId.AddressFile]);
@@ -269,6 +269,7 @@ internal sealed class ChipsetBoard : PcBoard
         [
             .. tables.LoaderFiles(),
             .. _kernel?.Files ?? [],
+            .. Options.Tpm is null ? [] : new KeyValuePair<string, byte[]>[] { new(Tables.TpmLogFile, new byte[Tables.TpmLogSize]) },
             .. Generation is null ? [] : new KeyValuePair<string, byte[]>[] { new(VmGenId.PageFile, Generation.Page), new(VmGenId.AddressFile, Generation.Address) },
             .. Drives.BootOrder(paths, _kernel is null ? [] : [FirmwareKernel.BootPath]),
             new("etc/e820", map.ToArray()),

@@ -33,8 +33,9 @@ internal static class ChipsetTables
     /// <param name="Consoles">Serial ports, 1 to 4.</param>
     /// <param name="Panic">pvpanic on the ISA bus.</param>
     /// <param name="Tpm">A TPM 2.0 with the FIFO interface.</param>
+    /// <param name="TpmLog">Firmware logs what it measures.</param>
     /// <param name="Generation">The machine's generation identifier.</param>
-    public sealed record Extras(int Consoles, bool Panic = false, bool Tpm = false, bool Generation = false);
+    public sealed record Extras(int Consoles, bool Panic = false, bool Tpm = false, bool Generation = false, bool TpmLog = false);
 
     /// <param name="ramEnd">First address behind the RAM.</param>
     /// <param name="hpet">Bits 31:0 of the HPET's capabilities.</param>
@@ -56,7 +57,11 @@ internal static class ChipsetTables
             set.Add("MCFG", 1, Tables.Mcfg(ecam, 255));
         set.Add("SPCR", 2, Tables.Spcr(Q35MemoryMap.Com1, Q35MemoryMap.Com1Irq, pics: true));
         if (extras.Tpm)
-            set.Add("TPM2", 4, Tables.Tpm2());
+        {
+            int table = set.Add("TPM2", 4, Tables.Tpm2(extras.TpmLog));
+            if (extras.TpmLog)
+                set.Link(table + Tables.TpmLogAddress, sizeof(ulong), Tables.TpmLogFile);
+        }
         if (extras.Generation)
             AmlDevices.AddGenerationId(set);
         set.Add("WAET", 1, Tables.Waet());
@@ -111,7 +116,7 @@ internal static class ChipsetTables
                 extras.Tpm ? Aml.Device("TPM_",
                     Aml.Name("_HID", "MSFT0101"),
                     Aml.Name("_UID", 1),
-                    Aml.Name("_STR", "TPM 2.0 Device"),
+                    Aml.Name("_STR", Aml.Buffer(System.Text.Encoding.Unicode.GetBytes("TPM 2.0 Device\0"))),
                     Aml.Name("_STA", 0x0f),
                     Aml.Name("_CRS", Resources.Template(Resources.FixedMemory((uint)TpmTis.Address, (uint)TpmTis.Size)))) : [],
                 Aml.Device("FWCF",

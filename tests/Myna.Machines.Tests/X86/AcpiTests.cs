@@ -20,7 +20,7 @@ public sealed class AcpiTests : IDisposable
     private static AcpiTableSet Build(string board, int cpus) => board switch
     {
         "q35" => Build(new Q35Chipset(), cpus),
-        "q35,vmgenid" => Build(new Q35Chipset(), cpus, new(2, Generation: true)),
+        "q35,vmgenid" => Build(new Q35Chipset(), cpus, new(2, Tpm: true, Generation: true, TpmLog: true)),
         "pc" => Build(new I440FxChipset(), cpus),
         _ => MicrovmTables.Build(cpus, 17, 2),
     };
@@ -80,7 +80,7 @@ public sealed class AcpiTests : IDisposable
         (byte[] rsdp, byte[] tables) = Build(board, cpus).Place(Base);
         Dictionary<string, byte[]> found = Walk(rsdp, tables, Base);
         string[] expected = board == "microvm" ? ["APIC", "DSDT", "FACP", "RSDT", "SPCR", "XSDT"]
-            : ["APIC", "DSDT", "FACP", "FACS", "HPET", .. board != "pc" ? ["MCFG"] : Array.Empty<string>(), "RSDT", "SPCR", .. board == "q35,vmgenid" ? ["SSDT"] : Array.Empty<string>(), "WAET", "XSDT"];
+            : ["APIC", "DSDT", "FACP", "FACS", "HPET", .. board != "pc" ? ["MCFG"] : Array.Empty<string>(), "RSDT", "SPCR", .. board == "q35,vmgenid" ? ["SSDT", "TPM2"] : Array.Empty<string>(), "WAET", "XSDT"];
         Assert.Equal(expected, found.Keys.Order(StringComparer.Ordinal));
         // They share 128 KiB with the SMBIOS tables.
         Assert.InRange(tables.Length, 1, 0xf000);
@@ -102,7 +102,7 @@ public sealed class AcpiTests : IDisposable
     {
         AcpiTableSet set = Build(board, cpus);
         const ulong Page = 0x7654_3000;
-        Dictionary<string, byte[]> files = set.LoaderFiles().Append(new("etc/vmgenid_guid", [])).Append(new("etc/vmgenid_addr", [])).ToDictionary(f => f.Key, f => (byte[])f.Value.Clone());
+        Dictionary<string, byte[]> files = set.LoaderFiles().Append(new("etc/vmgenid_guid", [])).Append(new("etc/tpm/log", [])).Append(new("etc/vmgenid_addr", [])).ToDictionary(f => f.Key, f => (byte[])f.Value.Clone());
         byte[] script = files["etc/table-loader"];
         var places = new Dictionary<string, ulong>();
         for (int at = 0; at < script.Length; at += 128)
@@ -113,7 +113,7 @@ public sealed class AcpiTests : IDisposable
             switch (U32(0))
             {
                 case 1:
-                    places[Text(4)] = Text(4) switch { "etc/acpi/tables" => Base, "etc/vmgenid_guid" => Page, _ => 0xf0000 };
+                    places[Text(4)] = Text(4) switch { "etc/acpi/tables" => Base, "etc/vmgenid_guid" => Page, "etc/tpm/log" => 0, _ => 0xf0000 };
                     break;
                 case 2:
                     Span<byte> pointer = file.AsSpan((int)U32(116), script[at + 120]);
@@ -136,6 +136,7 @@ public sealed class AcpiTests : IDisposable
                     break;
             }
         }
+        Assert.Equal(board == "q35,vmgenid", places.ContainsKey("etc/tpm/log"));
         (byte[] rsdp, byte[] tables) = set.Place(Base, Page);
         Assert.Equal(rsdp, files["etc/acpi/rsdp"]);
         Assert.Equal(tables, files["etc/acpi/tables"]);

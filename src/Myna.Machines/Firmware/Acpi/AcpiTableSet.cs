@@ -27,15 +27,15 @@ internal sealed class AcpiTableSet
     /// <param name="Target">What <see cref="Add"/> returned for the other table.</param>
     public readonly record struct Pointer(int Offset, int Size, int Target);
 
-    /// <summary>A pointer of four bytes to a page of its own outside the tables.</summary>
-    /// <param name="At">Where it is among the tables.</param>
-    /// <param name="Page">The file of fw_cfg that firmware puts into memory.</param>
-    /// <param name="Address">The file to which it writes where.</param>
-    private readonly record struct FilePointer(int At, string Page, string Address);
+    /// <summary>A pointer to pages of their own outside the tables.</summary>
+    private readonly record struct FilePointer(int At, int Size, string Page, string? Address);
 
-    /// <summary>Lets four bytes of a table point to a page of its own.</summary>
-    /// <inheritdoc cref="FilePointer"/>
-    public void Link(int At, string Page, string Address) => _files.Add(new(At, Page, Address));
+    /// <summary>Lets a pointer in a table lead to pages of their own.</summary>
+    /// <param name="at">Where it is among the tables.</param>
+    /// <param name="size">Its bytes.</param>
+    /// <param name="page">The file of fw_cfg that firmware puts into memory.</param>
+    /// <param name="address">The file to which it writes where; null when nobody wants to know.</param>
+    public void Link(int at, int size, string page, string? address = null) => _files.Add(new(at, size, page, address));
 
     /// <summary>Appends a table with the common header.</summary>
     /// <param name="body">What follows the header.</param>
@@ -75,11 +75,11 @@ internal sealed class AcpiTableSet
     public int Size => _tables.Length;
 
     /// <summary>The tables as they are to lie at an address, and the root pointer to them.</summary>
-    /// <param name="page">Where the page is that tables point to (<see cref="Link"/>).</param>
+    /// <param name="page">Where the page is that tables point to and whose place somebody wants to know (<see cref="Link"/>).</param>
     public (byte[] Rsdp, byte[] Tables) Place(ulong address, ulong page = 0)
     {
         byte[] tables = Relocated(address);
-        foreach (FilePointer file in _files)
+        foreach (FilePointer file in _files.Where(f => f.Address is not null))
             BinaryPrimitives.WriteUInt32LittleEndian(tables.AsSpan(file.At), (uint)page);
         foreach ((int at, int length) in _sums)
             tables[at + ChecksumOffset] = Checksum(tables.AsSpan(at, length));
@@ -108,9 +108,10 @@ internal sealed class AcpiTableSet
         foreach (FilePointer pointer in _files)
         {
             Allocate(pointer.Page, 4096, High);
-            Point(TablesFile, pointer.At, 4, pointer.Page);
+            Point(TablesFile, pointer.At, pointer.Size, pointer.Page);
             // WRITE_POINTER: destination, source, both offsets, size.
-            Append(Entry(4, pointer.Address).Text(pointer.Page, 56, '\0').U32(0).U32(0).U8(8));
+            if (pointer.Address is not null)
+                Append(Entry(4, pointer.Address).Text(pointer.Page, 56, '\0').U32(0).U32(0).U8(8));
         }
         foreach ((int at, int length) in _sums)
             Sum(TablesFile, at + ChecksumOffset, at, length);

@@ -58,7 +58,7 @@ internal static class AmlDevices
                         Aml.Store(Aml.Add(Aml.Path("\\VGIA"), Aml.Number(VmGenId.Offset)), Aml.Index(Aml.Local(0), 0)),
                         Aml.Return(Aml.Local(0))))),
             Aml.Scope("\\_GPE", Aml.Method($"_E{VmGenId.Event:X2}", 0, Aml.Notify("\\_SB.VGEN", 0x80)))));
-        set.Link(table + HeaderSize + page.Length - sizeof(uint), VmGenId.PageFile, VmGenId.AddressFile);
+        set.Link(table + HeaderSize + page.Length - sizeof(uint), sizeof(uint), VmGenId.PageFile, VmGenId.AddressFile);
     }
 
     /// <summary>A slot of virtio-mmio; QEMU's identifier, which Linux knows.</summary>

@@ -127,11 +127,20 @@ internal static class Tables
     }
 
     /// <summary>The TPM's start method: memory-mapped, by the FIFO interface (TCG ACPI Specification 1.3, table 7).</summary>
-    public static byte[] Tpm2()
+    public static byte[] Tpm2(bool log)
     {
-        const int Client = 0, MemoryMapped = 6;
-        return new ByteWriter().U16(Client).U16(0).U64(0).U32(MemoryMapped).ToArray();
+        const int Client = 0, MemoryMapped = 6, StartParameters = 12;
+        var table = new ByteWriter().U16(Client).U16(0).U64(0).U32(MemoryMapped);
+        // The log's least length and its address, which firmware fills in.
+        return (log ? table.Zero(StartParameters).U32(TpmLogSize).U64(0) : table).ToArray();
     }
+
+    /// <summary>Where the address of the log lies in the table TPM2.</summary>
+    public const int TpmLogAddress = 68;
+
+    /// <summary>The file of fw_cfg that is the place for the log of what firmware measures, and its bytes.</summary>
+    public const string TpmLogFile = "etc/tpm/log";
+    public const int TpmLogSize = 64 << 10;
 
     /// <summary>Windows ACPI Emulated Devices Table: clock and PM timer read right the first time.</summary>
     public static byte[] Waet() => new ByteWriter().U32(3).ToArray();
