@@ -42,6 +42,11 @@ public sealed class UefiTests
         }
     }
 
+    /// <summary>Port 92h, the keyboard controller, port CF9h: the shell comes back each time.</summary>
+    [Fact]
+    public void UEFI_starts_again_after_a_reset_by_any_port()
+        => Assert.Equal(5, Shell(["--arch", "x86_64", "--memory", "256M"], "mm 92 1 -w 1 -IO -n", "mm 64 FE -w 1 -IO -n", "mm CF9 6 -w 1 -IO -n", "reset -s").Split("in 5 seconds").Length);
+
     private static string Shell(string[] options, params string[] commands)
     {
         using Process process = MynaProgram.Start(["run", "--firmware", "uefi", "--net", "none", .. options]);
