@@ -48,10 +48,9 @@ public sealed class DebianDiskTests
         }
     }
 
-    /// <summary>The console on a frame buffer: bochs-drm, virtio-gpu, and the ramfb that UEFI has set up (simpledrm).</summary>
+    /// <summary>The console on a frame buffer: bochs-drm, and the ramfb that UEFI has set up (simpledrm).</summary>
     [DebianDiskTheory]
     [InlineData("mbr.img", "bios", "std")]
-    [InlineData("mbr.img", "bios", "virtio")]
     [InlineData("gpt.img", "uefi", "ramfb")]
     public void Debian_asks_for_a_login_on_the_screen(string image, string firmware, string screen)
     {

@@ -27,14 +27,18 @@ public sealed class UefiTests
         }
     }
 
-    [Fact]
-    public void UEFI_finds_a_SATA_disk()
+    [Theory]
+    [InlineData("ahci", "Sata\\(0x0")]
+    [InlineData("virtio", "PciRoot\\(0x0\\)/Pci\\(0x1,0x0\\)")]
+    [InlineData("scsi", "Scsi\\(0x0,0x0\\)")]
+    [InlineData("nvme", "NVMe\\(0x1")]
+    public void UEFI_finds_a_disk(string controller, string path)
     {
         string disk = Path.GetTempFileName();
         try
         {
             File.WriteAllBytes(disk, new byte[1 << 20]);
-            Assert.Contains("Sata(0x0", Shell(["--arch", "x86_64", "--memory", "256M", "--disk", $"{disk},if=ahci"], "map -b", "reset -s"), StringComparison.Ordinal);
+            Assert.Matches(path, Shell(["--arch", "x86_64", "--memory", "256M", "--disk", $"{disk},if={controller}"], "map -b", "reset -s"));
         }
         finally
         {

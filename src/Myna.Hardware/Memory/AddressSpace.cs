@@ -147,8 +147,9 @@ public sealed class AddressSpace
         if (r is null || r.Size - (address - r.Start) < (ulong)size)
             return false;
         ulong offset = address - r.Start;
+        // What an instruction's register holds above the bytes that it stores is not the device's to see.
         if (r.Device is { } device)
-            return device.Write(offset, size, value);
+            return device.Write(offset, size, size < 8 ? value & ((1ul << (8 * size)) - 1) : value);
         if (r.Ram!.ReadOnly)
             return false;
         Span<byte> bytes = r.Ram.GetForWrite(offset + r.RamOffset, size);

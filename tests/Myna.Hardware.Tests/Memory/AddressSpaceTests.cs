@@ -4,6 +4,20 @@ namespace Myna.Hardware.Tests.Memory;
 
 public sealed class AddressSpaceTests
 {
+    [Theory]
+    [InlineData(1, 0xf0ul)]
+    [InlineData(2, 0xdef0ul)]
+    [InlineData(4, 0x9abcdef0ul)]
+    [InlineData(8, 0x123456789abcdef0ul)]
+    public void A_device_sees_the_bytes_that_are_stored(int size, ulong seen)
+    {
+        var space = new AddressSpace();
+        var device = new Device();
+        space.Map(0x1000, 8, "device", device);
+        Assert.True(space.Store(0x1000, size, 0x123456789abcdef0));
+        Assert.Equal((0ul, seen), device.Last);
+    }
+
     [Fact]
     public void Loads_and_stores_are_little_endian_and_stay_in_their_region()
     {
