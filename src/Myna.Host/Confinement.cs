@@ -38,8 +38,17 @@ public sealed partial record Confinement((uint User, uint Group)? User = null, s
     {
         try
         {
+            bool isNew = !Directory.Exists(folder);
             Directory.CreateDirectory(folder);
-            File.AppendAllText(Path.Combine(folder, "cgroup.procs"), $"{Environment.ProcessId}\n");
+            string processes = Path.Combine(folder, "cgroup.procs");
+            if (!File.Exists(processes))
+            {
+                // The kernel puts it into every control group: this is a folder like any other.
+                if (isNew)
+                    Directory.Delete(folder);
+                throw new IOException("it is no control group; those lie below /sys/fs/cgroup, with version 1 below a controller's folder, as in /sys/fs/cgroup/memory");
+            }
+            File.AppendAllText(processes, $"{Environment.ProcessId}\n");
         }
         catch (Exception e) when (e is UnauthorizedAccessException or IOException)
         {

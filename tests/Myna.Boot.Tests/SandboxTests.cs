@@ -23,6 +23,9 @@ public class SandboxTests
     {
         string kernel = Kernel(), root = Path.Combine(Path.GetDirectoryName(kernel)!, "root"), group = Path.Combine(Path.GetDirectoryName(kernel)!, "group");
         Directory.CreateDirectory(root);
+        // As the kernel makes it in every control group; a real one needs rights that not everybody has.
+        Directory.CreateDirectory(group);
+        File.WriteAllText(Path.Combine(group, "cgroup.procs"), "");
         var start = new ProcessStartInfo("unshare", ["--user", "--map-root-user", Path.Combine(MynaProgram.Root, "myna"), "run", "--arch", "x86_64", "--accel", "interp", "--memory", "16M", "--net", "none",
             "--sandbox", $"on,chroot={root},cgroup={group}", "--kernel", kernel])
         {
@@ -45,6 +48,23 @@ public class SandboxTests
         {
             process.Kill(entireProcessTree: true);
             process.WaitForExit();
+            Directory.Delete(Path.GetDirectoryName(kernel)!, recursive: true);
+        }
+    }
+
+    [Fact]
+    public void A_folder_is_no_control_group()
+    {
+        string kernel = Kernel(), group = Path.Combine(Path.GetDirectoryName(kernel)!, "group");
+        try
+        {
+            Result result = MynaProgram.Run("run", "--arch", "x86_64", "--accel", "interp", "--memory", "16M", "--net", "none", "--sandbox", $"cgroup={group}", "--kernel", kernel);
+            Assert.NotEqual(0, result.Status);
+            Assert.Contains($"cgroup={group}: it is no control group", result.Error, StringComparison.Ordinal);
+            Assert.False(Directory.Exists(group));
+        }
+        finally
+        {
             Directory.Delete(Path.GetDirectoryName(kernel)!, recursive: true);
         }
     }
