@@ -83,8 +83,11 @@ public abstract partial class GigabitController : PciDevice, INetFrontend
             ResetRegisters();
             UpdateInterrupts();
         }
-        _packet = default;
-        Array.Clear(_frame);
+        lock (_txLock)
+        {
+            _packet = default;
+            Array.Clear(_frame);
+        }
         _ioAddress = 0;
     }
 
