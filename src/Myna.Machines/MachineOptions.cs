@@ -130,18 +130,11 @@ public sealed record WatchdogDevice(GuestAction Action = GuestAction.Reset) : De
 /// <param name="Id">The same whatever happens; null for a random one, and another after each load.</param>
 public sealed record GenerationDevice(Guid? Id = null) : DeviceOptions(DeviceBus.Auto);
 
-/// <summary>What a <see cref="SoundDevice"/> is.</summary>
-public enum SoundKind
-{
-    /// <summary>Intel's High Definition Audio: an ICH9's controller on q35, elsewhere an ICH6's, with one codec.</summary>
-    Hda,
-
-    /// <summary>virtio-snd.</summary>
-    Virtio,
-}
-
-/// <summary>A sound device, heard by <see cref="MachineOptions.Audio"/>; what it records is silence.</summary>
-public sealed record SoundDevice(SoundKind Kind = SoundKind.Hda, DeviceBus Bus = DeviceBus.Auto) : DeviceOptions(Bus);
+/// <summary>
+/// Intel's High Definition Audio: an ICH9's controller on q35, elsewhere an ICH6's, with one codec. Heard by
+/// <see cref="MachineOptions.Audio"/>; what it records is silence.
+/// </summary>
+public sealed record SoundDevice() : DeviceOptions(DeviceBus.Auto);
 
 /// <summary>What a <see cref="UsbDeviceOptions"/> is.</summary>
 public enum UsbKind

@@ -50,10 +50,10 @@ internal static class UserDevices
                     Add(new PvpanicPci(power, panic.Action, options.Log[LogNames.Panic]), wanted);
                 continue;
             }
-            if (wanted is SoundDevice { Kind: SoundKind.Hda })
+            if (wanted is SoundDevice)
             {
-                if (!pci || wanted.Bus == DeviceBus.Mmio)
-                    throw new MachineException($"HDA sound plugs into PCI, which the board {options.Board} has not; use virtio");
+                if (!pci)
+                    throw new MachineException($"sound plugs into PCI, which the board {options.Board} has not; take another board");
                 Add(new HdaController(memory, clock, options.Audio, ich9: options.Board == "q35"), wanted);
                 continue;
             }

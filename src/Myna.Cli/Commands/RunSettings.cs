@@ -58,7 +58,7 @@ internal sealed record RunSettings
     public PanicDevice? Panic { get; init; }
 
     /// <summary>The sound device; null for none.</summary>
-    public SoundKind? Sound { get; init; }
+    public bool Sound { get; init; }
 
     /// <summary>The WAVE file that hears the machine; null for none.</summary>
     public string? Audio { get; init; }

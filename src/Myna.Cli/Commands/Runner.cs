@@ -40,8 +40,8 @@ internal static class Runner
                 devices.Add(panic);
             if (settings.Generation is { } generation)
                 devices.Add(generation);
-            if (settings.Sound is { } sound)
-                devices.Add(new SoundDevice(sound));
+            if (settings.Sound)
+                devices.Add(new SoundDevice());
             if (settings.Balloon)
                 devices.Add(new BalloonDevice());
             var options = new MachineOptions
