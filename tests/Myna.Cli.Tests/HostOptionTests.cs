@@ -46,6 +46,11 @@ public sealed class HostOptionTests
         string folder = Directory.CreateTempSubdirectory("myna-cgroup").FullName;
         try
         {
+            IOException error = Assert.Throws<IOException>(() => new Confinement(Cgroup: folder).Enter());
+            Assert.Contains("no control group", error.Message, StringComparison.Ordinal);
+
+            // What the kernel keeps in every control group.
+            File.WriteAllText(Path.Combine(folder, "cgroup.procs"), "");
             new Confinement(Cgroup: folder).Enter();
             Assert.Equal($"{Environment.ProcessId}\n", File.ReadAllText(Path.Combine(folder, "cgroup.procs")));
         }

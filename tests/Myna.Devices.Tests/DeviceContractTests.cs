@@ -21,6 +21,7 @@ using Myna.Devices.Tests.Support;
 using Myna.Devices.Tests.Virtio.Kit;
 using Myna.Devices.Timers;
 using Myna.Devices.Usb;
+using Myna.Devices.Virtio.Gpu;
 using Myna.Devices.Virtio.Scsi;
 using Myna.Devices.Virtio.Transport;
 using Myna.Hardware.Memory;
@@ -261,6 +262,14 @@ public sealed class DeviceContractTests
         {
             var clock = new ManualClock();
             var vga = new BochsVga(clock, 1 << 20);
+            return new(vga, vga.Reset, clock, new PciPage(vga), new BarPage(vga, 2), new Spectator(vga.Draw));
+        },
+        ["virtio-vga"] = () =>
+        {
+            var clock = new ManualClock();
+            var memory = new AddressSpace();
+            memory.Map(0, s_ram);
+            var vga = new VirtioVga(new VirtioGpu(memory), clock, 1 << 20);
             return new(vga, vga.Reset, clock, new PciPage(vga), new BarPage(vga, 2), new Spectator(vga.Draw));
         },
         ["rtc"] = () =>

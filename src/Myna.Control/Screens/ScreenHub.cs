@@ -16,7 +16,6 @@ public sealed class ScreenHub : IDisposable
     private readonly Thread _thread;
     private readonly ScrollFinder _scroll = new();
     private bool[] _afterMove = [];
-    private IScreen? _screen;
     private bool _stop, _hurry;
 
     public ScreenHub(Machine machine)
@@ -125,9 +124,6 @@ public sealed class ScreenHub : IDisposable
         if (screen is not null)
         {
             Surface.ClearDamage();
-            if (!ReferenceEquals(screen, _screen))
-                Surface.DamageAll();
-            _screen = screen;
             screen.Draw(Surface);
         }
         bool cursor = !ReferenceEquals(screen?.Cursor, Cursor);

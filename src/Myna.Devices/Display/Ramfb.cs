@@ -45,6 +45,7 @@ public sealed partial class Ramfb : IScreen
 
     public void Draw(Surface surface)
     {
+        surface.Claim(this);
         lock (_lock)
         {
             if (!TryRead(out ulong address, out int width, out int height, out int stride))

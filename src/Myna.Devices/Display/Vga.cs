@@ -107,6 +107,7 @@ public sealed partial class Vga : IPortDevice
     /// <summary>Draws what the registers and the memory say.</summary>
     public void Draw(Surface surface)
     {
+        surface.Claim(this);
         _settle?.Invoke();
         VgaPicture picture;
         uint version;

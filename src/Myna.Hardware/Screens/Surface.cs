@@ -12,6 +12,7 @@ public sealed class Surface
     /// <summary>The largest screen; a device shows part of a larger one.</summary>
     public const int MaximumWidth = 8192, MaximumHeight = 8192;
 
+    private object? _artist;
     private uint[] _pixels = [];
     private bool[] _damage = [];
 
@@ -25,7 +26,7 @@ public sealed class Surface
     public int Columns => (Width + TileWidth - 1) / TileWidth;
     public int Rows => (Height + TileHeight - 1) / TileHeight;
 
-    /// <summary>Counts changes of the size.</summary>
+    /// <summary>Counts changes of the size, and of who draws.</summary>
     public int Generation { get; private set; }
 
     /// <summary>Tiles that changed since <see cref="ClearDamage"/>, row by row.</summary>
@@ -36,6 +37,16 @@ public sealed class Surface
 
     /// <summary>The pixels of a row: red in bits 16 to 23, green in 8 to 15, blue in 0 to 7; the other bits mean nothing.</summary>
     public ReadOnlySpan<uint> Row(int y) => _pixels.AsSpan(y * Width, Width);
+
+    /// <summary>Says who draws from now on: after another one, nothing that a screen remembers of the surface counts any more.</summary>
+    public void Claim(object artist)
+    {
+        if (ReferenceEquals(_artist, artist))
+            return;
+        _artist = artist;
+        Generation++;
+        DamageAll();
+    }
 
     /// <summary>Gives the surface a size, between 1 and the maximum in each direction; a new one is black and damaged.</summary>
     public void Resize(int width, int height)

@@ -1,6 +1,7 @@
 using Myna.Devices.Display;
 using Myna.Devices.Input;
 using Myna.Devices.Pci;
+using Myna.Devices.Virtio.Gpu;
 using Myna.Hardware.Screens;
 using Myna.Machines.Loading;
 
@@ -33,7 +34,7 @@ internal abstract partial class PcBoard
         if (Options.Screen is ScreenKind.Std or ScreenKind.Virtio)
             AddVga(pci);
         if (Options.Screen == ScreenKind.Virtio)
-            ScreenDevices.AddVirtio(pci, Memory, Log, _screens, _keyboards, _pointers);
+            ScreenDevices.AddInput(pci, Memory, Log, _keyboards, _pointers);
         if (Options.Screen == ScreenKind.Ramfb)
         {
             _ramfb = new Ramfb(Memory);
@@ -53,10 +54,19 @@ internal abstract partial class PcBoard
     private void AddVga(PciHost pci)
     {
         byte[]? rom = Options.VgaBios is { } path ? ImageFile.Read(path, "VGA BIOS") : null;
-        // Without firmware there is nobody to run it; its font is of use.
-        var vga = new BochsVga(Clock, rom: HasFirmware ? rom : null);
-        _vga = vga.Vga;
         _font = [.. VgaFont.Find(rom)];
+        // Without firmware there is nobody to run it; its font is of use.
+        if (!HasFirmware)
+            rom = null;
+        if (Options.Screen == ScreenKind.Virtio)
+            Add(pci, new VirtioVga(new VirtioGpu(Memory, log: Log[LogNames.VirtioGpu]), Clock, rom: rom));
+        else
+            Add(pci, new BochsVga(Clock, rom: rom));
+    }
+
+    private void Add<T>(PciHost pci, T vga) where T : PciDevice, IPcDisplay
+    {
+        _vga = vga.Vga;
         _screenMemory.Add(vga);
         _screens.Add(vga);
         pci.Add(vga);

@@ -126,6 +126,21 @@ internal sealed class SystemGuest : IDisposable
         return this;
     }
 
+    /// <summary>Types the same at the screen, again and again, until the serial port answers.</summary>
+    public SystemGuest TypesUntil(string text, string pattern)
+    {
+        Stopwatch? since = null;
+        return Until(() =>
+        {
+            if (since is not { Elapsed.TotalSeconds: < 10 })
+            {
+                Types(text);
+                since = Stopwatch.StartNew();
+            }
+            return Regex.IsMatch(Serial[_from..], pattern);
+        }, () => $"\"{pattern}\" does not come; the serial port:\n{Serial}");
+    }
+
     /// <param name="keysym">X11's name of a key.</param>
     public SystemGuest Press(uint keysym)
     {

@@ -57,12 +57,14 @@ public sealed partial class VirtioGpu : VirtioDevice, IScreen
 
     public CursorImage? Cursor => Volatile.Read(ref _cursorImage);
 
-    bool IScreen.IsActive => Volatile.Read(ref _scanout) != 0;
+    /// <summary>The driver shows something.</summary>
+    public bool IsActive => Volatile.Read(ref _scanout) != 0;
 
     protected override ulong DeviceFeatures => FeatureEdid;
 
     public void Draw(Surface surface)
     {
+        surface.Claim(this);
         lock (_gate)
         {
             if (_scanout == 0 || Find(_scanout) is not { } resource || !_rect.IsIn(resource.Width, resource.Height))

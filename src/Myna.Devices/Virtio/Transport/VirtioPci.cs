@@ -10,13 +10,12 @@ namespace Myna.Devices.Virtio.Transport;
 /// messages, INTA otherwise.
 /// </summary>
 [Stateful("virtio-pci")]
-public sealed partial class VirtioPci : PciDevice, IVirtioTransport, IDrainable
+public partial class VirtioPci : PciDevice, IVirtioTransport, IDrainable
 {
     private const ushort VendorId = 0x1af4, FirstDeviceId = 0x1040, SubsystemId = 0x1100;
-    private const int StructureBar = 0, MsixBar = 2;
 
-    // Where the structures lie in their BAR, a page each.
-    private const ulong PageSize = 0x1000, CommonPage = 0, IsrPage = 1, DevicePage = 2, NotifyPage = 3;
+    // Where the structures lie in their BAR, a page each, behind what a derived device has there.
+    private const ulong PageSize = 0x1000, CommonPage = 0, IsrPage = 1, DevicePage = 2, NotifyPage = 3, Pages = 4;
     private const uint NotifyMultiplier = 4;
 
     // cfg_type of a capability (section 4.1.4).
@@ -25,7 +24,8 @@ public sealed partial class VirtioPci : PciDevice, IVirtioTransport, IDrainable
     private const uint IsrQueue = 1, IsrConfig = 2;
 
     private readonly Lock _isrLock = new();
-    private readonly int _pciCfg;
+    private readonly int _pciCfg, _structureBar, _msixBar;
+    private readonly ulong _start;
 
     [Saved(20)]
     private readonly VirtioDevice _device;
@@ -41,12 +41,19 @@ public sealed partial class VirtioPci : PciDevice, IVirtioTransport, IDrainable
 
     /// <param name="rom">Firmware for booting from the device, or empty.</param>
     public VirtioPci(VirtioDevice device, ReadOnlyMemory<byte> rom = default)
-        : base(device.Name, new PciIdentity(VendorId, (ushort)(FirstDeviceId + device.Id), ClassCode(device.Id), 1, VendorId, SubsystemId))
+        : this(device, device.Name, ClassCode(device.Id), structureBar: 0, start: 0, msixBar: 2, rom)
+    {
+    }
+
+    /// <param name="start">Bytes of the BAR in front of the structures, which are the derived device's; whole pages.</param>
+    protected VirtioPci(VirtioDevice device, string name, uint classCode, int structureBar, ulong start, int msixBar, ReadOnlyMemory<byte> rom)
+        : base(name, new PciIdentity(VendorId, (ushort)(FirstDeviceId + device.Id), classCode, 1, VendorId, SubsystemId))
     {
         _device = device;
+        (_structureBar, _start, _msixBar) = (structureBar, start, msixBar);
         _queueVectors = new ushort[device.Queues.Length];
         Array.Fill(_queueVectors, VirtioPciCommon.NoVector);
-        AddBar(StructureBar, 4 * PageSize, is64Bit: true, prefetchable: true);
+        AddBar(structureBar, System.Numerics.BitOperations.RoundUpToPowerOf2(start + Pages * PageSize), is64Bit: true, prefetchable: true);
         AddIntx();
         AddStructure(CommonCfg, CommonPage, VirtioPciCommon.Size, 16);
         AddStructure(IsrCfg, IsrPage, 1, 16);
@@ -69,10 +76,13 @@ public sealed partial class VirtioPci : PciDevice, IVirtioTransport, IDrainable
 
     public override bool ReadBar(int bar, ulong offset, int size, out ulong value)
     {
-        if (bar != StructureBar)
+        if (bar != _structureBar)
             return base.ReadBar(bar, offset, size, out value);
-        int at = (int)(offset & (PageSize - 1));
         value = 0;
+        if (offset < _start)
+            return true;
+        offset -= _start;
+        int at = (int)(offset & (PageSize - 1));
         switch (offset / PageSize)
         {
             case CommonPage:
@@ -91,10 +101,13 @@ public sealed partial class VirtioPci : PciDevice, IVirtioTransport, IDrainable
 
     public override bool WriteBar(int bar, ulong offset, int size, ulong value)
     {
-        if (bar != StructureBar)
+        if (bar != _structureBar)
             return base.WriteBar(bar, offset, size, value);
-        int at = (int)(offset & (PageSize - 1));
-        switch (offset / PageSize)
+        if (offset < _start)
+            return true;
+        ulong place = offset - _start;
+        int at = (int)(place & (PageSize - 1));
+        switch (place / PageSize)
         {
             case CommonPage when size == 8:
                 _ = WriteBar(bar, offset, 4, (uint)value);
@@ -116,11 +129,11 @@ public sealed partial class VirtioPci : PciDevice, IVirtioTransport, IDrainable
 
     public override IReadOnlyList<Doorbell> DoorbellsOf(int bar)
     {
-        if (bar != StructureBar)
+        if (bar != _structureBar)
             return [];
         List<Doorbell> doorbells = [];
         foreach (Virtqueue queue in _device.Queues)
-            doorbells.Add(new Doorbell(NotifyPage * PageSize + NotifyMultiplier * (ulong)queue.Index, 2, null));
+            doorbells.Add(new Doorbell(_start + NotifyPage * PageSize + NotifyMultiplier * (ulong)queue.Index, 2, null));
         return doorbells;
     }
 
@@ -161,7 +174,7 @@ public sealed partial class VirtioPci : PciDevice, IVirtioTransport, IDrainable
     {
         // One vector for each queue and one for configuration changes.
         if (host.HasMsi)
-            AddMsix(MsixBar, _device.Queues.Length + 1);
+            AddMsix(_msixBar, _device.Queues.Length + 1);
     }
 
     protected override void CommandChanged()
@@ -204,7 +217,7 @@ public sealed partial class VirtioPci : PciDevice, IVirtioTransport, IDrainable
             bar = (int)Config.Get(_pciCfg + 4, 1);
             offset = Config.Get(_pciCfg + 8, 4);
             uint length = Config.Get(_pciCfg + 12, 4);
-            return length == (uint)size && offset % length == 0 && offset < 4 * PageSize && (bar == StructureBar || (bar == MsixBar && Msix is not null));
+            return length == (uint)size && offset % length == 0 && offset < _start + Pages * PageSize && (bar == _structureBar || (bar == _msixBar && Msix is not null));
         }
     }
 
@@ -214,8 +227,8 @@ public sealed partial class VirtioPci : PciDevice, IVirtioTransport, IDrainable
         int cap = Config.AddCapability(PciCapabilityId.VendorSpecific, size);
         Config.Define(cap + 2, 1, size);
         Config.Define(cap + 3, 1, type);
-        Config.Define(cap + 4, 1, StructureBar);
-        Config.Define(cap + 8, 4, (uint)(page * PageSize));
+        Config.Define(cap + 4, 1, (uint)_structureBar);
+        Config.Define(cap + 8, 4, (uint)(_start + page * PageSize));
         Config.Define(cap + 12, 4, length);
         return cap;
     }
