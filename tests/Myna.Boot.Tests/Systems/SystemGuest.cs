@@ -80,7 +80,12 @@ internal sealed class SystemGuest : IDisposable
         }
     }
 
-    public (int Width, int Height) Size => (_vnc.Width, _vnc.Height);
+    /// <summary>Looks at the screen until it is no longer the PC's 80x25 characters.</summary>
+    public SystemGuest LeavesTextMode() => Until(() =>
+    {
+        _vnc.Update(incremental: false);
+        return (_vnc.Width, _vnc.Height) != (720, 400);
+    }, () => "the screen stays in text mode\n" + Serial);
 
     /// <summary>Looks at the screen until a text stands there.</summary>
     /// <param name="pattern">A regular expression.</param>
