@@ -95,7 +95,7 @@ public sealed partial class IdeChannel
     private ushort ReadData(int bytes)
     {
         if (_phase != Phase.DataIn)
-            return bytes == 1 ? Nothing : (ushort)0xffff;
+            return bytes == 1 ? Nothing : (ushort)(0xff00 | Nothing);
         // A block of odd length is read in words all the same.
         int value = _data[_position++];
         if (bytes == 2 && _position < _blockEnd)

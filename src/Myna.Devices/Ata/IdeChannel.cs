@@ -39,7 +39,9 @@ public sealed partial class IdeChannel : IDrainable
     }
 
     private const int BufferSize = 64 << 10, PacketSize = 12, PrdSize = 8;
-    private const byte Nothing = 0xff;
+
+    /// <summary>What is read where nobody drives the bus: a resistor of the host pulls DD7 low, so that no drive does not look like a busy one (ATA/ATAPI-6, 4.3).</summary>
+    private const byte Nothing = 0x7f;
 
     // Bus master command and status.
     private const byte SSBM = 1, RWCON = 8, BMIDEA = 1, IDEDMAE = 2, IDEINTS = 4, DriveCapable = 0x60;
@@ -194,7 +196,7 @@ public sealed partial class IdeChannel : IDrainable
 
     private byte ReadRegister(int offset)
     {
-        // Without a drive the bus floats, and by that firmware knows.
+        // Without a drive the bus floats.
         if (_first is null && _second is null)
             return Nothing;
         ref Registers r = ref _drives[Selected];

@@ -90,7 +90,7 @@ public sealed class SystemTests
     [InlineData("isolinux.iso")]
     public void Debian_installers_first_screens(string from)
     {
-        string[] media = from == "direct" ? ["--kernel", File("linux"), "--initrd", File("initrd.gz"), "--append", "console=tty0 vga=normal fb=false"] : ["--firmware", "bios", "--cdrom", File(from)];
+        string[] media = from == "direct" ? ["--kernel", File("linux"), "--initrd", File("initrd.gz"), "--append", "console=tty0 vga=normal fb=false nomodeset"] : ["--firmware", "bios", "--cdrom", File(from)];
         using SystemGuest guest = Start(TimeSpan.FromMinutes(6), ["--memory", "1G", .. media]);
         if (from == "isolinux.iso")
             guest.Sees("boot: *\n").Types("\n");

@@ -82,7 +82,7 @@ public sealed class IdeTests : IDisposable
         Assert.Equal((0, 1, 1, 0x14, 0xeb), (Alternate, In(2), In(3), In(4), In(5)));
         // No drive at the other channel: the bus floats.
         _ide.Channel(1).CommandBlock.Out(2, 0x55);
-        Assert.All(Enumerable.Range(1, 7), i => Assert.Equal(0xff, _ide.Channel(1).CommandBlock.In(i)));
+        Assert.All(Enumerable.Range(1, 7), i => Assert.Equal(0x7f, _ide.Channel(1).CommandBlock.In(i)));
     }
 
     [Fact]
