@@ -70,6 +70,15 @@ public sealed class SystemTests
     }
 
     [SystemFact]
+    public void U_Boot_as_a_PCs_firmware()
+    {
+        using var guest = new Conversation(["run", "--arch", "x86_64", "--machine", "q35", "--firmware", File("u-boot.rom"), "--net", "user,model=e1000", "--display", "none"]);
+        guest.Await("Hit any key").Send("\r").Await("=> ").Send("dhcp none\r").Await(@"bound to address 10\.0\.2\.15").Send("\u0003").Await("=> ");
+        guest.Send("mw.l 100000 6d796e61 4 && crc32 100000 10\r").Await("==> 49767876").Await("=> ");
+        guest.Send("reset\r").Await("Hit any key").Send("\r").Await("=> ");
+    }
+
+    [SystemFact]
     public void Xen_with_a_Linux_dom0()
     {
         using SystemGuest guest = Start("--firmware", "bios", "--cdrom", File("xen.iso"), "--memory", "1G", "--cpus", "2");
