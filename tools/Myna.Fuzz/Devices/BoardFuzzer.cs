@@ -124,7 +124,7 @@ internal sealed class BoardFuzzer : IDisposable
         for (int function = 0; function < 256 && _board != "microvm"; function += 8)
         {
             if ((GetConfig(function, 0, 4) & 0xFFFF) == 0x1AF4)
-                _virtio.Add(new VirtioRubbish(this, new PciPlug(this, function, (IsRiscV ? 0x4000_0000u : 0xC000_0000u) + ((ulong)function << 17)), _random));
+                _virtio.Add(new VirtioRubbish(this, new PciPlug(this, function, (IsRiscV ? 0x4000_0000u : 0xC000_0000u) + ((ulong)function << 22)), _random));
         }
     }
 
