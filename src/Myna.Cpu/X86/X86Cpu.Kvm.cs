@@ -224,6 +224,11 @@ public sealed partial class X86Cpu
     /// <returns>False: the model lacks it.</returns>
     internal bool TryGetKvmMsr(uint msr, out ulong value) => TryReadMsr(msr, out value);
 
+    /// <summary>The machine's clock.</summary>
+    internal ulong Now => _clock.Now;
+
+    internal void SetKvmTscOffset(ulong value) => Volatile.Write(ref _tscOffset, value);
+
     /// <summary>Sets an MSR's value without the checks and effects of a guest's WRMSR.</summary>
     internal void SetKvmMsr(uint msr, ulong value)
     {

@@ -26,7 +26,8 @@ internal static class KvmIoctl
         INTERRUPT = Iow(0x86, 4), GET_MSRS = Iowr(0x88, 8), SET_MSRS = Iow(0x89, 8), GET_LAPIC = Ior(0x8e, 1024), SET_LAPIC = Iow(0x8f, 1024), SET_CPUID2 = Iow(0x90, 8), GET_CPUID2 = Iowr(0x91, 8),
         GET_MP_STATE = Ior(0x98, 4), SET_MP_STATE = Iow(0x99, 4), NMI = Io(0x9a), SET_GUEST_DEBUG = Iow(0x9b, 72), GET_VCPU_EVENTS = Ior(0x9f, 64), SET_VCPU_EVENTS = Iow(0xa0, 64),
         GET_DEBUGREGS = Ior(0xa1, 128), SET_DEBUGREGS = Iow(0xa2, 128), SET_TSC_KHZ = Io(0xa2), GET_TSC_KHZ = Io(0xa3), GET_XSAVE = Ior(0xa4, 4096), SET_XSAVE = Iow(0xa5, 4096),
-        GET_XCRS = Ior(0xa6, 392), SET_XCRS = Iow(0xa7, 392), KVMCLOCK_CTRL = Io(0xad), GET_SREGS2 = Ior(0xcc, 320), SET_SREGS2 = Iow(0xcd, 320), GET_XSAVE2 = Ior(0xcf, 4096);
+        GET_XCRS = Ior(0xa6, 392), SET_XCRS = Iow(0xa7, 392), KVMCLOCK_CTRL = Io(0xad), GET_SREGS2 = Ior(0xcc, 320), SET_SREGS2 = Iow(0xcd, 320), GET_XSAVE2 = Ior(0xcf, 4096),
+        SET_DEVICE_ATTR = Iow(0xe1, 24), GET_DEVICE_ATTR = Iow(0xe2, 24);
 }
 
 /// <summary>Optional parts of the interface, by their names and numbers in linux/kvm.h.</summary>

@@ -105,6 +105,13 @@ public struct KvmMsr
     public ulong Value;
 }
 
+/// <summary>kvm_device_attr: something of a CPU or a device that has no request of its own.</summary>
+internal struct KvmDeviceAttr
+{
+    public uint Flags, Group;
+    public ulong Attribute, Address;
+}
+
 /// <summary>kvm_guest_debug.</summary>
 [StructLayout(LayoutKind.Sequential, Size = 72)]
 public struct KvmGuestDebug

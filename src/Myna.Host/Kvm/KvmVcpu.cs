@@ -354,6 +354,31 @@ public sealed unsafe class KvmVcpu : KvmDescriptor
     /// <returns>False: the processor cannot scale it so.</returns>
     public bool TrySetTscKilohertz(uint value) => Call(KvmIoctl.SET_TSC_KHZ, (nint)value) >= 0;
 
+    /// <summary>What the kernel adds to the host's counter, scaled, to make the guest's (KVM_VCPU_TSC_OFFSET).</summary>
+    /// <returns>False: the kernel does not tell.</returns>
+    public bool TryGetTscOffset(out ulong value)
+    {
+        value = 0;
+        return TscOffset(KvmIoctl.GET_DEVICE_ATTR, ref value);
+    }
+
+    /// <returns>False: the kernel cannot do that, or says that it can and keeps no such offset (the software back end).</returns>
+    public bool TrySetTscOffset(ulong value)
+    {
+        ulong copy = value;
+        return TscOffset(KvmIoctl.SET_DEVICE_ATTR, ref copy) && TryGetTscOffset(out ulong kept) && kept == value;
+    }
+
+    private bool TscOffset(uint request, ref ulong value)
+    {
+        fixed (ulong* p = &value)
+        {
+            // Group KVM_VCPU_TSC_CTRL, attribute KVM_VCPU_TSC_OFFSET. SAFETY: the kernel reads or writes eight bytes there.
+            var attribute = new KvmDeviceAttr { Address = (ulong)p };
+            return Call(request, ref attribute) >= 0;
+        }
+    }
+
     /// <summary>Tells a guest's kvmclock that it was paused, so that its watchdogs stay calm.</summary>
     public void NotePause() => _ = Call(KvmIoctl.KVMCLOCK_CTRL);
 

@@ -22,6 +22,7 @@ public sealed class CpuBlock : IDisposable
     internal const int JumpCacheEntry = 32;
 
     private readonly NativeBlock _memory;
+    private bool _isFree;
 
     /// <param name="mmuModes">How many soft-TLBs: one for each way of translating addresses that alternates often.</param>
     public CpuBlock(int mmuModes)
@@ -29,6 +30,7 @@ public sealed class CpuBlock : IDisposable
         ArgumentOutOfRangeException.ThrowIfLessThan(mmuModes, 1);
         MmuModes = mmuModes;
         _memory = new NativeBlock(JumpCacheOffset + (JumpCacheEntry << JumpCacheBits));
+        GC.AddMemoryPressure(_memory.Size);
         Tlb = new SoftTlb(this, _memory, TlbOffset, mmuModes);
         ref JitContext context = ref Context;
         context.Mxcsr = context.HostMxcsr = 0x1F80;
@@ -97,5 +99,21 @@ public sealed class CpuBlock : IDisposable
         _jumpPages[page >> 6] |= 1UL << (page & 63);
     }
 
-    public void Dispose() => _memory.Dispose();
+    /// <summary>For whoever knows that nobody looks at the CPU any more; otherwise the collector finds out: a timer may reach the CPU of a machine that is over.</summary>
+    public void Dispose()
+    {
+        Free();
+        GC.SuppressFinalize(this);
+    }
+
+    ~CpuBlock() => Free();
+
+    private void Free()
+    {
+        if (_isFree)
+            return;
+        _isFree = true;
+        GC.RemoveMemoryPressure(_memory.Size);
+        _memory.Dispose();
+    }
 }

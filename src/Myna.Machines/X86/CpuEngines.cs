@@ -28,7 +28,7 @@ internal sealed class CpuEngines : IDisposable
         {
             try
             {
-                _kvm = new KvmMachine(kvm.Host, space, log, kvm.Irqchip) { Clock = kvm.Paravirtual == 0 ? null : new KvmClock(clock, pvClock) };
+                _kvm = new KvmMachine(kvm.Host, space, log, kvm.Irqchip) { TscHertz = kvm.TscHertz, Clock = kvm.Paravirtual == 0 ? null : new KvmClock(clock, pvClock) };
             }
             catch (IOException e)
             {

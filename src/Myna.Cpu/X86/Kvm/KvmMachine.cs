@@ -77,6 +77,9 @@ public sealed class KvmMachine : IDisposable
     /// </summary>
     public bool UsesGuestDebug { get; set; }
 
+    /// <summary>Frequency of the time stamp counters; 0 for what the kernel makes it.</summary>
+    public ulong TscHertz { get; init; }
+
     /// <summary>kvmclock, if guests have it.</summary>
     public KvmClock? Clock { get; init; }
 
@@ -85,12 +88,17 @@ public sealed class KvmMachine : IDisposable
     {
         Irqchip?.Recall();
         Clock?.TakeBack(Vm);
+        Tsc.Forget();
     }
 
     /// <summary>Interrupt controllers in the kernel, if there are any.</summary>
     public KvmIrqchip? Irqchip { get; }
 
     internal LogChannel Log { get; }
+    internal KvmTsc Tsc { get; } = new();
+
+    /// <summary>Whether counters advance as the machine's clock does.</summary>
+    internal bool ScalesTsc => TscHertz == Cpuid.TscHertz;
     internal bool HasSregs2 { get; }
     internal bool HasXsave2 { get; }
     internal bool SharesRegisters { get; }
@@ -114,6 +122,9 @@ public sealed class KvmMachine : IDisposable
     {
         stepper.Uncached = true;
         KvmVcpu vcpu = Vm.CreateVcpu(cpu.Index);
+        uint kilohertz = (uint)(TscHertz / 1000);
+        if (kilohertz != 0 && vcpu.TscKilohertz != kilohertz && !vcpu.TrySetTscKilohertz(kilohertz))
+            throw new IOException($"KVM: the kernel refuses a time stamp counter of {kilohertz} kHz");
         if (_dirtyRing != 0)
             vcpu.MapDirtyRing(_dirtyRing);
         if (_lazy is null && vcpu.CoalescedRing(_host.Check(KvmCapability.COALESCED_MMIO)) is { } ring)

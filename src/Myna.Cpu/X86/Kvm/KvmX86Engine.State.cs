@@ -120,7 +120,7 @@ public sealed partial class KvmX86Engine
             if (!_cpu.TryGetKvmMsr(_msrs[i], out ulong value))
                 continue;
             // The counter runs: it is set only when it is far from where the kernel's must be.
-            if (i == 0 ? !IsTscMoved(value) : value == _msrValues[i])
+            if (i == 0 ? !IsTscMoved() || TryPushTscOffset() : value == _msrValues[i])
                 continue;
             _msrValues[i] = value;
             _msrBuffer[count++] = new KvmMsr { Index = _msrs[i], Value = value };
@@ -132,12 +132,22 @@ public sealed partial class KvmX86Engine
     private ulong _tscOffsetPulled = ulong.MaxValue;
 
     // MSR 10h is the first in the list.
-    private bool IsTscMoved(ulong value)
+    private bool IsTscMoved()
     {
         ulong offset = _cpu.TscOffset;
         bool moved = offset != _tscOffsetPulled;
         _tscOffsetPulled = offset;
         return moved;
+    }
+
+    // Written as what the kernel keeps, not as a value, which would be late.
+    private bool TryPushTscOffset()
+    {
+        var msr = new KvmMsr { Index = Msr.Tsc };
+        if (!_machine.ScalesTsc || !_vcpu.TryGetTscOffset(out ulong kernel) || _vcpu.ReadMsrs(new Span<KvmMsr>(ref msr)) != 1)
+            return false;
+        ulong now = _cpu.Now;
+        return _vcpu.TrySetTscOffset(kernel + (_cpu.TscOffset - _machine.Tsc.Map(kernel, msr.Value - now, now)));
     }
 
     /// <returns>Whether an event on its way was delivered, so that pc is a handler's.</returns>
@@ -187,6 +197,8 @@ public sealed partial class KvmX86Engine
             _msrValues[i] = _msrBuffer[i].Value;
             _cpu.SetKvmMsr(_msrs[i], _msrBuffer[i].Value);
         }
+        if (_machine.ScalesTsc && _vcpu.TryGetTscOffset(out ulong kernel))
+            _cpu.SetKvmTscOffset(_machine.Tsc.Map(kernel, _cpu.TscOffset, _cpu.Now));
         _tscOffsetPulled = _cpu.TscOffset;
     }
 }

@@ -352,6 +352,45 @@ public sealed class FeatureTests
         Assert.Equal(7UL, f.R(8));
     }
 
+    // Time stamp counters.
+
+    [FactIfKvm]
+    public void A_counter_is_an_offset_from_the_hosts()
+    {
+        using KvmHost host = KvmHost.TryOpen(out _)!;
+        using KvmVm vm = host.CreateVm();
+        using KvmVcpu cpu = vm.CreateVcpu(0);
+        ulong Read()
+        {
+            var msr = new KvmMsr { Index = 0x10 };
+            Assert.Equal(1, cpu.ReadMsrs(new Span<KvmMsr>(ref msr)));
+            return msr.Value;
+        }
+        const ulong Far = 1UL << 50, Near = 1UL << 40;
+        ulong before = Read();
+        // The software back end has none, and nothing must have happened then.
+        if (cpu.TryGetTscOffset(out ulong offset) && cpu.TrySetTscOffset(offset + Far))
+            Assert.InRange(Read() - before, Far, Far + Near);
+        else
+            Assert.InRange(Read() - before, 0UL, Near);
+        Assert.NotEqual(0u, cpu.TscKilohertz);
+        // The rate that it has can be asked for anywhere.
+        Assert.True(cpu.TrySetTscKilohertz(cpu.TscKilohertz));
+    }
+
+    [Fact]
+    public void Counters_stay_as_far_apart_as_the_guest_has_them()
+    {
+        var tsc = new KvmTsc();
+        Assert.Equal(100UL, tsc.Map(5000, 100, 1_000_000));
+        // Another CPU, whose reading came late.
+        Assert.Equal(100UL, tsc.Map(5000, 137, 1_000_500));
+        Assert.Equal(60UL, tsc.Map(4960, 99, 1_000_500));
+        Assert.Equal(103UL, tsc.Map(5000, 103, 1_000_001 + KvmTsc.Fresh));
+        tsc.Forget();
+        Assert.Equal(900UL, tsc.Map(5000, 900, 1_000_002 + KvmTsc.Fresh));
+    }
+
     // Paravirtual features.
 
     private const uint KvmClockBit = 1 << 3, SystemTime = 0x4b56_4d01;
