@@ -28,11 +28,14 @@ internal sealed class Conversation : IDisposable
 
     /// <summary>Reads on until a text has come that was not there at the previous call.</summary>
     /// <param name="pattern">A regular expression.</param>
-    public Conversation Await(string pattern)
+    /// <param name="failure">A text behind which it will not come.</param>
+    public Conversation Await(string pattern, string? failure = null)
     {
         var wanted = new Regex(pattern);
         while (true)
         {
+            if (failure is not null)
+                Assert.DoesNotContain(failure, _seen.ToString(_from, _seen.Length - _from), StringComparison.Ordinal);
             Match match = wanted.Match(_seen.ToString(_from, _seen.Length - _from));
             if (match.Success)
             {

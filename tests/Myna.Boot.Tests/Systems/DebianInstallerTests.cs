@@ -20,7 +20,8 @@ public sealed class DebianInstallerTests
             using (var installer = new Conversation(TimeSpan.FromHours(2), [.. machine, "--kernel", Path.Combine(folder, "linux"), "--initrd", Path.Combine(folder, "initrd.gz"),
                 "--append", "auto=true priority=critical console=ttyS0 DEBIAN_FRONTEND=text TERM=dumb --- console=tty0 console=ttyS0"]))
             {
-                installer.Await("Installing the base system").Await("Installing GRUB boot loader").Await("Power down");
+                const string Question = "Prompt: '?' for help";
+                installer.Await("Installing the base system", Question).Await("Installing GRUB boot loader", Question).Await("Power down", Question);
                 Assert.Equal(0, installer.End());
             }
             using var guest = new Conversation([.. machine, "--firmware", "bios"]);
