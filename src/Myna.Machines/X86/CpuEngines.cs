@@ -52,7 +52,15 @@ internal sealed class CpuEngines : IDisposable
         cpu.Stepper = interpreter;
         if (_kvm is not null)
         {
-            KvmX86Engine engine = _kvm.CreateEngine(cpu, interpreter);
+            KvmX86Engine engine;
+            try
+            {
+                engine = _kvm.CreateEngine(cpu, interpreter);
+            }
+            catch (IOException e)
+            {
+                throw new MachineException($"--accel kvm: CPU {cpu.Index}: {e.Message}", e);
+            }
             _engines.Add(engine);
             cpu.Engine = engine;
         }

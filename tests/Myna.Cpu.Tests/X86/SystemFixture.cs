@@ -27,7 +27,7 @@ internal sealed class SystemFixture : IDisposable, ILocalApic
     private readonly X86Translator? _translator;
     private readonly KvmMachine? _kvm;
 
-    public SystemFixture(X86BootMode mode = X86BootMode.Long64, string model = "max", string engine = SystemTests.Interpreted, uint dirtyRing = 0, uint paravirtual = 0, KvmWithheld? withheld = null)
+    public SystemFixture(X86BootMode mode = X86BootMode.Long64, string model = "max", string engine = SystemTests.Interpreted, uint dirtyRing = 0, uint paravirtual = 0, KvmWithheld? withheld = null, ulong tscHertz = 0)
     {
         Is64 = mode == X86BootMode.Long64;
         Mode = mode;
@@ -55,7 +55,7 @@ internal sealed class SystemFixture : IDisposable, ILocalApic
         }
         if (host is not null)
         {
-            _kvm = new KvmMachine(host, Memory, LogChannel.None, dirtyRing: dirtyRing);
+            _kvm = new KvmMachine(host, Memory, LogChannel.None, dirtyRing: dirtyRing) { TscHertz = tscHertz };
             Cpu.Engine = _kvm.CreateEngine(Cpu, interpreter);
         }
         Poke(Tables, Tables + 0x1000 + 7);

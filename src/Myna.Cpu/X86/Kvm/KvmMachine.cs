@@ -122,9 +122,7 @@ public sealed class KvmMachine : IDisposable
     {
         stepper.Uncached = true;
         KvmVcpu vcpu = Vm.CreateVcpu(cpu.Index);
-        uint kilohertz = (uint)(TscHertz / 1000);
-        if (kilohertz != 0 && vcpu.TscKilohertz != kilohertz && !vcpu.TrySetTscKilohertz(kilohertz))
-            throw new IOException($"KVM: the kernel refuses a time stamp counter of {kilohertz} kHz");
+        SetTscRate(vcpu);
         if (_dirtyRing != 0)
             vcpu.MapDirtyRing(_dirtyRing);
         if (_lazy is null && vcpu.CoalescedRing(_host.Check(KvmCapability.COALESCED_MMIO)) is { } ring)
@@ -132,6 +130,14 @@ public sealed class KvmMachine : IDisposable
         var engine = new KvmX86Engine(this, vcpu, cpu, stepper);
         _engines.Add(engine);
         return engine;
+    }
+
+    private void SetTscRate(KvmVcpu vcpu)
+    {
+        uint wanted = (uint)(TscHertz / 1000);
+        // Zero: the kernel does not say.
+        if (wanted != 0 && vcpu.TscKilohertz is var there and not 0 && there != wanted && !vcpu.TrySetTscKilohertz(wanted))
+            throw new IOException($"KVM: the kernel refuses a time stamp counter of {wanted} kHz; it has {there} kHz");
     }
 
     // Any thread that changes the map, which by then is the new one. A CPU that meets a slot on its way out or in gets an exit, which the new map answers.

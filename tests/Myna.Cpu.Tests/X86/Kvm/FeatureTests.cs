@@ -378,6 +378,22 @@ public sealed class FeatureTests
         Assert.True(cpu.TrySetTscKilohertz(cpu.TscKilohertz));
     }
 
+    [FactIfKvm]
+    public void A_rate_that_a_CPU_cannot_have_is_named()
+    {
+        uint there;
+        using (KvmHost host = KvmHost.TryOpen(out _)!)
+            there = new KvmCpuid(host).TscKilohertz;
+        using (SystemFixture f = new(X86BootMode.Long64, "max", SystemTests.Virtualized, tscHertz: there * 1000UL))
+            f.Run(a => a.mov(ebx, 5));
+        // Below the host's rate, only hardware that scales can do.
+        IOException? refused = Record.Exception(() => new SystemFixture(X86BootMode.Long64, "max", SystemTests.Virtualized, tscHertz: 123_456_000).Dispose()) as IOException;
+        using KvmHost second = KvmHost.TryOpen(out _)!;
+        Assert.Equal(second.Check(KvmCapability.TSC_CONTROL) == 0, refused is not null);
+        if (refused is not null)
+            Assert.Equal($"KVM: the kernel refuses a time stamp counter of 123456 kHz; it has {there} kHz", refused.Message);
+    }
+
     [Fact]
     public void Counters_stay_as_far_apart_as_the_guest_has_them()
     {
