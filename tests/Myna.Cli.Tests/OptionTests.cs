@@ -90,4 +90,21 @@ public class OptionTests
     [InlineData("a.img,bus=isa")]
     [InlineData("a.img,")]
     public void Other_disks_are_refused(string text) => Assert.Throws<FormatException>(() => DiskOption.Parse(text));
+
+    /// <summary>Values that the help offers by name are understood.</summary>
+    [Fact]
+    public void Every_value_that_the_help_names_is_taken()
+    {
+        System.CommandLine.Command run = Commands.RunCommand.Create([]);
+        int tried = 0;
+        foreach (System.CommandLine.Option option in run.Options)
+        {
+            foreach (string value in (option.HelpName is { } help && !help.Contains(',', StringComparison.Ordinal) ? help : "").Split('|').Where(v => v.Length != 0 && v.All(c => char.IsAsciiLetterLower(c) || char.IsAsciiDigit(c))))
+            {
+                tried++;
+                Assert.True(run.Parse([option.Name, value]).Errors is { Count: 0 }, $"{option.Name} {value}");
+            }
+        }
+        Assert.InRange(tried, 12, 1000);
+    }
 }

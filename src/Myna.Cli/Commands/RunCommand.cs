@@ -61,7 +61,7 @@ internal static class RunCommand
         Option<SerialOption[]> serials = Many("--serial", "stdio|none|pty|file:PATH|unix:PATH[,server]|tcp:[HOST]:PORT[,server]", "What a serial port is connected to: the first one (stdio without this), then on PCs the second to the fourth.", SerialOption.Parse);
         Setting<GuestAction?> watchdog = Value<GuestAction?>("--watchdog", "reset|poweroff|pause|none", "A watchdog timer (i6300esb), and what happens when the guest does not feed it.", null, ActionOf);
         Setting<PanicDevice?> panic = Value<PanicDevice?>("--pvpanic", "isa|pci[,action=poweroff|reset|pause|none]", "A device by which the guest says that its kernel has panicked, and what happens then (poweroff, with status 1).", null, Panic);
-        Setting<bool> sound = Value<bool>("--sound", "hda|none", "A sound device (Intel HDA); --audio says where it is heard.", false, Sound);
+        Setting<string?> sound = Value<string?>("--sound", "hda|none", "A sound device (Intel HDA); --audio says where it is heard.", null, Sound);
         Setting<string?> audio = Value<string?>("--audio", "wav=FILE|none", "Where sound goes, the speaker of a PC included: a WAVE file, or nowhere (the default).", null, Audio);
         Option<string?> tpm = Text("--tpm", "unix:PATH", "x86_64: a TPM 2.0, swtpm's, which waits at that control socket.");
         Setting<GenerationDevice?> generation = Value<GenerationDevice?>("--vmgenid", "auto|GUID", "x86_64: an identifier by which the guest notices that it goes on from a saved state: a random one, another after each load, or always this.", null, Generation);
@@ -117,7 +117,7 @@ internal static class RunCommand
                 Serials = result.GetValue(serials) ?? [],
                 Watchdog = watchdog.Of(result),
                 Panic = panic.Of(result),
-                Sound = sound.Of(result),
+                Sound = sound.Of(result) is not null,
                 Audio = audio.Of(result),
                 Tpm = result.GetValue(tpm),
                 Generation = generation.Of(result),
@@ -185,10 +185,10 @@ internal static class RunCommand
         : Guid.TryParse(text, out Guid id) ? new GenerationDevice(id)
         : throw new FormatException($"'{text}' is no GUID; use auto, or one as in 324e6eaf-d1d1-4bf6-bf41-b9bb6c91fb87");
 
-    private static bool Sound(string text) => text switch
+    private static string? Sound(string text) => text switch
     {
-        "hda" => true,
-        "none" => false,
+        "hda" => text,
+        "none" => null,
         _ => throw new FormatException($"'{text}' is unknown; use hda or none"),
     };
 
